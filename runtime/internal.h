@@ -1,0 +1,164 @@
+/* internal.h: structs and functions that the files of runtime/ share. */
+#ifndef TIDE_INTERNAL_H
+#define TIDE_INTERNAL_H
+
+#include "runtime.h"
+
+#define CONTAINER(ptr, type, member) \
+  ((type *)((char *)(ptr)-offsetof(type, member)))
+
+/* ---- slabs: records are never moved and their memory stays a record's until
+ * the runtime ends, so that a stale pointer can be told by what it reads. ---- */
+
+#define TIDE_SLAB 1024 /* records in a slab */
+
+typedef struct tide_pool {
+  char **slabs;
+  size_t size;    /* of a record */
+  uint32_t count; /* records ever handed out: slots 1..count */
+  uint32_t room;  /* slabs that fit in `slabs` */
+} tide_pool;
+
+void tide__pool_init(tide_pool *pool, size_t size);
+void tide__pool_free(tide_pool *pool);
+/* A new zeroed record and its slot, or NULL. Free lists are the users'. */
+void *tide__pool_grow(tide_pool *pool, uint32_t *slot);
+
+static inline void *tide__pool_at(const tide_pool *pool, uint32_t slot) {
+  slot--;
+  return pool->slabs[slot / TIDE_SLAB] + (slot % TIDE_SLAB) * pool->size;
+}
+
+/* ---- timers ---- */
+
+enum { TIMER_TASK, TIMER_SCOPE, TIMER_CALL, TIMER_STOP };
+
+typedef struct tide_heapnode {
+  uint64_t when;
+  tide_timer *timer;
+} tide_heapnode;
+
+typedef struct tide_heap {
+  tide_heapnode *nodes;
+  uint32_t count, room;
+  uint32_t order; /* of the timer set next */
+} tide_heap;
+
+typedef struct tide_list { /* singly linked through task->next */
+  tide_task *head, *tail;
+  uint32_t count;
+} tide_list;
+
+/* What few tasks need. Made at the first await on the task, cancel or scope
+ * bookkeeping; freed with the task. */
+typedef struct tide_extra {
+  tide_task *task;
+  tide_scope *own;    /* the scope that Task:cancel cancels */
+  tide_waitq joined;  /* waiters that count: the last to leave cancels it */
+  tide_waitq watched; /* waiters that do not */
+  uint32_t awaiters;  /* how many count */
+  uint32_t cancels;   /* cancelling() */
+  uint32_t swallowed; /* cancellations delivered since it was last free */
+  uint64_t since;     /* when the first of them was */
+} tide_extra;
+
+struct tide_runtime {
+  tide_task *current; /* runs now */
+  tide_list ready;    /* runs in the next turn */
+  tide_list batch;    /* what is left of this turn */
+  const tide_hooks *hooks;
+  uint32_t streak;     /* awaits in a row that did not wait */
+  uint32_t since_poll; /* resumes since libuv was last asked */
+  uint64_t switches;
+
+  tide_heap heap;
+  uint64_t polled_at;   /* on the real clock */
+  uint64_t virtual_now; /* where virtual time stands */
+  uint64_t offset;      /* of our clock to the machine's, after virtual time */
+  bool is_virtual;
+
+  bool running;  /* in step or run: not re-entrant */
+  bool blocking; /* in run: may wait in libuv */
+  bool stop;
+  uint32_t wakers;
+
+  void *data;
+  tide_task *main; /* whom a deadlock is told */
+  tide_task *root;
+  tide_waitq ticks;  /* wait for the host's next step */
+  tide_waitq idlers; /* wait until all others are blocked */
+  tide_wait sleeping, forever, turning; /* what such tasks wait for */
+
+  tide_pool tasks, scopes, calls;
+  tide_task *free_tasks;
+  tide_scope *free_scopes;
+  tide_call *free_calls;
+  tide_call *calls_head, *calls_tail; /* run in the next turn */
+  uint32_t ncalls;
+
+  uint32_t live;     /* unfinished tasks */
+  uint32_t sleepers; /* of these, with a timer */
+  uint32_t last_id;
+  tide_young young;
+  uint64_t last_scope;
+
+  uint32_t swallow_times; /* limits of swallowing */
+  double swallow_seconds;
+  uint64_t seed;
+
+  tide_task *probed; /* testing: cancelled at its nth await */
+  uint32_t probe_left;
+  tide_probe_at probe_at;
+  bool probe_hit, probe_armed;
+
+  tide_timer stop_timer;
+  uint64_t turns, spawned, polls;
+
+  uv_loop_t uv;
+  uv_timer_t alarm;   /* ends a blocking poll at the first deadline */
+  uv_async_t wakeup;  /* ends a blocking poll from a signal or thread */
+  uv_pid_t pid;
+  bool interruptible, interrupted;
+};
+
+/* timer.c */
+int tide__timer_set(tide_runtime *rt, tide_timer *timer, int kind,
+                    uint64_t when);
+void tide__timer_clear(tide_runtime *rt, tide_timer *timer);
+void tide__timers_fire(tide_runtime *rt);
+static inline bool tide__timers_due(const tide_runtime *rt) {
+  return rt->heap.count > 0 && rt->heap.nodes[0].when <= tide_now(rt);
+}
+
+static inline void tide__list_push(tide_list *list, tide_task *task) {
+  task->next = NULL;
+  if (list->head == NULL)
+    list->head = task;
+  else
+    list->tail->next = task;
+  list->tail = task;
+  list->count++;
+}
+
+/* task.c */
+tide_extra *tide__task_extra(tide_runtime *rt, tide_task *task);
+void tide__task_abort(tide_runtime *rt, tide_task *task, tide_status why);
+void tide__task_mark(tide_runtime *rt, tide_task *task);
+void tide__waits_init(tide_runtime *rt);
+/* After the task ran or was woken, with TIDE_PROBED. */
+void tide__probe_parked(tide_runtime *rt, tide_task *task);
+void tide__probe_end(tide_runtime *rt);
+
+/* scope.c */
+int tide__scope_own(tide_runtime *rt, tide_task *task);
+void tide__scope_expire(tide_runtime *rt, tide_scope *scope);
+void tide__scope_lift(tide_runtime *rt, tide_scope *scope);
+
+/* call.c */
+void tide__call_queue(tide_runtime *rt, tide_call *call);
+void tide__calls_run(tide_runtime *rt);
+
+/* interrupt.c */
+bool tide__interrupt_pending(const tide_runtime *rt);
+
+#endif

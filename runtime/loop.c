@@ -1,0 +1,403 @@
+/*
+ * loop.c: the runtime, its turn, and when it asks libuv.
+ *
+ * A turn runs the callbacks and the tasks that were ready when it began; what
+ * they make ready runs in the next. libuv is asked when nothing is ready (then
+ * it may block until the first deadline), and otherwise every 61 resumes or
+ * millisecond: an idle uv_run costs four switches. No libuv callback does more
+ * than record and wake, so hooks never run inside uv_run and may longjmp.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+#define POLL_RESUMES 61
+#define POLL_NS 1000000u /* 1 ms */
+#define LOOK_EVERY 8     /* resumes between looks at the clock */
+
+static void on_alarm(uv_timer_t *alarm) {
+  (void)alarm; /* it ended the poll: the heap is looked at after each */
+}
+
+static void on_wakeup(uv_async_t *wakeup) {
+  (void)wakeup;
+}
+
+/* ---- birth and death ---- */
+
+int tide_runtime_new(tide_runtime **out, const tide_hooks *hooks, void *data) {
+  tide_runtime *rt = calloc(1, sizeof *rt);
+  int err;
+  *out = NULL;
+  if (rt == NULL)
+    return UV_ENOMEM;
+  err = uv_loop_init(&rt->uv);
+  if (err < 0) {
+    free(rt);
+    return err;
+  }
+  uv_timer_init(&rt->uv, &rt->alarm);
+  err = uv_async_init(&rt->uv, &rt->wakeup, on_wakeup);
+  if (err < 0) {
+    uv_close((uv_handle_t *)&rt->alarm, NULL);
+    uv_run(&rt->uv, UV_RUN_DEFAULT);
+    uv_loop_close(&rt->uv);
+    free(rt);
+    return err;
+  }
+  uv_unref((uv_handle_t *)&rt->wakeup); /* only a blocking poll counts it */
+  tide__pool_init(&rt->tasks, sizeof(tide_task));
+  tide__pool_init(&rt->scopes, sizeof(tide_scope));
+  tide__pool_init(&rt->calls, sizeof(tide_call));
+  tide__waits_init(rt);
+  rt->hooks = hooks;
+  rt->data = data;
+  rt->pid = uv_os_getpid();
+  tide_swallow_limits(rt, 1000, 1.0);
+  *out = rt;
+  return 0;
+}
+
+static void close_handle(uv_handle_t *handle, void *arg) {
+  (void)arg;
+  if (!uv_is_closing(handle))
+    uv_close(handle, NULL);
+}
+
+void tide_runtime_free(tide_runtime *rt) {
+  if (rt == NULL)
+    return;
+  if (tide_loop_forked(rt))
+    uv_loop_fork(&rt->uv); /* else closing would unwatch the parent's */
+  tide_interrupt_unwatch(rt);
+  uv_walk(&rt->uv, close_handle, NULL);
+  uv_run(&rt->uv, UV_RUN_DEFAULT);
+  uv_loop_close(&rt->uv);
+  for (uint32_t slot = 1; slot <= rt->tasks.count; slot++)
+    free(tide_task_at(rt, slot)->extra);
+  tide__pool_free(&rt->tasks);
+  tide__pool_free(&rt->scopes);
+  tide__pool_free(&rt->calls);
+  free(rt->heap.nodes);
+  free(rt);
+}
+
+void *tide_runtime_data(tide_runtime *rt) {
+  return rt->data;
+}
+
+uv_loop_t *tide_runtime_uv(tide_runtime *rt) {
+  return &rt->uv;
+}
+
+bool tide_loop_forked(const tide_runtime *rt) {
+  return rt->pid != uv_os_getpid();
+}
+
+/* ---- the turn ---- */
+
+/* A fixed permutation for each seed and turn (xorshift64*, Fisher-Yates). */
+static uint64_t next_random(tide_runtime *rt) {
+  rt->seed ^= rt->seed >> 12;
+  rt->seed ^= rt->seed << 25;
+  rt->seed ^= rt->seed >> 27;
+  return rt->seed * UINT64_C(0x2545F4914F6CDD1D);
+}
+
+static void shuffle(tide_runtime *rt, tide_list *list) {
+  uint32_t count = list->count, n = 0;
+  tide_task **tasks = malloc((count > 0 ? count : 1) * sizeof *tasks);
+  if (tasks == NULL)
+    return;
+  for (tide_task *task = list->head; task != NULL; task = task->next)
+    tasks[n++] = task;
+  for (uint32_t i = count; i > 1; i--) {
+    uint32_t j = (uint32_t)((next_random(rt) >> 32) % i);
+    tide_task *swap = tasks[i - 1];
+    tasks[i - 1] = tasks[j];
+    tasks[j] = swap;
+  }
+  *list = (tide_list){0};
+  for (n = 0; n < count; n++)
+    tide__list_push(list, tasks[n]);
+  free(tasks);
+}
+
+static void abandon(tide_runtime *rt, tide_task *task) {
+  const tide_wait *wait = task->wait;
+  bool granted = task->status == TIDE_WOKEN;
+  if (granted && wait != NULL && wait->kind->forfeit != NULL)
+    wait->kind->forfeit(rt, task);
+  rt->current = NULL;
+  rt->hooks->report(rt, task, TIDE_REPORT_ABANDONED);
+  rt->hooks->abandon(rt, task);
+}
+
+static void run_task(tide_runtime *rt, tide_task *task) {
+  rt->current = task;
+  rt->streak = 0;
+  rt->since_poll++;
+  rt->switches++;
+  task->state = TIDE_TASK_RUNNING;
+  if (task->flags & TIDE_GIVENUP)
+    abandon(rt, task);
+  else
+    rt->hooks->resume(rt, task);
+  rt->current = NULL;
+  if (task->flags & TIDE_PROBED)
+    tide__probe_parked(rt, task);
+}
+
+static bool has_ready(const tide_runtime *rt) {
+  return rt->ready.head != NULL || rt->batch.head != NULL || rt->ncalls > 0;
+}
+
+/* Until `until` a turn; what that ends early is run first in the next. */
+static void turn(tide_runtime *rt, uint64_t until) {
+  tide_task *task;
+  if (rt->batch.head == NULL) {
+    rt->turns++;
+    rt->since_poll++;
+    if (rt->ncalls > 0)
+      tide__calls_run(rt);
+    rt->batch = rt->ready;
+    rt->ready = (tide_list){0};
+    if (rt->seed != 0)
+      shuffle(rt, &rt->batch);
+  }
+  while ((task = rt->batch.head) != NULL) {
+    rt->batch.head = task->next;
+    rt->batch.count--;
+    run_task(rt, task);
+    if (until != TIDE_NEVER && rt->switches % LOOK_EVERY == 0 &&
+        tide_now(rt) >= until)
+      break;
+  }
+}
+
+/* ---- polling ---- */
+
+/* The first interrupt is a cancel of who waits for the whole. */
+static void take_interrupt(tide_runtime *rt) {
+  tide_task *victim = rt->main != NULL ? rt->main : rt->root;
+  rt->interrupted = true;
+  if (victim != NULL)
+    tide_task_cancel(rt, victim);
+}
+
+static void polled(tide_runtime *rt) {
+  rt->polls++;
+  rt->since_poll = 0;
+  rt->polled_at = uv_hrtime();
+  if (tide__interrupt_pending(rt))
+    take_interrupt(rt);
+  tide__timers_fire(rt);
+}
+
+static void poll_now(tide_runtime *rt) {
+  uv_run(&rt->uv, UV_RUN_NOWAIT);
+  polled(rt);
+}
+
+static bool poll_is_due(const tide_runtime *rt) {
+  return rt->since_poll >= POLL_RESUMES ||
+         (rt->since_poll % LOOK_EVERY == 0 &&
+          uv_hrtime() - rt->polled_at >= POLL_NS);
+}
+
+/* Rounded up to libuv's milliseconds: a deadline never fires early. */
+static void arm_alarm(tide_runtime *rt) {
+  uint64_t when = rt->heap.nodes[0].when, now = tide_now(rt);
+  uint64_t ms = when > now ? (when - now + POLL_NS - 1) / POLL_NS : 0;
+  uv_update_time(&rt->uv); /* its cached time is as old as the last poll */
+  uv_timer_start(&rt->alarm, on_alarm, ms, 0);
+}
+
+static void poll_blocking(tide_runtime *rt) {
+  if (rt->heap.count > 0 && !rt->is_virtual)
+    arm_alarm(rt);
+  uv_ref((uv_handle_t *)&rt->wakeup);
+  uv_run(&rt->uv, UV_RUN_ONCE);
+  uv_unref((uv_handle_t *)&rt->wakeup);
+  uv_timer_stop(&rt->alarm);
+  polled(rt);
+}
+
+/* The stop timer of a drain alone is nothing that could wake a task. */
+static bool has_timers(const tide_runtime *rt) {
+  return rt->heap.count > (rt->stop_timer.index != 0 ? 1u : 0u);
+}
+
+/* Nothing can happen any more: tells who waits for the whole, if anybody. */
+static bool deadlock(tide_runtime *rt) {
+  tide_task *victim = rt->main;
+  if (rt->root != NULL && rt->root->state == TIDE_TASK_PARKED)
+    victim = rt->root;
+  if (victim == NULL || victim->state != TIDE_TASK_PARKED)
+    return false;
+  victim->wait->kind->abort(rt, victim, TIDE_DEADLOCKED);
+  tide_wake(rt, victim, TIDE_DEADLOCKED);
+  return true;
+}
+
+/* Nothing is ready: waits until something is. False: nothing ever will be. */
+static bool idle(tide_runtime *rt) {
+  if (rt->idlers.head != NULL) {
+    poll_now(rt);
+    if (!has_ready(rt))
+      tide_waitq_wake_all(rt, &rt->idlers);
+    return true;
+  }
+  if (rt->is_virtual && has_timers(rt) && !uv_loop_alive(&rt->uv)) {
+    if (rt->heap.nodes[0].when > rt->virtual_now)
+      rt->virtual_now = rt->heap.nodes[0].when;
+    poll_now(rt);
+    return true;
+  }
+  if (!has_timers(rt) && rt->wakers == 0 && !uv_loop_alive(&rt->uv))
+    return deadlock(rt);
+  poll_blocking(rt);
+  return true;
+}
+
+/* ---- driving ---- */
+
+int tide_loop_run(tide_runtime *rt) {
+  if (rt->running)
+    return UV_EBUSY;
+  rt->running = rt->blocking = true;
+  do {
+    tide_waitq_wake_all(rt, &rt->ticks);
+    turn(rt, TIDE_NEVER);
+    if (!has_ready(rt) && !rt->stop && rt->ticks.head == NULL) {
+      if (!idle(rt))
+        break;
+    } else if (poll_is_due(rt)) {
+      poll_now(rt);
+    }
+  } while (!rt->stop);
+  rt->running = rt->blocking = rt->stop = false;
+  return 0;
+}
+
+int tide_loop_step(tide_runtime *rt, double budget) {
+  uint64_t until = TIDE_NEVER;
+  if (rt->running)
+    return UV_EBUSY;
+  rt->running = true;
+  tide_waitq_wake_all(rt, &rt->ticks);
+  if (rt->heap.count > 0)
+    tide__timers_fire(rt);
+  if (budget > 0)
+    until = tide_deadline(rt, budget);
+  if (has_ready(rt)) {
+    do
+      turn(rt, until);
+    while (budget > 0 && has_ready(rt) && tide_now(rt) < until);
+  }
+  poll_now(rt);
+  if (!has_ready(rt))
+    tide_waitq_wake_all(rt, &rt->idlers);
+  rt->running = rt->stop = false;
+  return has_ready(rt);
+}
+
+void tide_loop_stop(tide_runtime *rt) {
+  rt->stop = true;
+}
+
+int tide_loop_stop_after(tide_runtime *rt, double seconds) {
+  if (seconds < 0) {
+    tide__timer_clear(rt, &rt->stop_timer);
+    return 0;
+  }
+  return tide__timer_set(rt, &rt->stop_timer, TIMER_STOP,
+                         tide_deadline(rt, seconds));
+}
+
+tide_task *tide_recover(tide_runtime *rt) {
+  tide_task *task = rt->current;
+  rt->current = NULL;
+  rt->running = rt->blocking = false;
+  return task;
+}
+
+bool tide_loop_running(const tide_runtime *rt) {
+  return rt->running;
+}
+
+bool tide_loop_alive(const tide_runtime *rt) {
+  return has_ready(rt) || rt->ticks.head != NULL || rt->idlers.head != NULL ||
+         has_timers(rt) || rt->wakers > 0 || uv_loop_alive(&rt->uv);
+}
+
+double tide_loop_timeout(tide_runtime *rt) {
+  double timeout = INFINITY;
+  if (has_ready(rt) || rt->ticks.head != NULL || rt->idlers.head != NULL)
+    return 0;
+  if (rt->heap.count > 0) {
+    uint64_t when = rt->heap.nodes[0].when, now = tide_now(rt);
+    timeout = when > now ? (double)(when - now) / 1e9 : 0;
+  }
+  if (uv_loop_alive(&rt->uv)) {
+    uv_update_time(&rt->uv);
+    int ms = uv_backend_timeout(&rt->uv);
+    if (ms >= 0 && ms / 1e3 < timeout)
+      timeout = ms / 1e3;
+  }
+  return timeout;
+}
+
+int tide_loop_fd(const tide_runtime *rt) {
+  return uv_backend_fd(&rt->uv);
+}
+
+/* ---- settings and counts ---- */
+
+void tide_waker_add(tide_runtime *rt) {
+  rt->wakers++;
+}
+
+void tide_waker_drop(tide_runtime *rt) {
+  rt->wakers--;
+}
+
+void tide_loop_seed(tide_runtime *rt, uint64_t seed) {
+  rt->seed = seed;
+}
+
+void tide_loop_main(tide_runtime *rt, tide_task *main) {
+  rt->main = main;
+}
+
+tide_young tide_young_begin(tide_runtime *rt) {
+  tide_young saved = rt->young;
+  rt->young.mark = rt->last_id;
+  rt->young.count = 0;
+  return saved;
+}
+
+uint32_t tide_young_count(const tide_runtime *rt) {
+  return rt->young.count;
+}
+
+void tide_young_restore(tide_runtime *rt, tide_young saved) {
+  saved.count += rt->young.count; /* what outlived it is its opener's */
+  rt->young = saved;
+}
+
+void tide_runtime_stats(tide_runtime *rt, tide_stats *out) {
+  *out = (tide_stats){0};
+  out->tasks = rt->live;
+  out->ready = rt->ready.count + rt->batch.count;
+  out->sleeping = rt->sleepers;
+  out->timers = rt->heap.count;
+  out->switches = rt->switches;
+  out->turns = rt->turns;
+  out->spawned = rt->spawned;
+  out->polls = rt->polls;
+  out->wakers = rt->wakers;
+  out->handles = rt->uv.active_handles;
+}

@@ -1,0 +1,208 @@
+/*
+ * scope.c: cancel scopes.
+ *
+ * The scopes of a task are a chain, innermost first. What a checkpoint asks,
+ * "is one of them cancelled, with no shield between?", is computed when
+ * something changes, not when it is asked: TIDE_SCOPE_INSIDE on each scope, and
+ * from the innermost TIDE_CANCEL on the task. refresh() is the one place that
+ * does it.
+ */
+#include <stdlib.h>
+
+#include "internal.h"
+
+static void compute(tide_scope *scope) {
+  unsigned flags = scope->flags;
+  unsigned above = scope->parent != NULL ? scope->parent->flags : 0;
+  bool inside = (flags & TIDE_SCOPE_CANCEL) ||
+                (!(flags & TIDE_SCOPE_SHIELD) && (above & TIDE_SCOPE_INSIDE));
+  bool timed = scope->timer.index != 0 || (above & TIDE_SCOPE_TIMED);
+  flags &= ~(unsigned)(TIDE_SCOPE_INSIDE | TIDE_SCOPE_TIMED);
+  flags |= inside ? TIDE_SCOPE_INSIDE : 0u;
+  flags |= timed ? TIDE_SCOPE_TIMED : 0u;
+  scope->flags = (uint16_t)flags;
+}
+
+/* After `scope` changed: recomputes it and all inside it. */
+static void refresh(tide_runtime *rt, tide_scope *scope) {
+  tide_task *task = scope->task;
+  for (; scope != NULL; scope = scope->inner)
+    compute(scope);
+  if (task != NULL)
+    tide__task_mark(rt, task);
+}
+
+static tide_scope *scope_new(tide_runtime *rt) {
+  tide_scope *scope = rt->free_scopes;
+  uint32_t slot;
+  if (scope != NULL) {
+    rt->free_scopes = scope->parent;
+  } else {
+    scope = tide__pool_grow(&rt->scopes, &slot);
+    if (scope == NULL)
+      return NULL;
+    scope->slot = slot;
+  }
+  scope->parent = scope->inner = NULL;
+  scope->flags = 0;
+  scope->deadline = TIDE_NEVER;
+  scope->id = ++rt->last_scope;
+  return scope;
+}
+
+static void scope_free(tide_runtime *rt, tide_scope *scope) {
+  tide__timer_clear(rt, &scope->timer);
+  scope->id = 0;
+  scope->task = NULL;
+  scope->parent = rt->free_scopes;
+  rt->free_scopes = scope;
+}
+
+int tide_scope_enter(tide_runtime *rt, tide_task *task, uint64_t deadline,
+                     bool shield, tide_scope **out) {
+  tide_scope *scope = *out = scope_new(rt);
+  if (scope == NULL)
+    return UV_ENOMEM;
+  if (shield)
+    scope->flags |= TIDE_SCOPE_SHIELD;
+  int err = tide_scope_reschedule(rt, scope, deadline);
+  if (err < 0) {
+    scope_free(rt, scope);
+    *out = NULL;
+    return err;
+  }
+  scope->task = task;
+  scope->parent = task->scope;
+  if (scope->parent != NULL)
+    scope->parent->inner = scope;
+  task->scope = scope;
+  refresh(rt, scope);
+  return 0;
+}
+
+void tide_scope_leave(tide_runtime *rt, tide_task *task) {
+  tide_scope *scope = task->scope;
+  task->scope = scope->parent;
+  if (scope->parent != NULL)
+    scope->parent->inner = NULL;
+  if (task->extra != NULL && task->extra->own == scope)
+    task->extra->own = NULL;
+  scope_free(rt, scope);
+  tide__task_mark(rt, task);
+}
+
+void tide_scope_cancel(tide_runtime *rt, tide_scope *scope) {
+  if (scope->flags & TIDE_SCOPE_CANCEL)
+    return;
+  scope->flags |= TIDE_SCOPE_CANCEL;
+  tide__timer_clear(rt, &scope->timer);
+  refresh(rt, scope);
+}
+
+void tide__scope_expire(tide_runtime *rt, tide_scope *scope) {
+  scope->flags |= TIDE_SCOPE_EXPIRED;
+  tide_scope_cancel(rt, scope);
+}
+
+void tide__scope_lift(tide_runtime *rt, tide_scope *scope) {
+  scope->flags &= (uint16_t)~TIDE_SCOPE_CANCEL;
+  refresh(rt, scope);
+}
+
+void tide_scope_shield(tide_runtime *rt, tide_scope *scope, bool on) {
+  unsigned flags = scope->flags & ~(unsigned)TIDE_SCOPE_SHIELD;
+  scope->flags = (uint16_t)(flags | (on ? TIDE_SCOPE_SHIELD : 0u));
+  refresh(rt, scope);
+}
+
+/* A deadline that is past cancels at once, not at the next look at the clock. */
+int tide_scope_reschedule(tide_runtime *rt, tide_scope *scope, uint64_t when) {
+  if (scope->flags & TIDE_SCOPE_CANCEL) {
+    scope->deadline = when;
+    return 0;
+  }
+  if (when == TIDE_NEVER) {
+    tide__timer_clear(rt, &scope->timer);
+  } else if (when <= tide_now(rt)) {
+    scope->deadline = when;
+    tide__scope_expire(rt, scope);
+    return 0;
+  } else {
+    int err = tide__timer_set(rt, &scope->timer, TIMER_SCOPE, when);
+    if (err < 0)
+      return err;
+  }
+  scope->deadline = when;
+  refresh(rt, scope);
+  return 0;
+}
+
+tide_scope *tide_scope_culprit(tide_scope *scope) {
+  for (; scope != NULL; scope = scope->parent) {
+    if (scope->flags & TIDE_SCOPE_CANCEL)
+      return scope;
+    if (scope->flags & TIDE_SCOPE_SHIELD)
+      return NULL;
+  }
+  return NULL;
+}
+
+static tide_scope *outermost_of(tide_scope *top, const tide_scope *base) {
+  while (top->parent != base)
+    top = top->parent;
+  return top;
+}
+
+tide_scope *tide_scope_detach(tide_runtime *rt, tide_task *task,
+                              tide_scope *base) {
+  tide_scope *top = task->scope;
+  if (top == base)
+    return NULL;
+  tide_scope *bottom = outermost_of(top, base);
+  bottom->parent = NULL;
+  if (base != NULL)
+    base->inner = NULL;
+  task->scope = base;
+  for (tide_scope *scope = top; scope != NULL; scope = scope->parent)
+    scope->task = NULL;
+  tide__task_mark(rt, task);
+  return top;
+}
+
+void tide_scope_attach(tide_runtime *rt, tide_task *task, tide_scope *top) {
+  tide_scope *bottom = outermost_of(top, NULL);
+  for (tide_scope *scope = top; scope != NULL; scope = scope->parent)
+    scope->task = task;
+  bottom->parent = task->scope;
+  if (task->scope != NULL)
+    task->scope->inner = bottom;
+  task->scope = top;
+  refresh(rt, bottom);
+}
+
+void tide_scope_discard(tide_runtime *rt, tide_scope *top) {
+  while (top != NULL) {
+    tide_scope *parent = top->parent;
+    scope_free(rt, top);
+    top = parent;
+  }
+}
+
+/* The scope of Task:cancel lies around all others; it is made when needed, so
+ * it is put under a chain that may be there already. */
+int tide__scope_own(tide_runtime *rt, tide_task *task) {
+  tide_scope *own = scope_new(rt);
+  if (own == NULL)
+    return UV_ENOMEM;
+  own->flags = TIDE_SCOPE_OWN;
+  own->task = task;
+  task->extra->own = own;
+  if (task->scope == NULL) {
+    task->scope = own;
+  } else {
+    tide_scope *bottom = outermost_of(task->scope, NULL);
+    bottom->parent = own;
+    own->inner = bottom;
+  }
+  return 0;
+}

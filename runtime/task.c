@@ -1,0 +1,436 @@
+/*
+ * task.c: task records and their states.
+ *
+ *   FREE -> READY -> RUNNING -> PARKED -> READY ... RUNNING -> FREE
+ *
+ * A parked task is held by what it waits for, and by nothing else; tide_wake
+ * ends the suspension. A task that is cancelled while parked has its wait
+ * aborted, at most once, by the wait's own kind. The record of a finished task
+ * is used again; `epoch` tells a stale waker.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "internal.h"
+
+#define STREAK 128          /* awaits in a row without giving up the turn */
+#define SWALLOW_FREE 100    /* deliveries that cost a turn and no more */
+#define SWALLOW_PAUSE 1e-3  /* seconds that each further one costs */
+
+static bool abort_joined(tide_runtime *rt, tide_task *task, tide_status why);
+
+/* ---- records ---- */
+
+static tide_task *record_new(tide_runtime *rt) {
+  tide_task *task = rt->free_tasks;
+  uint32_t slot;
+  if (task != NULL) {
+    rt->free_tasks = task->next;
+    return task;
+  }
+  task = tide__pool_grow(&rt->tasks, &slot);
+  if (task != NULL)
+    task->slot = slot;
+  return task;
+}
+
+static void record_free(tide_runtime *rt, tide_task *task) {
+  task->state = TIDE_TASK_FREE;
+  task->flags = 0;
+  task->epoch++;
+  task->wait = NULL;
+  task->prev = NULL;
+  task->next = rt->free_tasks;
+  rt->free_tasks = task;
+}
+
+tide_task *tide_task_new(tide_runtime *rt) {
+  tide_task *task = record_new(rt);
+  if (task == NULL)
+    return NULL;
+  task->next = task->prev = NULL;
+  task->id = ++rt->last_id;
+  task->state = TIDE_TASK_RUNNING;
+  task->flags = TIDE_FRESH;
+  task->status = TIDE_WOKEN;
+  rt->live++;
+  rt->young.count++;
+  rt->spawned++;
+  return task;
+}
+
+void tide_task_start(tide_runtime *rt, tide_task *task) {
+  task->state = TIDE_TASK_READY;
+  tide__list_push(&rt->ready, task);
+}
+
+static void uncount(tide_runtime *rt, tide_task *task) {
+  rt->live--;
+  if (tide_task_is_young(rt, task))
+    rt->young.count--;
+}
+
+void tide_task_discard(tide_runtime *rt, tide_task *task) {
+  uncount(rt, task);
+  record_free(rt, task);
+}
+
+tide_task *tide_task_root(tide_runtime *rt) {
+  if (rt->root == NULL) {
+    tide_task *root = record_new(rt);
+    if (root == NULL)
+      return NULL;
+    root->id = 0; /* so that it is never young */
+    root->state = TIDE_TASK_RUNNING;
+    root->flags = TIDE_ROOT;
+    rt->root = root;
+  }
+  return rt->root;
+}
+
+tide_extra *tide__task_extra(tide_runtime *rt, tide_task *task) {
+  static const tide_waitkind watched = {"task", tide_waitq_abort, NULL};
+  static const tide_waitkind joined = {"task", abort_joined, NULL};
+  (void)rt;
+  if (task->extra == NULL) {
+    tide_extra *extra = calloc(1, sizeof *extra);
+    if (extra == NULL)
+      return NULL;
+    extra->task = task;
+    tide_waitq_init(&extra->joined, &joined);
+    tide_waitq_init(&extra->watched, &watched);
+    task->extra = extra;
+  }
+  return task->extra;
+}
+
+void tide_task_finish(tide_runtime *rt, tide_task *task) {
+  tide_extra *extra = task->extra;
+  task->state = TIDE_TASK_RUNNING; /* no scope left below aborts a wait */
+  while (task->scope != NULL)
+    tide_scope_leave(rt, task);
+  task->extra = NULL;
+  if (extra != NULL) {
+    tide_waitq_wake_all(rt, &extra->joined);
+    tide_waitq_wake_all(rt, &extra->watched);
+    free(extra);
+  }
+  if (rt->main == task) {
+    rt->main = NULL;
+    rt->stop = true;
+  }
+  if (rt->probed == task)
+    tide__probe_end(rt);
+  uncount(rt, task);
+  record_free(rt, task);
+}
+
+tide_task *tide_task_current(const tide_runtime *rt) {
+  return rt->current;
+}
+
+tide_task *tide_task_at(const tide_runtime *rt, uint32_t slot) {
+  return tide__pool_at(&rt->tasks, slot);
+}
+
+uint32_t tide_task_slots(const tide_runtime *rt) {
+  return rt->tasks.count;
+}
+
+bool tide_task_alive(const tide_task *task) {
+  return task->state != TIDE_TASK_FREE && !(task->flags & TIDE_ROOT);
+}
+
+bool tide_task_is_young(const tide_runtime *rt, const tide_task *task) {
+  return task->id > rt->young.mark;
+}
+
+/* ---- park and wake ---- */
+
+void tide_park(tide_runtime *rt, tide_task *task, tide_wait *wait) {
+  if (task->state == TIDE_TASK_PARKED) { /* its yield failed: it goes on */
+    task->wait->kind->abort(rt, task, TIDE_ABANDONED);
+    task->state = TIDE_TASK_RUNNING;
+  }
+  task->wait = wait;
+  task->epoch++;
+  task->flags &= (uint16_t) ~(TIDE_ABORTED | TIDE_LEAVING);
+  task->state = TIDE_TASK_PARKED;
+}
+
+static void clear_sleep(tide_runtime *rt, tide_task *task) {
+  if (task->timer.index != 0) {
+    tide__timer_clear(rt, &task->timer);
+    rt->sleepers--;
+  }
+}
+
+void tide_wake(tide_runtime *rt, tide_task *task, tide_status status) {
+  if (task->state != TIDE_TASK_PARKED)
+    return;
+  clear_sleep(rt, task);
+  task->status = (uint8_t)status;
+  if (task == rt->current) { /* its yield failed: there is nobody to wake */
+    task->state = TIDE_TASK_RUNNING;
+    return;
+  }
+  task->state = TIDE_TASK_READY;
+  if (task->flags & TIDE_ROOT)
+    rt->stop = true;
+  else
+    tide__list_push(&rt->ready, task);
+  if (task->flags & TIDE_PROBED)
+    tide__probe_parked(rt, task);
+}
+
+void tide_park_turn(tide_runtime *rt, tide_task *task) {
+  tide_park(rt, task, &rt->turning);
+  task->state = TIDE_TASK_READY;
+  task->status = TIDE_WOKEN;
+  if (task->flags & TIDE_ROOT)
+    rt->stop = true; /* tide_loop_run makes at least one turn */
+  else
+    tide__list_push(&rt->ready, task);
+}
+
+void tide_park_tick(tide_runtime *rt, tide_task *task) {
+  tide_waitq_park(rt, task, &rt->ticks);
+}
+
+void tide_park_idle(tide_runtime *rt, tide_task *task) {
+  tide_waitq_park(rt, task, &rt->idlers);
+}
+
+int tide_park_until(tide_runtime *rt, tide_task *task, uint64_t when) {
+  if (when == TIDE_NEVER) {
+    tide_park(rt, task, &rt->forever);
+    rt->wakers++; /* it asked for this: no deadlock */
+    return 0;
+  }
+  if (task->state == TIDE_TASK_PARKED) { /* see tide_park */
+    tide_wake(rt, task, TIDE_WOKEN);
+  }
+  int err = tide__timer_set(rt, &task->timer, TIMER_TASK, when);
+  if (err < 0)
+    return err;
+  rt->sleepers++;
+  tide_park(rt, task, &rt->sleeping);
+  return 0;
+}
+
+static bool abort_sleep(tide_runtime *rt, tide_task *task, tide_status why) {
+  (void)why;
+  clear_sleep(rt, task);
+  return true;
+}
+
+static bool abort_forever(tide_runtime *rt, tide_task *task, tide_status why) {
+  (void)task;
+  (void)why;
+  rt->wakers--;
+  return true;
+}
+
+void tide__waits_init(tide_runtime *rt) {
+  static const tide_waitkind sleeping = {"sleep", abort_sleep, NULL};
+  static const tide_waitkind forever = {"sleep", abort_forever, NULL};
+  static const tide_waitkind turning = {"sleep", abort_sleep, NULL};
+  static const tide_waitkind ticks = {"next_tick", tide_waitq_abort, NULL};
+  static const tide_waitkind idlers = {"wait_all_tasks_blocked",
+                                       tide_waitq_abort, NULL};
+  rt->sleeping.kind = &sleeping;
+  rt->forever.kind = &forever;
+  rt->turning.kind = &turning;
+  tide_waitq_init(&rt->ticks, &ticks);
+  tide_waitq_init(&rt->idlers, &idlers);
+}
+
+const char *tide_task_waits_for(const tide_task *task) {
+  return task->state == TIDE_TASK_PARKED ? task->wait->kind->what : NULL;
+}
+
+/* ---- waiting for a task ---- */
+
+/* A cancelled waiter that was the last cancels the task and stays until it has
+ * ended; any other just leaves. */
+static bool abort_joined(tide_runtime *rt, tide_task *task, tide_status why) {
+  tide_extra *extra =
+      CONTAINER(CONTAINER(task->wait, tide_waitq, wait), tide_extra, joined);
+  bool last = !(task->flags & TIDE_LEAVING) && --extra->awaiters == 0;
+  if (last && why == TIDE_CANCELLED &&
+      tide_task_cancel(rt, extra->task) == 0) {
+    task->flags |= TIDE_LEAVING;
+    return false;
+  }
+  return tide_waitq_abort(rt, task, why);
+}
+
+int tide_park_on(tide_runtime *rt, tide_task *task, tide_task *target,
+                 bool counted) {
+  tide_extra *extra = tide__task_extra(rt, target);
+  if (extra == NULL)
+    return UV_ENOMEM;
+  if (counted)
+    extra->awaiters++;
+  tide_waitq_park(rt, task, counted ? &extra->joined : &extra->watched);
+  return 0;
+}
+
+/* ---- cancellation ---- */
+
+void tide__task_abort(tide_runtime *rt, tide_task *task, tide_status why) {
+  if (task->state != TIDE_TASK_PARKED || task->flags & TIDE_ABORTED)
+    return;
+  task->flags |= TIDE_ABORTED;
+  if (task->wait->kind->abort(rt, task, why))
+    tide_wake(rt, task, why);
+}
+
+/* Takes over what the innermost scope says. */
+void tide__task_mark(tide_runtime *rt, tide_task *task) {
+  unsigned scope = task->scope != NULL ? task->scope->flags : 0;
+  unsigned flags = task->flags & ~(unsigned)(TIDE_CANCEL | TIDE_TIMED);
+  if (scope & TIDE_SCOPE_INSIDE)
+    flags |= TIDE_CANCEL;
+  if (scope & TIDE_SCOPE_TIMED)
+    flags |= TIDE_TIMED;
+  task->flags = (uint16_t)flags;
+  if (flags & TIDE_CANCEL)
+    tide__task_abort(rt, task, TIDE_CANCELLED);
+  else if (task->extra != NULL && task->extra->cancels == 0)
+    task->extra->swallowed = 0;
+}
+
+int tide_task_cancel(tide_runtime *rt, tide_task *task) {
+  tide_extra *extra = tide__task_extra(rt, task);
+  if (extra == NULL)
+    return UV_ENOMEM;
+  if (extra->own == NULL) {
+    int err = tide__scope_own(rt, task);
+    if (err < 0)
+      return err;
+  }
+  extra->cancels++;
+  if (task == rt->current)
+    task->flags |= TIDE_SELFCANCEL;
+  tide_scope_cancel(rt, extra->own);
+  return 0;
+}
+
+uint32_t tide_task_cancelling(const tide_task *task) {
+  return task->extra != NULL ? task->extra->cancels : 0;
+}
+
+uint32_t tide_task_uncancel(tide_runtime *rt, tide_task *task) {
+  tide_extra *extra = task->extra;
+  if (extra == NULL || extra->cancels == 0)
+    return 0;
+  if (--extra->cancels == 0) {
+    task->flags &= (uint16_t)~TIDE_SELFCANCEL;
+    tide__scope_lift(rt, extra->own);
+  }
+  return extra->cancels;
+}
+
+tide_scope *tide_task_own_scope(const tide_task *task) {
+  return task->extra != NULL ? task->extra->own : NULL;
+}
+
+static void probe_enter(tide_runtime *rt, tide_task *task) {
+  if (task != rt->probed || rt->probe_hit || --rt->probe_left > 0)
+    return;
+  rt->probe_hit = true;
+  if (rt->probe_at == TIDE_PROBE_ENTER)
+    tide_task_cancel(rt, task);
+  else
+    rt->probe_armed = true;
+}
+
+bool tide_checkpoint(tide_runtime *rt, tide_task *task) {
+  if (task->flags & TIDE_PROBED)
+    probe_enter(rt, task);
+  if (task->flags & TIDE_TIMED && tide__timers_due(rt))
+    tide__timers_fire(rt);
+  return task->flags & TIDE_CANCEL;
+}
+
+bool tide_overdue(tide_runtime *rt) {
+  return ++rt->streak % STREAK == 0;
+}
+
+/* A scope of the task that it could only leave by ending. */
+static bool own_cancelled(const tide_task *task) {
+  tide_scope *own = tide_task_own_scope(task);
+  return own != NULL && own->flags & TIDE_SCOPE_CANCEL;
+}
+
+/* A task that catches its cancellation and awaits again gets it again: at the
+ * price of a turn, then of a pause, and in the end it is given up. So no loop
+ * around pcall can freeze the others or live for ever. */
+void tide_park_raise(tide_runtime *rt, tide_task *task) {
+  tide_extra *extra = tide__task_extra(rt, task);
+  uint64_t now;
+  task->flags &= (uint16_t)~TIDE_SELFCANCEL;
+  if (extra == NULL || ++extra->swallowed <= SWALLOW_FREE) {
+    if (extra != NULL && extra->swallowed == 1)
+      extra->since = tide_now(rt);
+    tide_park_turn(rt, task);
+    return;
+  }
+  now = tide_now(rt);
+  if (!(task->flags & TIDE_SWALLOWER)) {
+    task->flags |= TIDE_SWALLOWER;
+    rt->hooks->report(rt, task, TIDE_REPORT_SWALLOWED);
+  }
+  if (extra->swallowed > rt->swallow_times && own_cancelled(task) &&
+      now - extra->since >= tide_instant(rt->swallow_seconds) &&
+      !(task->flags & TIDE_ROOT)) {
+    task->flags |= TIDE_GIVENUP;
+    tide_park_turn(rt, task);
+  } else if (tide_park_until(rt, task, now + tide_instant(SWALLOW_PAUSE)) < 0) {
+    tide_park_turn(rt, task);
+  }
+  task->flags |= TIDE_ABORTED; /* another cancel does not shorten the pause */
+}
+
+void tide_task_give_up(tide_runtime *rt, tide_task *task) {
+  task->flags |= TIDE_GIVENUP;
+  if (task->state == TIDE_TASK_PARKED) {
+    task->wait->kind->abort(rt, task, TIDE_ABANDONED);
+    tide_wake(rt, task, TIDE_ABANDONED);
+  }
+}
+
+void tide_swallow_limits(tide_runtime *rt, uint32_t times, double seconds) {
+  rt->swallow_times = times;
+  rt->swallow_seconds = seconds;
+}
+
+/* ---- probes ---- */
+
+void tide_probe(tide_runtime *rt, tide_task *task, uint32_t nth,
+                tide_probe_at at) {
+  rt->probed = task;
+  rt->probe_left = nth;
+  rt->probe_at = at;
+  rt->probe_hit = rt->probe_armed = false;
+  task->flags |= TIDE_PROBED;
+}
+
+bool tide_probe_hit(const tide_runtime *rt) {
+  return rt->probe_hit;
+}
+
+void tide__probe_end(tide_runtime *rt) {
+  rt->probed = NULL;
+  rt->probe_armed = false;
+}
+
+void tide__probe_parked(tide_runtime *rt, tide_task *task) {
+  if (task != rt->probed || !rt->probe_armed)
+    return;
+  if (rt->probe_at == TIDE_PROBE_WOKEN && task->state == TIDE_TASK_PARKED)
+    return;
+  rt->probe_armed = false;
+  tide_task_cancel(rt, task);
+}
