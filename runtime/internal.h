@@ -80,6 +80,7 @@ struct tide_runtime {
   bool running;  /* in step or run: not re-entrant */
   bool blocking; /* in run: may wait in libuv */
   bool stop;
+  bool draining; /* stop when no young task is left */
   uint32_t wakers;
 
   void *data;

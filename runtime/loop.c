@@ -317,6 +317,10 @@ int tide_loop_stop_after(tide_runtime *rt, double seconds) {
                          tide_deadline(rt, seconds));
 }
 
+void tide_loop_drain(tide_runtime *rt, bool on) {
+  rt->draining = on;
+}
+
 tide_task *tide_recover(tide_runtime *rt) {
   tide_task *task = rt->current;
   rt->current = NULL;
@@ -370,6 +374,10 @@ void tide_loop_seed(tide_runtime *rt, uint64_t seed) {
 
 void tide_loop_main(tide_runtime *rt, tide_task *main) {
   rt->main = main;
+}
+
+tide_task *tide_loop_mainof(const tide_runtime *rt) {
+  return rt->main;
 }
 
 tide_young tide_young_begin(tide_runtime *rt) {

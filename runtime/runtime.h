@@ -90,6 +90,8 @@ int tide_loop_run(tide_runtime *rt);
 void tide_loop_stop(tide_runtime *rt);
 /* Asks tide_loop_run to stop `seconds` from now; < 0 takes that back. */
 int tide_loop_stop_after(tide_runtime *rt, double seconds);
+/* While on, tide_loop_run also stops when the last young task ended. */
+void tide_loop_drain(tide_runtime *rt, bool on);
 bool tide_loop_running(const tide_runtime *rt);
 bool tide_loop_alive(const tide_runtime *rt);
 /* Seconds until a step is due: 0 now, INFINITY only by a descriptor or post. */
@@ -103,6 +105,7 @@ void tide_waker_drop(tide_runtime *rt);
 /* Shuffles each generation of ready tasks, the same each time; 0: FIFO. */
 void tide_loop_seed(tide_runtime *rt, uint64_t seed);
 void tide_loop_main(tide_runtime *rt, tide_task *main);
+tide_task *tide_loop_mainof(const tide_runtime *rt); /* NULL: none */
 /* The child of a fork shares its parent's descriptors: true there. */
 bool tide_loop_forked(const tide_runtime *rt);
 /* Tasks spawned from here on are counted apart, until restored: how run knows
@@ -140,7 +143,8 @@ enum {
   TIDE_SWALLOWER = 1 << 9, /* has been reported for swallowing */
   TIDE_USER1 = 1 << 10,    /* the bindings' own */
   TIDE_USER2 = 1 << 11,
-  TIDE_USER3 = 1 << 12
+  TIDE_USER3 = 1 << 12,
+  TIDE_USER4 = 1 << 13
 };
 
 /* The heap's view of what has a deadline; part of a task, scope or call. */

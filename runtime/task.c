@@ -122,6 +122,8 @@ void tide_task_finish(tide_runtime *rt, tide_task *task) {
   if (rt->probed == task)
     tide__probe_end(rt);
   uncount(rt, task);
+  if (rt->draining && rt->young.count == 0)
+    rt->stop = true;
   record_free(rt, task);
 }
 

@@ -1,0 +1,8 @@
+-- "max": every global of every Lua from 5.1 to 5.4 and LuaJIT, since each
+-- file runs on all of them.
+std = "max"
+max_line_length = 100
+self = false
+exclude_files = { "build" }
+files["spec"] = { std = "+busted" }
+files["rockspec"] = { std = "rockspec" }

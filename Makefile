@@ -1,0 +1,252 @@
+# tide: every habit is a target. `make help` lists them; `make demo` and
+# `make test` start from a machine that has only git, make and a C compiler.
+#
+#   LUA=luajit         one Lua instead of all that are found
+#   LUA_INCDIR=dir     take that Lua's lua.h (and LUA_BIN=, LUA_LIBS= with it)
+#   SPEC=spec/x.lua    only that spec file, with its output shown
+#   DEPS=no            `demo` and `test` install nothing
+#   CC= CFLAGS= LDFLAGS= BUILD= PREFIX= DESTDIR= WERROR=1 JOBS= V=1 VERBOSE=1
+#
+# Each Lua has a folder of its own, named after the version in its lua.h:
+# build/lua5.4/tide/core.so. The runtime knows no Lua, so its objects are
+# compiled once and linked into every module.
+
+BUILD ?= build
+CFLAGS ?= -O2 -g
+PREFIX ?= /usr/local
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+MINGW ?= x86_64-w64-mingw32-gcc
+BUSTED ?= $(shell command -v busted)
+
+# lua5.5 is built where it is found; no distribution has it yet, so `test`
+# does not ask for it.
+LUAS ?= lua5.1 lua5.2 lua5.3 lua5.4 luajit
+ifdef LUA
+FOUND := $(LUA)
+else
+FOUND := $(LUAS) lua5.5
+endif
+# One word for each Lua: name|incdir|interpreter|-lone,-lother
+FOUND := $(shell LUA_INCDIR='$(LUA_INCDIR)' LUA_BIN='$(LUA_BIN)' \
+           LUA_LIBS='$(LUA_LIBS)' tools/luas $(FOUND))
+NAMES := $(foreach f,$(FOUND),$(firstword $(subst |, ,$f)))
+DEFAULT := $(firstword $(filter lua5.4,$(NAMES)) $(NAMES))
+MISSING := $(if $(LUA_INCDIR),,$(filter-out $(NAMES),$(or $(LUA),$(LUAS))))
+field = $(word $2,$(subst |, ,$(filter $1|%,$(FOUND))))
+incdir = $(call field,$1,2)
+interpreter = $(call field,$1,3)
+lualibs = $(subst $(comma), ,$(call field,$1,4))
+comma := ,
+
+RUNTIME_SRC := $(wildcard runtime/*.c)
+BINDINGS_SRC := $(wildcard bindings/*.c)
+LUA_SRC := $(shell find lua -name '*.lua' 2>/dev/null)
+C_FILES := $(wildcard include/*.h runtime/*.[ch] bindings/*.[ch] test/*.[ch])
+LUA_FILES := $(wildcard lua spec bin/tide examples bench) \
+  $(wildcard tools/*.lua rockspec/*.rockspec)
+RUNTIME_TESTS := $(patsubst test/%.c,%,$(wildcard test/test_*.c))
+LUA_TESTS := $(patsubst test/%.c,%,$(wildcard test/lua_*.c))
+
+RUNTIME_OBJ := $(RUNTIME_SRC:runtime/%.c=$(BUILD)/runtime/obj/%.o)
+FLAG_FILES := $(patsubst %,$(BUILD)/%/flags,runtime $(NAMES))
+MODULES := $(NAMES:%=$(BUILD)/%/tide/core.so)
+TESTS := $(RUNTIME_TESTS:%=$(BUILD)/runtime/test/%) \
+  $(foreach l,$(NAMES),$(LUA_TESTS:%=$(BUILD)/$l/test/%))
+
+UV_CFLAGS := $(shell pkg-config --cflags libuv 2>/dev/null)
+UV_LIBS := $(shell pkg-config --libs libuv 2>/dev/null || echo -luv)
+WARNINGS := -Wall -Wextra
+ifneq (,$(filter true 1,$(CI) $(WERROR)))
+WARNINGS += -Werror
+endif
+FLAGS = -std=gnu11 $(CFLAGS) -fPIC -fvisibility=hidden $(WARNINGS) \
+  -Iinclude -Iruntime -Ibindings $(UV_CFLAGS) $(CPPFLAGS)
+ifeq ($(shell uname -s),Darwin)
+SHARED := -bundle -undefined dynamic_lookup
+else
+SHARED := -shared
+endif
+Q := $(if $(V),,@)
+
+# What a user has set for one Lua version would win over our LUA_PATH.
+VERSIONS := 5_1 5_2 5_3 5_4 5_5
+unexport LUA_INIT LUA_PATH LUA_CPATH $(VERSIONS:%=LUA_INIT_%) \
+  $(VERSIONS:%=LUA_PATH_%) $(VERSIONS:%=LUA_CPATH_%)
+# env, so that a sanitizer is preloaded into the tests and not into the shell
+lua_env = env LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;' \
+  LUA_CPATH='$(CURDIR)/$(BUILD)/$1/?.so;;'
+preload = $(if $(PRELOAD),LD_PRELOAD='$(PRELOAD)' ASAN_OPTIONS=detect_leaks=0)
+
+.PHONY: all demo deps test spec ctest lint format check-windows examples rock \
+  rockspec asan bench install clean help tests run-build FORCE
+.DELETE_ON_ERROR:
+
+all: $(MODULES) ## build for every Lua found (LUA=luajit: one)
+	@$(if $(NAMES),:,echo "no Lua headers found: make deps" >&2; exit 1)
+
+tests: all $(TESTS)
+
+# ---- compiling
+
+# Written only when it changes, so other flags or another compiler rebuild.
+$(FLAG_FILES): $(BUILD)/%/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(FLAGS) $(LDFLAGS) $(call incdir,$*)' | cmp -s - $@ || \
+	  echo '$(CC) $(FLAGS) $(LDFLAGS) $(call incdir,$*)' >$@
+
+# $1: folder, $2: sources, $3: include flags, $4: libraries, $5: objects of tests
+define rules
+$(BUILD)/$1/obj/%.o: $2/%.c $(BUILD)/$1/flags
+	@mkdir -p $$(@D)
+	@echo "CC   $$@"
+	$(Q)$(CC) $(FLAGS) $3 -MMD -MP -c $$< -o $$@
+
+$(BUILD)/$1/test/%: test/%.c $(BUILD)/$1/flags $(RUNTIME_OBJ) $5
+	@mkdir -p $$(@D)
+	@echo "LINK $$@"
+	$(Q)$(CC) $(FLAGS) $3 -MMD -MP -MT $$@ -MF $$@.d $$< \
+	  $(RUNTIME_OBJ) $5 -o $$@ $(LDFLAGS) \
+	  $4 $(UV_LIBS) -lm
+endef
+define lua_rules
+$(call rules,$1,bindings,-I$(call incdir,$1),$(call lualibs,$1),$2)
+
+$(BUILD)/$1/tide/core.so: $(RUNTIME_OBJ) $2
+	@mkdir -p $$(@D)
+	@echo "LINK $$@"
+	$(Q)$(CC) $(SHARED) $(CFLAGS) $$^ -o $$@ $(LDFLAGS) $(UV_LIBS) -lm
+endef
+$(eval $(call rules,runtime,runtime))
+$(foreach l,$(NAMES),$(eval $(call lua_rules,$l,$(BINDINGS_SRC:bindings/%.c=$(BUILD)/$l/obj/%.o))))
+-include $(wildcard $(BUILD)/*/obj/*.d $(BUILD)/*/test/*.d)
+
+# ---- the two commands for newcomers
+
+# They call make again, because what deps installs is looked for on entry.
+demo: ## install what is missing, build, and run the tour
+	$(if $(filter no,$(DEPS)),,@tools/deps demo $(LUA))
+	@$(MAKE) --no-print-directory run-demo
+
+run-demo: $(BUILD)/$(DEFAULT)/tide/core.so
+	@$(call lua_env,$(DEFAULT)) $(call interpreter,$(DEFAULT)) \
+	  examples/tour.lua
+
+test: ## install what is missing and run every check on every Lua
+	$(if $(filter no,$(DEPS)),,@tools/deps test $(or $(LUA),$(LUAS)))
+	+@$(call suites,run-lint run-windows run-clang run-ctest run-spec \
+	  run-examples run-rock run-missing)
+
+deps: ## install what `make test` needs
+	@tools/deps test $(or $(LUA),$(LUAS))
+
+# ---- suites: each leaves its log and its counts in build/results
+
+suites = rm -rf $(BUILD)/results; \
+  $(MAKE) -k -O --no-print-directory \
+  $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS)) $1; \
+  tools/total $(BUILD)/results $$?
+suite = tools/suite $(BUILD)/results
+check = $(suite) --check
+
+lint: ## check layers, format, Lua files and source lists
+spec: ## run the specs (LUA=lua5.1 SPEC=spec/task_spec.lua)
+ctest: ## run the C tests
+examples: ## run the examples on every Lua
+rock: ## lint, install and try the rocks for every Lua
+lint spec ctest examples rock:
+	+@$(call suites,run-$@)
+
+check-windows: ## compile the runtime for Windows
+	+@$(call suites,run-windows)
+
+# With gcc. The C tests look for leaks; the specs would find the interpreter's.
+asan: ## C tests and specs under the address and UB sanitizers
+	+@$(MAKE) --no-print-directory BUILD=build/asan run-asan CFLAGS="-O1 -g \
+	  -fno-omit-frame-pointer -fsanitize=address,undefined \
+	  -fno-sanitize-recover=undefined" \
+	  PRELOAD=$$($(CC) -print-file-name=libasan.so)
+run-asan:
+	+@$(call suites,run-ctest run-spec)
+
+run-lint: run-lint-layers run-lint-format run-lint-luacheck run-lint-sources
+run-lint-layers:
+	@$(check) lint-layers tools/check-layers
+run-lint-format:
+	@$(check) lint-format clang-format --dry-run -Werror $(C_FILES)
+run-lint-luacheck:
+	@$(check) lint-luacheck luacheck -q --no-color $(LUA_FILES)
+run-lint-sources:
+	@$(check) lint-sources tools/rockspec --check \
+	  $(RUNTIME_SRC) $(BINDINGS_SRC) $(LUA_SRC)
+
+# libuv's headers only: with all of /usr/include, glibc's would be found too.
+run-windows:
+	@mkdir -p build/windows
+	@dir=$$(pkg-config --variable=includedir libuv); \
+	  ln -sfn "$$dir/uv.h" "$$dir/uv" build/windows
+	@$(check) windows $(MINGW) -std=gnu11 -fsyntax-only $(WARNINGS) \
+	  -Iinclude -Iruntime -isystem build/windows $(RUNTIME_SRC)
+
+run-build:
+	+@$(check) build $(MAKE) --no-print-directory all
+# After the modules: two makes at once would both build the runtime's objects.
+run-build-tests: run-build
+	+@$(check) build-tests $(MAKE) --no-print-directory tests
+# The other compiler's warnings are all that is asked of it: no optimisation.
+run-clang:
+	+@$(check) clang $(MAKE) --no-print-directory tests \
+	  BUILD=build/clang CC=clang CFLAGS=-O0 WERROR=1
+
+# Luas that nobody installed (DEPS=no) are seen in the total.
+run-missing: $(MISSING:%=run-missing-%)
+run-missing-%:
+	@$(suite) missing-$* echo "$* not found: 0 passed, 0 failed, 1 skipped"
+
+# busted may not be there for 5.5 yet.
+NO_BUSTED := $(if $(filter lua5.5,$(NAMES)),$(shell $(call \
+  interpreter,lua5.5) -e 'require "busted"' >/dev/null 2>&1 || echo lua5.5))
+run-spec: $(patsubst %,run-spec-%,$(filter-out $(NO_BUSTED),$(NAMES))) \
+  $(NO_BUSTED:%=run-missing-busted-for-%)
+run-spec-%: run-build
+	@VERBOSE=$(or $(VERBOSE),$(SPEC)) $(suite) spec-$* $(call lua_env,$*) \
+	  $(preload) $(call interpreter,$*) $(BUSTED) $(SPEC)
+
+run-examples: $(NAMES:%=run-examples-%)
+run-examples-%: run-build
+	@$(suite) examples-$* $(call lua_env,$*) \
+	  tools/check-examples $* $(call interpreter,$*)
+
+run-ctest: $(TESTS:$(BUILD)/%=run-ctest/%)
+run-ctest/%: run-build-tests
+	@$(suite) ctest-$(subst /test/,-,$*) \
+	  $(call lua_env,$(firstword $(subst /, ,$*))) $(BUILD)/$*
+
+run-rock: run-rock-lint $(filter-out run-rock-lua5.5,$(NAMES:%=run-rock-%))
+run-rock-lint:
+	@$(check) rock-lint sh -ec \
+	  'for spec in rockspec/*.rockspec; do luarocks lint $$spec; done'
+run-rock-%:
+	@$(suite) rock-$* tools/rock $* $(call incdir,$*) $(call interpreter,$*)
+
+# ---- the rest
+
+format: ## rewrite the C files in the project's style
+	clang-format -i $(C_FILES)
+
+rockspec: ## write the source lists of the rockspecs
+	@tools/rockspec
+
+bench: all ## measure
+	@bench/run
+
+install: $(BUILD)/$(DEFAULT)/tide/core.so ## install for LUA= under PREFIX=
+	@tools/install '$(DESTDIR)$(PREFIX)' $(BUILD)/$(DEFAULT) \
+	  $(notdir $(call interpreter,$(DEFAULT)))
+
+# The rest of the list is what `luarocks make` leaves beside the sources.
+clean: ## remove what was built
+	rm -rf build tide runtime/*.o bindings/*.o
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' \
+	  Makefile

@@ -1,0 +1,393 @@
+/*
+ * await.c: how an awaiting call begins, suspends and ends, on every Lua.
+ *
+ * An awaiting call is written as two functions. `start` checks, registers the
+ * wait and suspends; `finish` pushes the results or raises. From 5.2 on finish
+ * is the continuation of start's yield. 5.1 and LuaJIT have no continuations:
+ * there a Lua function of fixed arity calls start and then finish, with the
+ * same arguments. In the main program, which cannot yield, start drives the
+ * loop until the root task is woken.
+ *
+ * Suspension is transactional: whether L can yield is settled before a wait is
+ * registered, so that an await that fails changed nothing.
+ */
+#include <string.h>
+
+#include "bindings.h"
+
+/* ---- can this coroutine be suspended? ---- */
+
+#if LUA_VERSION_NUM >= 503 || TIDE_LUAJIT
+
+static bool can_yield(lua_State *L) {
+  return lua_isyieldable(L);
+}
+
+#else
+
+/*
+ * 5.1 and 5.2 cannot be asked. Their last releases are final, so the start of
+ * lua_State is known; prove_view() checks at load that it is what we think, or
+ * else the yield itself raises Lua's own, less helpful error.
+ */
+typedef struct state_view {
+  void *next;
+  unsigned char tt, marked, status;
+#if LUA_VERSION_NUM == 501
+  void *top, *base, *global, *ci, *savedpc, *stack_last, *stack, *end_ci,
+      *base_ci;
+  int stacksize, size_ci;
+  unsigned short calls, base_calls; /* C calls now, and at the resume */
+#else
+  void *top, *global, *ci, *oldpc, *stack_last, *stack;
+  int stacksize;
+  unsigned short calls, ncalls; /* calls that cannot be yielded across */
+#endif
+} state_view;
+
+static int blocking_calls(lua_State *L) {
+  const state_view *view = (const state_view *)L;
+#if LUA_VERSION_NUM == 501
+  return view->calls - view->base_calls;
+#else
+  return view->calls;
+#endif
+}
+
+static int look_deeper(lua_State *L) {
+  int *seen = lua_touserdata(L, 1);
+  seen[1] = blocking_calls(L);
+  return 0;
+}
+
+static int look(lua_State *L) {
+  int *seen = lua_touserdata(L, 1);
+  seen[0] = blocking_calls(L);
+  lua_pushcfunction(L, look_deeper);
+  lua_pushvalue(L, 1);
+  lua_call(L, 1, 0);
+  seen[2] = blocking_calls(L);
+  return 0;
+}
+
+static bool prove_view(lua_State *L) {
+  int seen[3] = {-1, -1, -1}, n;
+  lua_State *co = lua_newthread(L);
+  lua_pushcfunction(co, look);
+  lua_pushlightuserdata(co, seen);
+  tide_resume(co, L, 1, &n);
+  lua_pop(L, 1);
+  return seen[0] == 0 && seen[1] == 1 && seen[2] == 0;
+}
+
+static bool can_yield(lua_State *L) {
+  return !tideL_get(L)->viewproven || blocking_calls(L) == 0;
+}
+
+#endif
+
+bool tideL_yieldable(lua_State *L, const tide_task *task) {
+  if (task->flags & (TIDE_ROOT | TASK_PINNED)) {
+    if (task->flags & TASK_PINNED)
+      return false;
+    if (L == tideL_get(L)->mainthread)
+      return true; /* it parks by driving the loop */
+  }
+  return can_yield(L);
+}
+
+/* The innermost C function on a stack that Lua knows by a name, or NULL. */
+static const char *c_function(lua_State *L, int level, lua_Debug *ar) {
+  for (; lua_getstack(L, level, ar); level++) {
+    lua_getinfo(L, "nS", ar);
+    if (*ar->what == 'C' && ar->name != NULL)
+      return ar->name;
+  }
+  return NULL;
+}
+
+int tideL_cannotyield(lua_State *L, const char *function) {
+  lua_Debug ar;
+  const char *name = c_function(L, 1, &ar), *hint = "";
+  if (name == NULL && tideL_get(L)->pinner != NULL)
+    name = c_function(tideL_get(L)->pinner, 1, &ar);
+  if (name == NULL)
+    return tideL_error(L,
+                       "'%s' cannot wait here: a C function or metamethod on "
+                       "the stack cannot be suspended",
+                       function);
+  if (strcmp(name, "pcall") == 0 || strcmp(name, "xpcall") == 0)
+    hint = "; use tide.pcall";
+  return tideL_error(L,
+                     "'%s' cannot wait inside the C function '%s', which "
+                     "cannot be suspended%s",
+                     function, name, hint);
+}
+
+/* ---- begin ---- */
+
+static int refuse(lua_State *L, tideL_state *S, const char *function) {
+  if (L == S->thread)
+    return tideL_error(L, "'%s' cannot wait in a callback of the loop",
+                       function);
+  if (L == S->starter)
+    return tideL_error(L, "'%s' cannot wait in the function given to 'park'",
+                       function);
+  return tideL_error(L,
+                     "'%s' cannot wait in a plain coroutine: make it with "
+                     "tide.coroutine, or run it as a task",
+                     function);
+}
+
+/* The slow path: no task runs on L. The main program is one of its own. */
+tide_task *tideL_entertask(lua_State *L, tideL_state *S,
+                           const char *function) {
+  tide_task *root;
+  bool is_main = lua_pushthread(L);
+  lua_pop(L, 1);
+  if (S->current != NULL || (S->rt != NULL && tide_loop_running(S->rt)))
+    refuse(L, S, function);
+  tideL_open(L);
+  root = tide_task_root(S->rt);
+  if (root == NULL)
+    luaL_error(L, "not enough memory");
+  if (root->coro == L && !is_main)
+    return root;
+  if (!is_main)
+    refuse(L, S, function);
+  if (S->hosted || !S->blocking)
+    tideL_error(L, "'%s' cannot wait in the main program: %s", function,
+                S->hosted ? "a host steps the loop" : "it must not block");
+  S->mainthread = L;
+  root->coro = L;
+  return root;
+}
+
+/* ---- end ---- */
+
+static int end_await(lua_State *L, tideL_state *S, tide_task *task,
+                     tideL_finish finish) {
+  if (task->flags & TASK_RAISE) {
+    task->flags &= (uint16_t)~TASK_RAISE;
+    return tideL_raisecancel(L, S, task);
+  }
+  return finish(L, S, task);
+}
+
+static tide_task *awaiter(lua_State *L, tideL_state *S) {
+  tide_task *task = S->current;
+  if (task == NULL && S->rt != NULL)
+    task = tide_task_root(S->rt);
+  return task != NULL && task->coro == L ? task : NULL;
+}
+
+#if TIDE_YIELDK
+
+/* Resumed by anybody but the loop it goes on waiting. */
+#if LUA_VERSION_NUM >= 503
+static int await_k(lua_State *L, int status, lua_KContext context) {
+  tideL_state *S = tideL_get(L);
+  tide_task *task = awaiter(L, S);
+  (void)status;
+  if (task == NULL)
+    return lua_yieldk(L, 0, context, await_k);
+  return end_await(L, S, task, (tideL_finish)context);
+}
+
+static int yield(lua_State *L, tideL_finish finish) {
+  return lua_yieldk(L, 0, (lua_KContext)finish, await_k);
+}
+#else
+/* 5.2's context is an int, too small for a pointer: finish waits in the fifth
+ * place of the closure's upvalues, as every awaiting function has its own. */
+static int await_k(lua_State *L) {
+  tideL_state *S = tideL_get(L);
+  tide_task *task = awaiter(L, S);
+  const tideL_awaiting *await = lua_touserdata(L, UP_AWAITING);
+  if (task == NULL)
+    return lua_yieldk(L, 0, 0, await_k);
+  return end_await(L, S, task, await->finish);
+}
+
+static int yield(lua_State *L, tideL_finish finish) {
+  (void)finish;
+  return lua_yieldk(L, 0, 0, await_k);
+}
+#endif
+
+static int end_now(lua_State *L, tideL_state *S, tide_task *task,
+                   tideL_finish finish) {
+  return end_await(L, S, task, finish);
+}
+
+#else
+
+static int yield(lua_State *L, tideL_finish finish) {
+  (void)finish;
+  return lua_yield(L, 0);
+}
+
+/* The Lua function that called start calls finish next. AWAIT_SECOND does so
+ * only if start returned true: if there is something to raise. */
+static int end_now(lua_State *L, tideL_state *S, tide_task *task,
+                   tideL_finish finish) {
+  (void)S;
+  (void)task;
+  (void)finish;
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static int finish_entry(lua_State *L) {
+  tideL_state *S = tideL_get(L);
+  tide_task *task = awaiter(L, S);
+  const tideL_awaiting *await = lua_touserdata(L, UP_AWAITING);
+  if (task == NULL)
+    return tideL_error(L, "'%s' was resumed from outside while it waited",
+                       await->name);
+  return end_await(L, S, task, await->finish);
+}
+
+#endif
+
+/* ---- suspend ---- */
+
+void tideL_driveroot(tideL_state *S, tide_task *root) {
+  do
+    tideL_drive(S);
+  while (root->state == TIDE_TASK_PARKED);
+  root->state = TIDE_TASK_RUNNING;
+}
+
+int tideL_suspend(lua_State *L, tideL_state *S, tide_task *task,
+                  tideL_finish finish) {
+  if (!(task->flags & TIDE_ROOT) || L != S->mainthread)
+    return yield(L, finish);
+  tideL_driveroot(S, task);
+  return end_now(L, S, task, finish);
+}
+
+int tideL_cancel(lua_State *L, tideL_state *S, tide_task *task,
+                 const char *function, tideL_finish finish) {
+  tideL_checkyield(L, task, function);
+  tide_park_raise(S->rt, task);
+  task->flags |= TASK_RAISE;
+  return tideL_suspend(L, S, task, finish);
+}
+
+int tideL_ready(lua_State *L, tideL_state *S, tide_task *task,
+                const char *function, tideL_finish finish) {
+  task->status = TIDE_WOKEN;
+  if (tide_overdue(S->rt)) {
+    tideL_checkyield(L, task, function);
+    tide_park_turn(S->rt, task);
+    return tideL_suspend(L, S, task, finish);
+  }
+  return end_now(L, S, task, finish);
+}
+
+/* ---- what a suspension came to ---- */
+
+static int raise_deadlock(lua_State *L, tideL_state *S) {
+  lua_pushliteral(L, "nothing can wake the main task any more:\n");
+  tideL_pushtree(L, S);
+  lua_concat(L, 2);
+  return tideL_raise(L, TIDEL_DEADLOCK, lua_tostring(L, -1));
+}
+
+void tideL_checkdelivered(lua_State *L, tideL_state *S, tide_task *task) {
+  if (task->status == TIDE_WOKEN)
+    return;
+  if (task->status == TIDE_DEADLOCKED) {
+    task->status = TIDE_WOKEN;
+    raise_deadlock(L, S);
+  }
+  tideL_raisecancel(L, S, task);
+}
+
+void tideL_checkwoken(lua_State *L, tideL_state *S, tide_task *task) {
+  tideL_checkdelivered(L, S, task);
+  if (task->flags & TIDE_CANCEL)
+    tideL_raisecancel(L, S, task);
+}
+
+static void push_cancelmessage(lua_State *L, uint64_t scope, bool expired) {
+  tideL_pushreason(L, scope);
+  if (lua_type(L, -1) == LUA_TSTRING)
+    lua_pushfstring(L, "cancelled: %s", lua_tostring(L, -1));
+  else
+    lua_pushstring(L, expired ? "its deadline passed" : "cancelled");
+}
+
+/* Each delivery is a new error: a scope knows its own by the scope's id, which
+ * the error carries. */
+int tideL_raisecancel(lua_State *L, tideL_state *S, tide_task *task) {
+  const tide_scope *culprit = tide_scope_culprit(task->scope);
+  uint64_t id = culprit != NULL ? culprit->id : 0;
+  bool expired = culprit != NULL && culprit->flags & TIDE_SCOPE_EXPIRED;
+  task->flags &= (uint16_t)~TIDE_SELFCANCEL;
+  if (task->flags & TIDE_ROOT && tide_interrupt_take(S->rt)) {
+    while (tide_task_uncancel(S->rt, task) > 0)
+      continue;
+    return tideL_raise(L, TIDEL_INTERRUPTED, "interrupted");
+  }
+  luaL_checkstack(L, 8, "an error");
+  push_cancelmessage(L, id, expired);
+  tideL_pusherror(L, TIDEL_CANCELLED, lua_tostring(L, -1));
+  lua_pushvalue(L, -3);
+  lua_setfield(L, -2, "reason");
+  tideL_seterrorscope(L, -1, id);
+  if (S->debug) {
+    tideL_traceback(L, L, NULL);
+    lua_setfield(L, -2, "traceback");
+  }
+  return lua_error(L);
+}
+
+/* ---- registration ---- */
+
+#if !TIDE_YIELDK
+
+static const char *const wrappers[] = {
+    [AWAIT_RESULTS] = "local start, finish = ... return function(a, b, c) "
+                      "start(a, b, c) return finish(a, b, c) end",
+    [AWAIT_SECOND] = "local start, finish = ... return function(a, b) "
+                     "if start(a) then finish(a) end return b end"};
+
+static void push_wrapped(lua_State *L, const tideL_awaiting *await) {
+  const char *code = wrappers[await->kind];
+  if (luaL_loadbuffer(L, code, strlen(code), "=[tide]") != LUA_OK)
+    lua_error(L);
+  lua_insert(L, -3);
+  lua_call(L, 2, 1);
+}
+
+#endif
+
+static void push_closure(lua_State *L, const tideL_awaiting *await,
+                         lua_CFunction f) {
+  for (int i = 1; i <= UPVALUES; i++)
+    lua_pushvalue(L, lua_upvalueindex(i));
+  lua_pushlightuserdata(L, (void *)await);
+  lua_pushcclosure(L, f, UPVALUES + 1);
+}
+
+void tideL_setawaiting(lua_State *L, const tideL_awaiting *list) {
+  for (; list->name != NULL; list++) {
+    const char *name = strpbrk(list->name, ".:");
+    push_closure(L, list, list->start);
+#if !TIDE_YIELDK
+    push_closure(L, list, finish_entry);
+    push_wrapped(L, list);
+#endif
+    lua_setfield(L, -2, name != NULL ? name + 1 : list->name);
+  }
+}
+
+void tideL_openawait(lua_State *L) {
+#if LUA_VERSION_NUM < 503 && !TIDE_LUAJIT
+  tideL_get(L)->viewproven = prove_view(L);
+#else
+  (void)L;
+#endif
+}

@@ -1,0 +1,344 @@
+/*
+ * bindings.h: what the files of bindings/ share. Private.
+ *
+ * General layout
+ *   core.c       luaopen_tide_core; the state, its upvalues, its end
+ *   await.c      how an awaiting call begins, suspends and ends, on every Lua
+ *   coroutine.c  coroutine <-> task: resume, results, recycling
+ *   task.c       the Task object
+ *   scope.c      the Scope object; entering and leaving scopes
+ *   sleep.c      sleep, next_tick
+ *   park.c       tide.park
+ *   foreign.c    tide.coroutine: coroutines that may await
+ *   loop.c       the loop object, run, callbacks
+ *   report.c     tracebacks, the exception handler, what nobody awaited
+ *   error.c      the error classes; misuse
+ *   testing.c    virtual clock, seeds, probes
+ *   host.c       include/tide.h
+ *
+ * Every C function of ours is a closure over the same four upvalues, so that a
+ * call needs no registry lookup.
+ */
+#ifndef TIDE_BINDINGS_H
+#define TIDE_BINDINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../runtime/runtime.h"
+#include "compat.h"
+
+#define UP_STATE lua_upvalueindex(1)   /* the tideL_state */
+#define UP_THREADS lua_upvalueindex(2) /* slot -> coroutine of the task */
+#define UP_HANDLES lua_upvalueindex(3) /* slot -> Task, weak */
+#define UP_OWN lua_upvalueindex(4)     /* everything else, see below */
+#define UPVALUES 4
+#define UP_AWAITING lua_upvalueindex(5) /* of an awaiting function: which */
+
+/* Places in the table UP_OWN. */
+enum {
+  OWN_MODULE = 1, /* what luaopen returned */
+  OWN_TASK,       /* metatables */
+  OWN_SCOPE,
+  OWN_LOOP,
+  OWN_TIMER,
+  OWN_SENTINEL,
+  OWN_PARKING,
+  OWN_SCOPEBOX,
+  OWN_SCOPES,   /* scope id -> Scope object, weak */
+  OWN_REASONS,  /* scope id -> reason of its cancel */
+  OWN_CALLS,    /* slot -> function, or table of function and arguments */
+  OWN_PARKED,   /* slot of a task -> its parking */
+  OWN_PINNED,   /* slot -> Task that must outlive its handles */
+  OWN_LINKS,    /* coroutine that awaits -> the one that resumed it */
+  OWN_DETACHED, /* suspended coroutine -> the scopes it has open, weak */
+  OWN_INNER,    /* coroutine of a 5.1 pcall -> the one that called it, weak */
+  OWN_EXPOSED,  /* coroutines of tasks that user code may hold, weak */
+  OWN_REPORTS,  /* what is to be reported */
+  OWN_SOURCES,  /* chunks that are ours: errors name the line below them */
+  OWN_HANDLER,  /* the exception handler */
+  OWN_BASE,     /* the function under each task, where there is one */
+  OWN_NOTER,    /* the message handler that keeps tracebacks */
+  OWN_NOTED,    /* {error, traceback, id of the task} of the last error */
+  OWN_RUNNING,  /* Lua's own coroutine.running */
+  OWN_LOOPOBJ,  /* the loop object of this runtime */
+  OWN_ERRORS    /* from here on the error classes */
+};
+
+typedef enum tideL_class {
+  TIDEL_CANCELLED,
+  TIDEL_TIMEOUT,
+  TIDEL_SCOPECANCELLED,
+  TIDEL_INVALIDSTATE,
+  TIDEL_PROCESS,
+  TIDEL_QUEUESHUTDOWN,
+  TIDEL_BROKENBARRIER,
+  TIDEL_BROKENLOCK,
+  TIDEL_DEADLOCK,
+  TIDEL_ABANDONED,
+  TIDEL_GROUP,
+  TIDEL_OS,
+  TIDEL_INTERRUPTED,
+  TIDEL_CLASSES
+} tideL_class;
+
+/* Flags of a task that are ours. */
+#define TASK_RAISE TIDE_USER1   /* its await raises a cancellation */
+#define TASK_PINNED TIDE_USER2  /* below it is a coroutine that cannot yield */
+#define TASK_EXPOSED TIDE_USER3 /* Lua may hold its coroutine */
+#define TASK_TOLD TIDE_USER4    /* its swallowing has been reported */
+
+/* One per lua_State: the userdata made first, so finalised last. */
+typedef struct tideL_state {
+  tide_runtime *rt;    /* NULL: none was needed yet, or it was closed */
+  tide_task *current;  /* runs now; NULL in callbacks and the main program */
+  tide_task *spawning; /* a record that an out-of-memory error left behind */
+  lua_State *mainthread; /* of the main program, once it has waited */
+  lua_State *thread;   /* runs callbacks, resumes tasks */
+  lua_State *starter;  /* runs what park starts */
+  lua_State *pinner;   /* the coroutine that TASK_PINNED is about */
+  uint32_t serial;     /* of the runtime: tells objects of a closed one */
+  uint32_t pooled;     /* coroutines kept for the next tasks */
+  uint32_t links;      /* entries in OWN_LINKS */
+  uint32_t detached;   /* entries ever made in OWN_DETACHED */
+  uint32_t unseen;     /* sentinels of failures that are not collected */
+  uint64_t recycled;
+  double grace;    /* seconds that run waits for what it cancelled */
+  double slow;     /* in debug mode: a longer resume is reported */
+  bool failed;     /* the base frame of the current task caught an error */
+  bool debug;
+  bool hosted;     /* a host steps the loop: the main program cannot wait */
+  bool blocking;   /* set_blocking */
+  bool viewproven; /* 5.1, 5.2: see await.c */
+  bool script;     /* bin/tide: run(fn) in the main task runs fn there */
+  bool chores;     /* a callback for our own chores is queued */
+  bool swallowers; /* a task is to be reported for swallowing */
+  bool aborts;     /* a parking is to be aborted */
+  bool draining;   /* run cancels what is left: failures are reported at once */
+  bool exiting;    /* tide.exit was called */
+  int exitcode;
+} tideL_state;
+
+static inline tideL_state *tideL_get(lua_State *L) {
+  return lua_touserdata(L, UP_STATE);
+}
+
+/* ---- core.c ---- */
+
+/* The state of L, with a runtime made if it has none. Raises. */
+tideL_state *tideL_open(lua_State *L);
+void tideL_close(lua_State *L, tideL_state *S);
+/* Pushes f as a closure over our upvalues; in a function of ours. */
+void tideL_pushfunction(lua_State *L, lua_CFunction f);
+/* Into the table on top. */
+void tideL_setfunctions(lua_State *L, const luaL_Reg *functions);
+/* A class: its metatable, kept at `place`; its methods are left on top. */
+void tideL_newclass(lua_State *L, int place, const char *name,
+                    const luaL_Reg *methods, const luaL_Reg *metamethods);
+static inline int tideL_own(lua_State *L, int place) {
+  return tide_rawgeti(L, UP_OWN, place);
+}
+static inline void tideL_disown(lua_State *L, int place) {
+  lua_pushnil(L);
+  lua_rawseti(L, UP_OWN, place);
+}
+
+/* ---- error.c ---- */
+
+void tideL_openerrors(lua_State *L);
+void tideL_pusherror(lua_State *L, tideL_class class, const char *message);
+int tideL_raise(lua_State *L, tideL_class class, const char *message);
+bool tideL_iserror(lua_State *L, int index, tideL_class class);
+/* Misuse, at the first line that is not ours. */
+int tideL_error(lua_State *L, const char *format, ...);
+int tideL_argerror(lua_State *L, int arg, const char *function,
+                   const char *message);
+int tideL_typeerror(lua_State *L, int arg, const char *function,
+                    const char *expected);
+lua_Number tideL_checknumber(lua_State *L, int arg, const char *function);
+/* A number of seconds: no NaN. */
+lua_Number tideL_checkseconds(lua_State *L, int arg, const char *function);
+void tideL_checkcallable(lua_State *L, int arg, const char *function);
+const char *tideL_typename(lua_State *L, int index); /* may push */
+/* Pushes the text of any error value. */
+void tideL_tostring(lua_State *L, int index);
+/* The scope that a CancelledError belongs to; 0: none of ours. */
+uint64_t tideL_errorscope(lua_State *L, int index);
+void tideL_seterrorscope(lua_State *L, int index, uint64_t id);
+
+/* ---- await.c ---- */
+
+/* Ends an awaiting call: pushes its results, or raises. Arguments are where the
+ * call found them. */
+typedef int (*tideL_finish)(lua_State *L, tideL_state *S, tide_task *task);
+
+/* An awaiting function: `start` begins and returns tideL_suspend, tideL_ready
+ * or tideL_cancel with the same `finish`. */
+typedef struct tideL_awaiting {
+  const char *name;
+  lua_CFunction start;
+  tideL_finish finish;
+  enum {
+    AWAIT_RESULTS, /* finish has results; up to three arguments */
+    AWAIT_SECOND   /* finish only raises; the result is the second argument */
+  } kind;
+} tideL_awaiting;
+
+void tideL_openawait(lua_State *L);
+/* Into the table on top; the list ends with a NULL name. */
+void tideL_setawaiting(lua_State *L, const tideL_awaiting *list);
+
+tide_task *tideL_entertask(lua_State *L, tideL_state *S, const char *function);
+/* The task on whose behalf L awaits; raises where there is none. */
+static inline tide_task *tideL_enter(lua_State *L, tideL_state *S,
+                                     const char *function) {
+  tide_task *task = S->current;
+  return task != NULL && task->coro == L ? task
+                                         : tideL_entertask(L, S, function);
+}
+/* True: a cancellation is to be raised; return tideL_cancel then. */
+static inline bool tideL_checkpoint(tideL_state *S, tide_task *task) {
+  return task->flags & TIDE_TROUBLE && tide_checkpoint(S->rt, task);
+}
+int tideL_cancel(lua_State *L, tideL_state *S, tide_task *task,
+                 const char *function, tideL_finish finish);
+/* Before a wait is registered: an await that cannot yield leaves no trace. */
+bool tideL_yieldable(lua_State *L, const tide_task *task);
+int tideL_cannotyield(lua_State *L, const char *function);
+static inline void tideL_checkyield(lua_State *L, const tide_task *task,
+                                    const char *function) {
+  if (!tideL_yieldable(L, task))
+    tideL_cannotyield(L, function);
+}
+/* The wait is registered: suspends. */
+int tideL_suspend(lua_State *L, tideL_state *S, tide_task *task,
+                  tideL_finish finish);
+/* The call need not wait. */
+int tideL_ready(lua_State *L, tideL_state *S, tide_task *task,
+                const char *function, tideL_finish finish);
+/* Raises if it was not woken by what it waited for, or cancelled since. */
+void tideL_checkwoken(lua_State *L, tideL_state *S, tide_task *task);
+/* The same, but what was woken is delivered although cancelled since. */
+void tideL_checkdelivered(lua_State *L, tideL_state *S, tide_task *task);
+/* Runs the loop until the root task, which has parked, is woken. */
+void tideL_driveroot(tideL_state *S, tide_task *root);
+int tideL_raisecancel(lua_State *L, tideL_state *S, tide_task *task);
+
+/* ---- coroutine.c ---- */
+
+extern const tide_hooks tideL_hooks;
+void tideL_opencoroutine(lua_State *L);
+/* A task of the function and its nargs arguments on top of L, which are popped;
+ * pushes the Task. Raises, then nothing has changed. */
+tide_task *tideL_spawn(lua_State *L, tideL_state *S, int nargs);
+/* Pushes what a resume of co is to pass; how many values. */
+int tideL_arguments(tide_task *task, lua_State *co);
+/* Ends a task with the error on top of T: after a longjmp out of a hook. */
+void tideL_failtask(lua_State *T, tideL_state *S, tide_task *task);
+
+/* ---- task.c ---- */
+
+typedef enum tideL_outcome {
+  OUTCOME_NONE, /* it has not ended */
+  OUTCOME_RESULTS,
+  OUTCOME_FAILED,
+  OUTCOME_CANCELLED,
+  OUTCOME_CLOSED /* its runtime closed before it ended */
+} tideL_outcome;
+
+typedef struct tideL_task {
+  uint32_t magic;
+  uint32_t id;
+  tide_task *task; /* NULL once it ended */
+  uint8_t outcome;
+  uint8_t store; /* where the results are */
+  bool info;     /* the user value is the table described in task.c */
+  bool seen;     /* somebody got the error, or was given it to report */
+  uint32_t serial; /* of the runtime */
+  double number;
+} tideL_task;
+
+void tideL_opentask(lua_State *L);
+tideL_task *tideL_newtask(lua_State *L, tideL_state *S);
+tideL_task *tideL_totask(lua_State *L, int index); /* NULL: it is none */
+tideL_task *tideL_checktask(lua_State *L, int arg, const char *function);
+/* Pushes the Task of an unfinished task. */
+tideL_task *tideL_pushtask(lua_State *L, tideL_state *S, tide_task *task);
+/* Ends the Task at `index` of T with n values from the top of co, its results
+ * or its error. `held`: somebody else has it too. */
+void tideL_settle(lua_State *T, tideL_state *S, int index, lua_State *co,
+                  tideL_outcome outcome, int n, bool held);
+/* Pushes the table beside the Task, made if there is none. */
+void tideL_pushinfo(lua_State *L, int index);
+void tideL_pushname(lua_State *L, int index);
+/* Pushes the results of a finished Task, or raises its error. */
+int tideL_pushoutcome(lua_State *L, int index);
+
+/* ---- scope.c ---- */
+
+void tideL_openscope(lua_State *L);
+/* The value at `index` is the reason of this scope's cancel. */
+void tideL_setreason(lua_State *L, tide_scope *scope, int index);
+void tideL_clearreasons(lua_State *L, tide_task *task);
+void tideL_pushreason(lua_State *L, uint64_t id);
+/* Scopes that a coroutine of tide.coroutine has open leave the task with it and
+ * come back with it. */
+void tideL_detachscopes(lua_State *L, tideL_state *S, tide_task *task,
+                        tide_scope *base, lua_State *co);
+void tideL_attachscopes(lua_State *L, tideL_state *S, tide_task *task,
+                        lua_State *co);
+
+/* ---- foreign.c ---- */
+
+void tideL_openforeign(lua_State *L);
+/* The coroutine that `co` was resumed by and that waits for it, with the
+ * outcome of co (n values on its top) on its stack: *nargs values to resume it
+ * with. NULL: co is the task's own. */
+lua_State *tideL_handback(lua_State *T, tideL_state *S, tide_task *task,
+                          lua_State *co, int status, int n, int *nargs);
+
+/* ---- loop.c ---- */
+
+void tideL_openloop(lua_State *L);
+/* Runs the loop until it stops; survives errors out of the hooks. */
+int tideL_drive(tideL_state *S);
+int tideL_step(tideL_state *S, double budget);
+int tideL_shut(tideL_state *S); /* closes the runtime; UV_ENOMEM */
+/* Calls the function on top of L, with its n arguments, in the next turn. */
+void tideL_callsoon(lua_State *L, tideL_state *S, int n);
+void tideL_oncall(tide_runtime *rt, tide_call *call);
+/* Has our own chores done in the next turn. Never raises. */
+void tideL_wantchores(tideL_state *S);
+
+/* ---- report.c ---- */
+
+void tideL_openreport(lua_State *L);
+/* Reports the table {message=, error=, task=, traceback=} on top; pops it. */
+void tideL_report(lua_State *T, tideL_state *S);
+/* Pushes such a table for the error at `index`. */
+void tideL_pushreport(lua_State *T, const char *message, int index);
+int tideL_noter(lua_State *L); /* a message handler: keeps the traceback */
+/* The Task at `index` failed: sees to it that somebody learns of it, now if
+ * nobody else can ask for it. */
+void tideL_watchfailure(lua_State *T, tideL_state *S, int index, bool held);
+void tideL_flushreports(lua_State *T, tideL_state *S);
+/* At the end: what was never seen goes to stderr. Calls no Lua. */
+void tideL_lastreports(lua_State *L, int own);
+/* One report for each task that swallows its cancellations. */
+void tideL_reportswallowers(lua_State *T, tideL_state *S);
+/* After a run: the failures that nobody can ask for any more. */
+void tideL_reportunseen(lua_State *L, tideL_state *S);
+/* Pushes a traceback of co, or nil where there is no debug library. */
+void tideL_traceback(lua_State *L, lua_State *co, const char *message);
+/* Pushes the traceback noted for the error at `index`, or nil. */
+void tideL_pushnoted(lua_State *L, int index, uint32_t id);
+void tideL_pushtree(lua_State *L, tideL_state *S);
+
+/* ---- the other nouns ---- */
+
+void tideL_opensleep(lua_State *L);
+void tideL_openpark(lua_State *L);
+void tideL_runaborts(lua_State *T, tideL_state *S);
+void tideL_opentesting(lua_State *L);
+
+#endif

@@ -1,0 +1,104 @@
+/*
+ * compat.h: what the Lua versions do differently, and nothing else.
+ *
+ * Written to the API of 5.3; older and newer ones are brought to it here.
+ */
+#ifndef TIDE_COMPAT_H
+#define TIDE_COMPAT_H
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+
+#ifdef LUA_JITLIBNAME
+#define TIDE_LUAJIT 1
+#else
+#define TIDE_LUAJIT 0
+#endif
+
+/* 5.1 and LuaJIT: a C function that yielded is not continued, its yield returns
+ * what the resume passed. See await.c for how an awaiting call copes. */
+#define TIDE_YIELDK (LUA_VERSION_NUM >= 502)
+
+/* A base frame in C under each task, with a protected call: its errors are
+ * caught before the stack is unwound, `<close>` variables may await. */
+#define TIDE_BASEFRAME (LUA_VERSION_NUM >= 504)
+
+/* The value beside a userdata may be of any type; before, only a table. */
+#define TIDE_ANYUSERVALUE (LUA_VERSION_NUM >= 503)
+
+#if LUA_VERSION_NUM == 501
+#define lua_rawlen lua_objlen
+#ifndef LUA_OK
+#define LUA_OK 0
+#endif
+#define lua_absindex(L, i) \
+  ((i) < 0 && (i) > LUA_REGISTRYINDEX ? lua_gettop(L) + (i) + 1 : (i))
+#endif
+
+/* From 5.3 on these return the type of what they push. */
+#if LUA_VERSION_NUM >= 503
+#define tide_rawget lua_rawget
+#define tide_rawgeti lua_rawgeti
+#define tide_getfield lua_getfield
+#else
+static inline int tide_rawget(lua_State *L, int i) {
+  lua_rawget(L, i);
+  return lua_type(L, -1);
+}
+static inline int tide_rawgeti(lua_State *L, int i, int n) {
+  lua_rawgeti(L, i, n);
+  return lua_type(L, -1);
+}
+static inline int tide_getfield(lua_State *L, int i, const char *k) {
+  lua_getfield(L, i, k);
+  return lua_type(L, -1);
+}
+#endif
+
+#if LUA_VERSION_NUM >= 504
+#define tide_newuserdata(L, size) lua_newuserdatauv(L, size, 1)
+#define tide_setuservalue(L, i) lua_setiuservalue(L, i, 1)
+#define tide_getuservalue(L, i) lua_getiuservalue(L, i, 1)
+#elif LUA_VERSION_NUM >= 502
+#define tide_newuserdata lua_newuserdata
+#define tide_setuservalue lua_setuservalue
+#define tide_getuservalue lua_getuservalue
+#else
+#define tide_newuserdata lua_newuserdata
+#define tide_setuservalue lua_setfenv
+#define tide_getuservalue lua_getfenv
+#endif
+
+/* *nresults: how many values are on top of the coroutine now. */
+static inline int tide_resume(lua_State *co, lua_State *from, int nargs,
+                              int *nresults) {
+#if LUA_VERSION_NUM >= 504
+  return lua_resume(co, from, nargs, nresults);
+#else
+#if LUA_VERSION_NUM >= 502
+  int status = lua_resume(co, from, nargs);
+#else
+  int status = lua_resume(co, nargs);
+  (void)from;
+#endif
+  *nresults = lua_gettop(co);
+  return status;
+#endif
+}
+
+/* Closes the pending variables of a coroutine that will not run again. */
+static inline void tide_closethread(lua_State *co, lua_State *from) {
+#if LUA_VERSION_NUM >= 505 || \
+    (defined(LUA_VERSION_RELEASE_NUM) && LUA_VERSION_RELEASE_NUM >= 50406)
+  lua_closethread(co, from);
+#elif LUA_VERSION_NUM == 504
+  lua_resetthread(co);
+  (void)from;
+#else
+  (void)co;
+  (void)from;
+#endif
+}
+
+#endif

@@ -1,0 +1,284 @@
+/*
+ * core.c: luaopen_tide_core; the state, its upvalues, its end.
+ *
+ * Teardown. The state is the first userdata made, so lua_close finalises it
+ * last: until then whatever else is finalised finds it alive, with its runtime
+ * NULL once closed. Freeing the runtime runs no Lua.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "../include/tide.h"
+#include "bindings.h"
+
+void tideL_pushfunction(lua_State *L, lua_CFunction f) {
+  for (int i = 1; i <= UPVALUES; i++)
+    lua_pushvalue(L, lua_upvalueindex(i));
+  lua_pushcclosure(L, f, UPVALUES);
+}
+
+void tideL_setfunctions(lua_State *L, const luaL_Reg *functions) {
+  for (; functions->name != NULL; functions++) {
+    tideL_pushfunction(L, functions->func);
+    lua_setfield(L, -2, functions->name);
+  }
+}
+
+void tideL_newclass(lua_State *L, int place, const char *name,
+                    const luaL_Reg *methods, const luaL_Reg *metamethods) {
+  lua_newtable(L);
+  lua_pushstring(L, name);
+  lua_setfield(L, -2, "__name");
+  tideL_setfunctions(L, metamethods);
+  lua_newtable(L);
+  if (methods != NULL)
+    tideL_setfunctions(L, methods);
+  lua_pushvalue(L, -2);
+  lua_rawseti(L, UP_OWN, place);
+  lua_getfield(L, -2, "__index");
+  if (lua_isnil(L, -1)) { /* no function of its own: methods are looked up */
+    lua_pushvalue(L, -2);
+    lua_setfield(L, -4, "__index");
+  }
+  lua_pop(L, 1);
+  lua_remove(L, -2);
+}
+
+/* ---- the runtime of a state ---- */
+
+static int new_runtime(lua_State *L) {
+  tideL_state *S = tideL_get(L);
+  int err;
+  lua_settop(L, 0);
+  err = tide_runtime_new(&S->rt, &tideL_hooks, S);
+  if (err < 0)
+    return luaL_error(L, "tide: no event loop: %s", uv_strerror(err));
+  S->serial++;
+  S->pooled = 0;
+  S->links = 0;
+  S->hosted = false;
+  return 0;
+}
+
+/* The child of a fork has a copy of the parent's loop: it gets its own. */
+tideL_state *tideL_open(lua_State *L) {
+  tideL_state *S = tideL_get(L);
+  if (S->rt != NULL && !tide_loop_running(S->rt) && tide_loop_forked(S->rt))
+    tideL_close(L, S);
+  if (S->rt == NULL) {
+    tideL_pushfunction(L, new_runtime);
+    lua_call(L, 0, 0);
+  }
+  return S;
+}
+
+static void clear_table(lua_State *L, int index) {
+  index = lua_absindex(L, index);
+  lua_pushnil(L);
+  while (lua_next(L, index)) {
+    lua_pop(L, 1);
+    lua_pushvalue(L, -1);
+    lua_pushnil(L);
+    lua_rawset(L, index);
+  }
+}
+
+/* What has not ended is told: its handle now says so, and its coroutine is
+ * closed where Lua can. */
+static void close_tasks(lua_State *L, tideL_state *S) {
+  for (uint32_t slot = 1; slot <= tide_task_slots(S->rt); slot++) {
+    tide_task *task = tide_task_at(S->rt, slot);
+    if (!tide_task_alive(task))
+      continue;
+    if (tide_rawgeti(L, UP_HANDLES, (int)slot) == LUA_TUSERDATA) {
+      tideL_task *handle = lua_touserdata(L, -1);
+      handle->task = NULL;
+      handle->outcome = OUTCOME_CLOSED;
+    }
+    lua_pop(L, 1);
+    if (tide_rawgeti(L, UP_THREADS, (int)slot) == LUA_TTHREAD)
+      tide_closethread(lua_tothread(L, -1), L);
+    lua_pop(L, 1);
+  }
+}
+
+void tideL_close(lua_State *L, tideL_state *S) {
+  static const int per_runtime[] = {OWN_SCOPES, OWN_REASONS,  OWN_CALLS,
+                                    OWN_PARKED, OWN_PINNED,   OWN_LINKS,
+                                    OWN_DETACHED};
+  tide_runtime *rt = S->rt;
+  if (rt == NULL)
+    return;
+  close_tasks(L, S);
+  S->rt = NULL;
+  S->current = S->spawning = NULL;
+  S->mainthread = NULL;
+  S->chores = S->swallowers = S->aborts = false;
+  S->detached = 0;
+  S->serial++;
+  tide_runtime_free(rt);
+  clear_table(L, UP_THREADS);
+  clear_table(L, UP_HANDLES);
+  for (size_t i = 0; i < sizeof per_runtime / sizeof *per_runtime; i++) {
+    tideL_own(L, per_runtime[i]);
+    clear_table(L, -1);
+    lua_pop(L, 1);
+  }
+  tideL_disown(L, OWN_LOOPOBJ);
+}
+
+/* lua_close, or nothing of tide is left: no Lua is called any more. */
+static int state__gc(lua_State *L) {
+  tideL_state *S = lua_touserdata(L, 1);
+  tide_runtime *rt = S->rt;
+  uint32_t fresh = 0;
+  S->rt = NULL;
+  tideL_lastreports(L, lua_upvalueindex(1));
+  if (rt == NULL)
+    return 0;
+  for (uint32_t slot = 1; slot <= tide_task_slots(rt); slot++) {
+    const tide_task *task = tide_task_at(rt, slot);
+    fresh += tide_task_alive(task) && task->flags & TIDE_FRESH;
+  }
+  if (fresh > 0 && !tide_loop_forked(rt))
+    fprintf(stderr, "tide: %u task%s never ran: nothing ran the loop\n",
+            (unsigned)fresh, fresh == 1 ? "" : "s");
+  tide_runtime_free(rt);
+  return 0;
+}
+
+/* ---- small functions of the module ---- */
+
+/* stats(): counts, as a table */
+static int core_stats(lua_State *L) {
+  tideL_state *S = tideL_get(L);
+  tide_stats stats = {0};
+  if (S->rt != NULL)
+    tide_runtime_stats(S->rt, &stats);
+  const struct {
+    const char *name;
+    uint64_t value;
+  } fields[] = {{"tasks", stats.tasks},       {"ready", stats.ready},
+                {"sleeping", stats.sleeping}, {"timers", stats.timers},
+                {"handles", stats.handles},   {"switches", stats.switches},
+                {"turns", stats.turns},       {"spawned", stats.spawned},
+                {"polls", stats.polls},       {"wakers", stats.wakers},
+                {"recycled", S->recycled}};
+  lua_createtable(L, 0, sizeof fields / sizeof *fields);
+  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+    lua_pushnumber(L, (lua_Number)fields[i].value);
+#if LUA_VERSION_NUM >= 503
+    lua_pushinteger(L, (lua_Integer)fields[i].value);
+    lua_replace(L, -2);
+#endif
+    lua_setfield(L, -2, fields[i].name);
+  }
+  return 1;
+}
+
+/* ---- opening ---- */
+
+static void new_weak(lua_State *L, const char *mode) {
+  lua_newtable(L);
+  lua_createtable(L, 0, 1);
+  lua_pushstring(L, mode);
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+}
+
+static void own_table(lua_State *L, int place, const char *mode) {
+  if (mode != NULL)
+    new_weak(L, mode);
+  else
+    lua_newtable(L);
+  lua_rawseti(L, UP_OWN, place);
+}
+
+static lua_State *own_thread(lua_State *L, int key) {
+  lua_State *thread = lua_newthread(L);
+  lua_rawseti(L, UP_OWN, key);
+  return thread;
+}
+
+/* A closure over the upvalues: makes the module and all that it owns. */
+static int open_module(lua_State *L) {
+  static const luaL_Reg functions[] = {{"stats", core_stats}, {NULL, NULL}};
+  tideL_state *S = tideL_get(L);
+  own_table(L, OWN_SCOPES, "v");
+  own_table(L, OWN_REASONS, NULL);
+  own_table(L, OWN_CALLS, NULL);
+  own_table(L, OWN_PARKED, NULL);
+  own_table(L, OWN_PINNED, NULL);
+  own_table(L, OWN_LINKS, NULL);
+  own_table(L, OWN_DETACHED, "k");
+  own_table(L, OWN_INNER, "kv");
+  own_table(L, OWN_EXPOSED, "k");
+  own_table(L, OWN_REPORTS, NULL);
+  S->thread = own_thread(L, -1);
+  S->starter = own_thread(L, -2);
+  lua_newtable(L);
+  tideL_openawait(L);
+  tideL_openerrors(L);
+  tideL_openreport(L);
+  tideL_opencoroutine(L);
+  tideL_opentask(L);
+  tideL_openscope(L);
+  tideL_opensleep(L);
+  tideL_openpark(L);
+  tideL_openforeign(L);
+  tideL_openloop(L);
+  tideL_opentesting(L);
+  tideL_setfunctions(L, functions);
+  lua_pushvalue(L, -1);
+  lua_rawseti(L, UP_OWN, OWN_MODULE);
+  return 1;
+}
+
+static void check_version(lua_State *L) {
+  lua_getglobal(L, "_VERSION");
+  lua_pushfstring(L, "Lua %d.%d", LUA_VERSION_NUM / 100, LUA_VERSION_NUM % 100);
+  const char *ours = lua_tostring(L, -1), *theirs = lua_tostring(L, -2);
+  lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
+  bool jit = lua_istable(L, -1) && tide_getfield(L, -1, "jit") == LUA_TTABLE;
+  if ((theirs != NULL && strcmp(ours, theirs) != 0) || (jit && !TIDE_LUAJIT))
+    luaL_error(L, "tide.core was built for %s, this is %s: build it for this "
+                  "Lua, or mend package.cpath",
+               TIDE_LUAJIT ? "LuaJIT" : ours, jit ? "LuaJIT" : theirs);
+  lua_settop(L, 0);
+}
+
+/* Pushes a function with our upvalues, made for this first opening. */
+static void push_opener(lua_State *L) {
+  tideL_state *S = lua_newuserdata(L, sizeof *S);
+  memset(S, 0, sizeof *S); /* closed: if what follows raises, nothing leaks */
+  S->grace = 5;
+  S->slow = 0.1;
+  S->blocking = true;
+  lua_newtable(L); /* threads, handles, own */
+  new_weak(L, "v");
+  lua_newtable(L);
+  lua_createtable(L, 0, 2);
+  lua_pushvalue(L, -2);
+  lua_pushcclosure(L, state__gc, 1);
+  lua_setfield(L, -2, "__gc");
+  lua_pushliteral(L, "tide.state");
+  lua_setfield(L, -2, "__name");
+  lua_setmetatable(L, -5);
+  lua_pushcclosure(L, open_module, UPVALUES);
+}
+
+/* Opening again, also after package.loaded was cleared, gives the same. */
+int luaopen_tide_core(lua_State *L) {
+  check_version(L);
+  if (tide_getfield(L, LUA_REGISTRYINDEX, "tide.core") == LUA_TTABLE) {
+    tide_rawgeti(L, -1, OWN_MODULE);
+    return 1;
+  }
+  push_opener(L);
+  lua_getupvalue(L, -1, UPVALUES); /* the table of what we own */
+  lua_insert(L, -2);
+  lua_call(L, 0, 1);
+  lua_insert(L, -2);
+  lua_setfield(L, LUA_REGISTRYINDEX, "tide.core");
+  return 1;
+}

@@ -1,0 +1,386 @@
+/*
+ * coroutine.c: coroutine <-> task. The only lua_resume of tasks.
+ *
+ * A task runs a coroutine that UP_THREADS anchors at the task's slot. When it
+ * ends well, record and coroutine are kept together for the next task. From 5.4
+ * on a base frame in C catches errors, so that coroutine can be used again too;
+ * elsewhere it is dead, and kept with the error for its traceback.
+ *
+ * task->coro is the coroutine that runs now: the task's own, or one that it
+ * resumed through tide.coroutine (foreign.c).
+ *
+ * What runs here runs in drive's or step's protected call on S->thread: an
+ * out-of-memory error leaves by longjmp and ends the task (loop.c).
+ */
+#include <string.h>
+
+#include "bindings.h"
+
+#define POOL_MAX 1024 /* idle coroutines kept */
+
+/* ---- spawning ---- */
+
+/* A spawn that ran out of memory leaves its record to the next. */
+static tide_task *new_record(lua_State *L, tideL_state *S) {
+  tide_task *task;
+  if (S->spawning != NULL) {
+    lua_State *co = S->spawning->coro;
+    if (co != NULL) {
+      lua_settop(co, 0);
+      S->pooled++;
+    }
+    tide_task_discard(S->rt, S->spawning);
+  }
+  task = S->spawning = tide_task_new(S->rt);
+  if (task == NULL)
+    luaL_error(L, "not enough memory");
+  return task;
+}
+
+#if LUA_VERSION_NUM == 501
+/* A coroutine used again gets what a new one would have from its creator. */
+static void inherit(lua_State *L, lua_State *co) {
+  lua_pushvalue(L, LUA_GLOBALSINDEX);
+  lua_xmove(L, co, 1);
+  lua_replace(co, LUA_GLOBALSINDEX);
+}
+#else
+static void inherit(lua_State *L, lua_State *co) {
+  (void)L;
+  (void)co;
+}
+#endif
+
+static void inherit_hook(lua_State *L, lua_State *co) {
+#if !TIDE_LUAJIT /* there the hook is the state's */
+  if (lua_gethook(L) != lua_gethook(co))
+    lua_sethook(co, lua_gethook(L), lua_gethookmask(L), lua_gethookcount(L));
+#endif
+  inherit(L, co);
+}
+
+static lua_State *coroutine_for(lua_State *L, tideL_state *S,
+                                tide_task *task) {
+  lua_State *co = task->coro;
+  if (co != NULL) {
+    S->pooled--;
+    S->recycled++;
+    inherit_hook(L, co);
+    return co;
+  }
+  co = lua_newthread(L);
+  lua_rawseti(L, UP_THREADS, (int)task->slot);
+  task->coro = co;
+  return co;
+}
+
+/* L: function, arguments. What goes under the function, and then all, to co. */
+static void move_call(lua_State *L, lua_State *co, int nargs) {
+  if (!lua_checkstack(co, nargs + 4))
+    luaL_error(L, "too many arguments to a task");
+#if TIDE_BASEFRAME
+  tideL_own(L, OWN_BASE);
+  lua_insert(L, -nargs - 2);
+  lua_xmove(L, co, nargs + 2);
+#elif LUA_VERSION_NUM == 501 && !TIDE_LUAJIT
+  if (lua_iscfunction(L, -nargs - 1)) { /* 5.1 cannot resume it at the base */
+    tideL_own(L, OWN_BASE);
+    lua_insert(L, -nargs - 2);
+    nargs++;
+  }
+  lua_xmove(L, co, nargs + 1);
+#else
+  lua_xmove(L, co, nargs + 1);
+#endif
+}
+
+tide_task *tideL_spawn(lua_State *L, tideL_state *S, int nargs) {
+  tideL_task *handle = tideL_newtask(L, S);
+  tide_task *task = new_record(L, S);
+  lua_State *co = coroutine_for(L, S, task);
+  lua_pushvalue(L, -1);
+  lua_rawseti(L, UP_HANDLES, (int)task->slot);
+  lua_insert(L, -nargs - 2);
+  move_call(L, co, nargs);
+  handle->task = task;
+  handle->id = task->id;
+  S->spawning = NULL;
+  tide_task_start(S->rt, task);
+  return task;
+}
+
+/* ---- the base frame ---- */
+
+#if TIDE_BASEFRAME
+
+static int base_k(lua_State *L, int status, lua_KContext context) {
+  (void)context;
+  if (status == LUA_OK || status == LUA_YIELD)
+    return lua_gettop(L) - 1;
+  tideL_get(L)->failed = true;
+  return 1;
+}
+
+/* stack: <message handler, function, arguments...> */
+static int task_base(lua_State *L) {
+  tideL_own(L, OWN_NOTER);
+  lua_insert(L, 1);
+  return base_k(L,
+                lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 1, 0, base_k),
+                0);
+}
+
+#endif
+
+/* ---- ending ---- */
+
+/* Keeps the coroutine with the record, or lets go of it. */
+static void put_away(lua_State *T, tideL_state *S, tide_task *task,
+                     lua_State *co, bool reusable) {
+  if (reusable && S->pooled < POOL_MAX && !(task->flags & TASK_EXPOSED)) {
+    S->pooled++;
+    task->coro = co;
+    lua_settop(co, 0);
+    return;
+  }
+  task->coro = NULL;
+  lua_pushboolean(T, 0);
+  lua_rawseti(T, UP_THREADS, (int)task->slot);
+}
+
+static tideL_outcome outcome_of(const tide_task *task, bool failed) {
+  if (failed)
+    return OUTCOME_FAILED;
+  return task->flags & TIDE_SELFCANCEL ? OUTCOME_CANCELLED : OUTCOME_RESULTS;
+}
+
+/* co, n values on its top, is done: tells who waits, frees the record. */
+static void end_task(lua_State *T, tideL_state *S, tide_task *task,
+                     lua_State *co, bool failed, int n, bool reusable) {
+  tideL_outcome outcome = outcome_of(task, failed);
+  if (outcome == OUTCOME_CANCELLED)
+    n = 0; /* it cancelled itself in its last step */
+  if (failed && lua_isnil(co, -1)) {
+    lua_pop(co, 1);
+    lua_pushliteral(co, "<no error object>");
+  }
+  bool held = tide_rawgeti(T, UP_HANDLES, (int)task->slot) == LUA_TUSERDATA;
+  if (held || failed) { /* an error nobody can ask for is reported at once */
+    tideL_pushtask(T, S, task);
+    tideL_settle(T, S, lua_gettop(T), co, outcome, n, held);
+    lua_pop(T, 1);
+  }
+  lua_pop(T, 1);
+  if (task->extra != NULL)
+    tideL_clearreasons(T, task);
+  put_away(T, S, task, co, reusable);
+  tide_task_finish(S->rt, task);
+}
+
+static void close_coroutine(lua_State *T, lua_State *co) {
+  tide_closethread(co, T);
+  lua_settop(co, 0);
+}
+
+static void end_badyield(lua_State *T, tideL_state *S, tide_task *task,
+                         lua_State *co) {
+  close_coroutine(T, co);
+  lua_pushliteral(co, "a task yielded outside of an await: only coroutines "
+                      "made in it can coroutine.yield");
+  end_task(T, S, task, co, true, 1, false);
+}
+
+/* The coroutine stopped, and not in an await: hands its values to the one that
+ * resumed it, or ends the task. True: go on with *co. */
+static bool stopped(lua_State *T, tideL_state *S, tide_task *task,
+                    lua_State **co, int status, int *n) {
+  lua_State *next = NULL;
+  if (S->links > 0)
+    next = tideL_handback(T, S, task, *co, status, *n, n);
+  if (next != NULL) {
+    *co = next;
+    return true;
+  }
+  if (status == LUA_YIELD) {
+    end_badyield(T, S, task, *co);
+  } else {
+    bool failed = status != LUA_OK || S->failed;
+    S->failed = false;
+    end_task(T, S, task, *co, failed, failed ? 1 : *n, status == LUA_OK);
+  }
+  return false;
+}
+
+/* ---- resuming ---- */
+
+static int first_arguments(tide_task *task, lua_State *co) {
+  task->flags &= (uint16_t)~TIDE_FRESH;
+  return lua_gettop(co) - 1;
+}
+
+int tideL_arguments(tide_task *task, lua_State *co) {
+  if (task->flags & TIDE_FRESH)
+    return first_arguments(task, co);
+#if !TIDE_YIELDK
+  /* The wrapper of the awaiting call asks whether there is something to
+   * raise (await.c, AWAIT_SECOND). */
+  if (task->status != TIDE_WOKEN || task->flags & (TASK_RAISE | TIDE_CANCEL)) {
+    lua_pushboolean(co, 1);
+    return 1;
+  }
+#endif
+  return 0;
+}
+
+static void report_slow(lua_State *T, tideL_state *S, uint64_t since) {
+  double seconds = (double)(uv_hrtime() - since) / 1e9;
+  if (seconds < S->slow)
+    return;
+  lua_pushfstring(T, "a task ran for %f seconds without a pause", seconds);
+  tideL_pushreport(T, lua_tostring(T, -1), 0);
+  tideL_report(T, S);
+  lua_pop(T, 1);
+}
+
+static void on_resume(tide_runtime *rt, tide_task *task) {
+  tideL_state *S = tide_runtime_data(rt);
+  lua_State *T = S->thread, *co = task->coro;
+  uint64_t since = S->debug ? uv_hrtime() : 0;
+  int n = tideL_arguments(task, co), status;
+  S->current = task;
+  do {
+    status = tide_resume(co, T, n, &n);
+    if (status == LUA_YIELD && task->state != TIDE_TASK_RUNNING)
+      break;
+  } while (stopped(T, S, task, &co, status, &n));
+  S->current = NULL;
+  if (since != 0)
+    report_slow(T, S, since);
+}
+
+/* ---- ends that are not the coroutine's own ---- */
+
+/* Its own coroutine; others that it had resumed are left to the collector. */
+static lua_State *own_coroutine(lua_State *T, tide_task *task) {
+  lua_State *co = NULL;
+  if (tide_rawgeti(T, UP_THREADS, (int)task->slot) == LUA_TTHREAD)
+    co = lua_tothread(T, -1);
+  lua_pop(T, 1);
+  return co;
+}
+
+static int abandon_body(lua_State *T) {
+  tideL_state *S = tideL_get(T);
+  tide_task *task = lua_touserdata(T, 1);
+  lua_State *co = own_coroutine(T, task);
+  if (co == NULL)
+    co = task->coro = lua_newthread(T);
+  close_coroutine(T, co);
+  luaL_checkstack(co, 2, NULL);
+  tideL_pusherror(T, TIDEL_ABANDONED,
+                  "the task went on after it was cancelled and was abandoned");
+  lua_xmove(T, co, 1);
+  end_task(T, S, task, co, true, 1, false);
+  return 0;
+}
+
+/* Must return: what raises is out of memory, then the task just ends. */
+static void on_abandon(tide_runtime *rt, tide_task *task) {
+  tideL_state *S = tide_runtime_data(rt);
+  lua_State *T = S->thread;
+  tideL_pushfunction(T, abandon_body);
+  lua_pushlightuserdata(T, task);
+  if (lua_pcall(T, 1, 0, 0) != LUA_OK) {
+    lua_pop(T, 1);
+    task->coro = NULL;
+    tide_task_finish(rt, task);
+  }
+}
+
+void tideL_failtask(lua_State *T, tideL_state *S, tide_task *task) {
+  lua_State *co = own_coroutine(T, task);
+  S->failed = false;
+  if (task->state == TIDE_TASK_FREE)
+    return; /* it had ended before the error */
+  if (co == NULL || !lua_checkstack(co, 2)) {
+    task->coro = NULL;
+    tide_task_finish(S->rt, task);
+    return;
+  }
+  lua_pushvalue(T, -1);
+  lua_xmove(T, co, 1);
+  end_task(T, S, task, co, true, 1, false);
+}
+
+static void on_report(tide_runtime *rt, tide_task *task, tide_report what) {
+  tideL_state *S = tide_runtime_data(rt);
+  (void)task;
+  if (what == TIDE_REPORT_SWALLOWED) { /* inside the task's own await */
+    S->swallowers = true;
+    tideL_wantchores(S);
+  }
+}
+
+const tide_hooks tideL_hooks = {on_resume, on_abandon, tideL_oncall,
+                                on_report};
+
+/* ---- coroutine.running ---- */
+
+static void expose(lua_State *L, tide_task *task) {
+  lua_rawgeti(L, UP_THREADS, (int)task->slot);
+  if (lua_tothread(L, -1) == L) {
+    task->flags |= TASK_EXPOSED;
+    tideL_own(L, OWN_EXPOSED);
+    lua_insert(L, -2);
+    lua_pushboolean(L, 1);
+    lua_rawset(L, -3);
+  }
+  lua_pop(L, 1);
+}
+
+/* What Lua's own returns. A coroutine that user code gets to hold is not used
+ * again for another task. */
+static int coroutine_running(lua_State *L) {
+  tideL_state *S = tideL_get(L);
+#if !TIDE_YIELDK
+  tideL_own(L, OWN_INNER);
+  lua_pushthread(L);
+  lua_rawget(L, -2);
+  if (!lua_isnil(L, -1))
+    return 1;
+  lua_settop(L, 0);
+#endif
+  if (S->current != NULL && S->current->coro == L)
+    expose(L, S->current);
+  tideL_own(L, OWN_RUNNING);
+  lua_insert(L, 1);
+  lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+  return lua_gettop(L);
+}
+
+static void wrap_running(lua_State *L) {
+  lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
+  if (tide_getfield(L, -1, "coroutine") == LUA_TTABLE) {
+    lua_getfield(L, -1, "running");
+    lua_rawseti(L, UP_OWN, OWN_RUNNING);
+    tideL_pushfunction(L, coroutine_running);
+    lua_setfield(L, -2, "running");
+  }
+  lua_pop(L, 2);
+}
+
+void tideL_opencoroutine(lua_State *L) {
+#if TIDE_BASEFRAME
+  tideL_pushfunction(L, task_base);
+  lua_rawseti(L, UP_OWN, OWN_BASE);
+#elif LUA_VERSION_NUM == 501 && !TIDE_LUAJIT
+  static const char base[] = "local function pass(...) return ... end "
+                             "return function(f, ...) "
+                             "return pass(f(...)) end";
+  if (luaL_loadbuffer(L, base, sizeof base - 1, "=[tide]") != LUA_OK)
+    lua_error(L);
+  lua_call(L, 0, 1);
+  lua_rawseti(L, UP_OWN, OWN_BASE);
+#endif
+  wrap_running(L);
+}

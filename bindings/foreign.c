@@ -1,0 +1,328 @@
+/*
+ * foreign.c: tide.coroutine, coroutines that may await.
+ *
+ * resume nests as Lua's does, and so does yield. Only when the inner coroutine
+ * awaits does it yield to that resume, which then suspends the outer too: the
+ * pair is put into OWN_LINKS, and from then on the loop resumes the inner
+ * directly. When that yields or ends, tideL_handback gives its values to the
+ * outer, whose resume returns them.
+ *
+ * OWN_LINKS: inner coroutine -> outer; address of the inner -> scope that was
+ * the innermost when it was resumed: scopes inside that are the inner's own.
+ */
+#include "bindings.h"
+
+static lua_State *check_coroutine(lua_State *L, const char *function) {
+  lua_State *co = lua_tothread(L, 1);
+  if (co == NULL)
+    tideL_typeerror(L, 1, function, "coroutine");
+  return co;
+}
+
+/* ---- links ---- */
+
+static void link(lua_State *L, tideL_state *S, lua_State *co,
+                 tide_scope *base) {
+  tideL_own(L, OWN_LINKS);
+  lua_pushvalue(L, 1);
+  lua_pushthread(L);
+  lua_rawset(L, -3);
+  lua_pushlightuserdata(L, co);
+  lua_pushlightuserdata(L, base);
+  lua_rawset(L, -3);
+  lua_pop(L, 1);
+  S->links++;
+}
+
+/* Pushes OWN_LINKS and what resumed the coroutine, or nil. */
+static lua_State *push_resumer(lua_State *T, lua_State *co) {
+  tideL_own(T, OWN_LINKS);
+  lua_pushthread(co);
+  lua_xmove(co, T, 1);
+  lua_rawget(T, -2);
+  return lua_tothread(T, -1);
+}
+
+static tide_scope *unlink_resumer(lua_State *T, tideL_state *S,
+                                  lua_State *co) {
+  tide_scope *base;
+  tideL_own(T, OWN_LINKS);
+  lua_pushlightuserdata(T, co);
+  lua_rawget(T, -2);
+  base = lua_touserdata(T, -1);
+  lua_pop(T, 1);
+  lua_pushlightuserdata(T, co);
+  lua_pushnil(T);
+  lua_rawset(T, -3);
+  lua_pushthread(co);
+  lua_xmove(co, T, 1);
+  lua_pushnil(T);
+  lua_rawset(T, -3);
+  lua_pop(T, 1);
+  S->links--;
+  return base;
+}
+
+/* It awaits, or has resumed one that does: only the loop may resume it. */
+static bool is_waiting(lua_State *L, const tideL_state *S, lua_State *co) {
+  bool waits = false;
+  if (S->links > 0 && lua_checkstack(co, 1)) {
+    waits = push_resumer(L, co) != NULL;
+    lua_pop(L, 2);
+  }
+  if (!waits && lua_status(co) == LUA_YIELD && co != L) {
+    tideL_own(L, OWN_EXPOSED);
+    lua_pushvalue(L, 1);
+    lua_rawget(L, -2);
+    waits = lua_toboolean(L, -1);
+    lua_pop(L, 2);
+  }
+  return waits;
+}
+
+/* ---- resuming ---- */
+
+/* The task that L runs for; the main program's if it may wait; or NULL. */
+static tide_task *task_of(lua_State *L, tideL_state *S) {
+  tide_task *task = S->current;
+  if (task != NULL)
+    return task->coro == L ? task : NULL;
+  if (S->rt != NULL && tide_loop_running(S->rt))
+    return NULL;
+  if (S->rt != NULL && S->mainthread != NULL) {
+    task = tide_task_root(S->rt);
+    if (task->coro == L)
+      return task;
+  }
+  if (lua_pushthread(L) && !S->hosted && S->blocking) {
+    lua_pop(L, 1);
+    return tideL_entertask(L, S, "coroutine.resume");
+  }
+  lua_pop(L, 1);
+  return NULL;
+}
+
+/* What co left open is its own while it is suspended, and ends with it. */
+static void take_scopes(lua_State *L, tideL_state *S, tide_task *task,
+                        tide_scope *base, lua_State *co, int status) {
+  if (task->scope == base)
+    return;
+  if (status == LUA_YIELD)
+    tideL_detachscopes(L, S, task, base, co);
+  else
+    tide_scope_discard(S->rt, tide_scope_detach(S->rt, task, base));
+}
+
+static int give_results(lua_State *L, lua_State *co, int status, int n) {
+  bool ok = status == LUA_OK || status == LUA_YIELD;
+  if (!ok)
+    n = 1;
+  if (!lua_checkstack(L, n + 1)) {
+    lua_settop(co, lua_gettop(co) - n);
+    lua_pushboolean(L, 0);
+    lua_pushliteral(L, "too many results to resume");
+    return 2;
+  }
+  lua_pushboolean(L, ok);
+  lua_xmove(co, L, n);
+  return n + 1;
+}
+
+lua_State *tideL_handback(lua_State *T, tideL_state *S, tide_task *task,
+                          lua_State *co, int status, int n, int *nargs) {
+  lua_State *outer;
+  luaL_checkstack(co, 1, NULL);
+  outer = push_resumer(T, co);
+  lua_pop(T, 2);
+  if (outer == NULL)
+    return NULL;
+  task->coro = outer;
+  take_scopes(T, S, task, unlink_resumer(T, S, co), co, status);
+  *nargs = give_results(outer, co, status, n);
+  return outer;
+}
+
+/* The main program cannot yield: it drives the loop, and resumes what awaits
+ * on its behalf, until that comes back to it. */
+static int resume_in_main(lua_State *L, tideL_state *S, tide_task *root) {
+  for (;;) {
+    lua_State *co = root->coro;
+    int n, status;
+    tideL_driveroot(S, root);
+    n = tideL_arguments(root, co);
+    status = tide_resume(co, L, n, &n);
+    while (status != LUA_YIELD || root->state == TIDE_TASK_RUNNING) {
+      co = tideL_handback(L, S, root, co, status, n, &n);
+      if (co == L)
+        return n;
+      status = tide_resume(co, L, n, &n);
+    }
+  }
+}
+
+#if TIDE_YIELDK
+
+#if LUA_VERSION_NUM == 502
+static int resume_k(lua_State *L) {
+#else
+static int resume_k(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+#endif
+  if (is_waiting(L, tideL_get(L), lua_tothread(L, 1))) {
+    lua_settop(L, 1); /* resumed by somebody else: goes on waiting */
+    return lua_yieldk(L, 0, 0, resume_k);
+  }
+  return lua_gettop(L) - 1;
+}
+
+#endif
+
+/* co, of L's task, awaits: L waits for it. stack of L: <co> */
+static int wait_for_inner(lua_State *L, tideL_state *S, tide_task *task) {
+  if (task->flags & TIDE_ROOT && L == S->mainthread)
+    return resume_in_main(L, S, task);
+#if TIDE_YIELDK
+  return lua_yieldk(L, 0, 0, resume_k);
+#else
+  return lua_yield(L, 0);
+#endif
+}
+
+static int resume_as(lua_State *L, tideL_state *S, tide_task *task,
+                     lua_State *co, int nargs) {
+  tide_scope *base = task->scope;
+  unsigned pinned = task->flags & TASK_PINNED;
+  lua_State *pinner = S->pinner;
+  int status, n;
+  if (pinned == 0 && !tideL_yieldable(L, task)) {
+    task->flags |= TASK_PINNED;
+    S->pinner = L;
+  }
+  task->coro = co;
+  tideL_attachscopes(L, S, task, co);
+  status = tide_resume(co, L, nargs, &n);
+  task->flags &= (uint16_t)~TASK_PINNED;
+  task->flags |= (uint16_t)pinned;
+  S->pinner = pinner;
+  if (status == LUA_YIELD && task->state != TIDE_TASK_RUNNING) {
+    link(L, S, co, base);
+    return wait_for_inner(L, S, task);
+  }
+  task->coro = L;
+  take_scopes(L, S, task, base, co, status);
+  return give_results(L, co, status, n);
+}
+
+static int refuse_resume(lua_State *L, const char *state) {
+  lua_pushboolean(L, 0);
+  lua_pushfstring(L, "cannot resume %s coroutine", state);
+  return 2;
+}
+
+static const char *status_of(lua_State *L, tideL_state *S, lua_State *co) {
+  lua_Debug ar;
+  if (co == L)
+    return "running";
+  if (is_waiting(L, S, co))
+    return "normal";
+  switch (lua_status(co)) {
+  case LUA_YIELD:
+    return "suspended";
+  case LUA_OK:
+    if (lua_getstack(co, 0, &ar) > 0)
+      return "normal";
+    return lua_gettop(co) == 0 ? "dead" : "suspended";
+  default:
+    return "dead";
+  }
+}
+
+/* resume(co, ...): as Lua's; co may await on behalf of the running task */
+static int foreign_resume(lua_State *L) {
+  tideL_state *S = tideL_get(L);
+  lua_State *co = check_coroutine(L, "coroutine.resume");
+  const char *state = status_of(L, S, co);
+  int nargs = lua_gettop(L) - 1, n, status;
+  tide_task *task;
+  if (*state != 's')
+    return refuse_resume(L, *state == 'd' ? "dead" : "non-suspended");
+  if (!lua_checkstack(co, nargs + 1)) {
+    lua_pushboolean(L, 0);
+    lua_pushliteral(L, "too many arguments to resume");
+    return 2;
+  }
+  task = task_of(L, S);
+  lua_xmove(L, co, nargs);
+  if (task != NULL)
+    return resume_as(L, S, task, co, nargs);
+  status = tide_resume(co, L, nargs, &n);
+  return give_results(L, co, status, n);
+}
+
+static int foreign_status(lua_State *L) {
+  lua_State *co = check_coroutine(L, "coroutine.status");
+  lua_pushstring(L, status_of(L, tideL_get(L), co));
+  return 1;
+}
+
+/* in_task(): whether an await here would suspend a coroutine of a task */
+static int core_in_task(lua_State *L) {
+  const tideL_state *S = tideL_get(L);
+  lua_pushboolean(L, S->current != NULL && S->current->coro == L);
+  return 1;
+}
+
+/* drop_scopes(co): of a coroutine that is closed */
+static int core_drop_scopes(lua_State *L) {
+  tideL_state *S = tideL_get(L);
+  lua_State *co = check_coroutine(L, "coroutine.close");
+  if (S->detached > 0 && S->rt != NULL) {
+    tideL_own(L, OWN_DETACHED);
+    lua_pushthread(co);
+    lua_xmove(co, L, 1);
+    lua_pushnil(L);
+    lua_rawset(L, -3);
+  }
+  return 0;
+}
+
+/* co_raise(err): what wrap does with the error of its coroutine: PUC Lua puts
+ * the line of the caller before a string */
+static int core_co_raise(lua_State *L) {
+  if (!TIDE_LUAJIT && lua_type(L, 1) == LUA_TSTRING)
+    return tideL_error(L, "%s", lua_tostring(L, 1));
+  lua_settop(L, 1);
+  return lua_error(L);
+}
+
+/* inner_coroutine(co): 5.1's pcall runs its function in co, but
+ * coroutine.running there is still the caller's: returns co */
+static int core_inner_coroutine(lua_State *L) {
+  lua_settop(L, 1);
+  tideL_own(L, OWN_INNER);
+  lua_pushvalue(L, 1);
+  tideL_own(L, OWN_INNER);
+  lua_pushthread(L);
+  lua_rawget(L, -2);
+  if (lua_isnil(L, -1)) { /* not in a pcall itself */
+    lua_pop(L, 1);
+    lua_pushthread(L);
+  }
+  lua_remove(L, -2);
+  lua_rawset(L, -3);
+  lua_settop(L, 1);
+  return 1;
+}
+
+void tideL_openforeign(lua_State *L) {
+  static const luaL_Reg functions[] = {{"co_raise", core_co_raise},
+                                       {"inner_coroutine",
+                                        core_inner_coroutine},
+                                       {"co_resume", foreign_resume},
+                                       {"co_status", foreign_status},
+                                       {"in_task", core_in_task},
+                                       {"drop_scopes", core_drop_scopes},
+                                       {NULL, NULL}};
+  tideL_setfunctions(L, functions);
+}

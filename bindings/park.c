@@ -1,0 +1,209 @@
+/*
+ * park.c: tide.park, the one wait that user code can build others from.
+ *
+ * A parking is a userdata whose first member is what the task waits on. It is
+ * anchored by OWN_PARKED from the park to its end, and by the wake function.
+ * Its user value is a table: the results at [1..n], n, and abort. The abort
+ * function is user code, so a cancel only marks the parking; it is called as a
+ * chore of the next turn.
+ */
+#include "bindings.h"
+
+typedef struct tideL_parking {
+  tide_wait wait;
+  tideL_state *state;
+  tide_task *task;
+  uint32_t epoch;
+  uint32_t serial;
+  bool done;      /* woken, aborted or left: a wake is stale */
+  bool abortable; /* there is an abort function */
+  bool aborting;  /* to be called */
+} tideL_parking;
+
+static bool is_parked(const tideL_parking *self) {
+  const tideL_state *S = self->state;
+  return !self->done && self->serial == S->serial &&
+         self->task->epoch == self->epoch;
+}
+
+static void end_parking(tideL_parking *self) {
+  self->done = true;
+  tide_waker_drop(self->state->rt);
+}
+
+/* No user code here: an abort function is called by tideL_runaborts. */
+static bool abort_parking(tide_runtime *rt, tide_task *task, tide_status why) {
+  tideL_parking *self = (tideL_parking *)task->wait;
+  (void)rt;
+  if (why == TIDE_CANCELLED && self->abortable && !self->done) {
+    self->aborting = self->state->aborts = true;
+    tideL_wantchores(self->state);
+    return false;
+  }
+  if (!self->done)
+    end_parking(self);
+  return true;
+}
+
+static const tide_waitkind parked = {"park", abort_parking, NULL};
+
+/* wake(...): the call that waits returns these; false: it waits no longer */
+static int parking_wake(lua_State *L) {
+  tideL_parking *self = lua_touserdata(L, UP_AWAITING);
+  int n = lua_gettop(L);
+  if (!is_parked(self)) {
+    lua_pushboolean(L, 0);
+    return 1;
+  }
+  luaL_checkstack(L, 4, NULL);
+  tide_getuservalue(L, UP_AWAITING);
+  lua_insert(L, 1);
+  lua_pushinteger(L, n);
+  lua_setfield(L, 1, "n");
+  for (int i = n; i >= 1; i--)
+    lua_rawseti(L, 1, i);
+  end_parking(self);
+  tide_wake(self->state->rt, self->task, TIDE_WOKEN);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static tideL_parking *new_parking(lua_State *L, tideL_state *S,
+                                  tide_task *task) {
+  tideL_parking *self = tide_newuserdata(L, sizeof *self);
+  *self = (tideL_parking){.wait = {&parked},
+                          .state = S,
+                          .task = task,
+                          .serial = S->serial,
+                          .done = true};
+  lua_newtable(L);
+  tide_setuservalue(L, -2);
+  tideL_own(L, OWN_PARKED);
+  lua_pushvalue(L, -2);
+  lua_rawseti(L, -2, (int)task->slot);
+  lua_pop(L, 1);
+  return self;
+}
+
+/* Calls fn(wake) on the starter, so that it cannot await; leaves its result or
+ * error on top of L. stack of L: <fn, parking> */
+static int start(lua_State *L, tideL_state *S) {
+  lua_State *starter = S->starter;
+  int status;
+  lua_settop(starter, 0);
+  luaL_checkstack(starter, 4, NULL);
+  lua_pushvalue(L, 1);
+  for (int i = 1; i <= UPVALUES; i++)
+    lua_pushvalue(L, lua_upvalueindex(i));
+  lua_pushvalue(L, 2);
+  lua_pushcclosure(L, parking_wake, UPVALUES + 1);
+  lua_xmove(L, starter, 2);
+  status = lua_pcall(starter, 1, 1, 0);
+  lua_xmove(starter, L, 1);
+  return status;
+}
+
+static int park_finish(lua_State *L, tideL_state *S, tide_task *task) {
+  int n;
+  tideL_own(L, OWN_PARKED);
+  lua_rawgeti(L, -1, (int)task->slot);
+  lua_pushnil(L);
+  lua_rawseti(L, -3, (int)task->slot);
+  tideL_checkdelivered(L, S, task);
+  tide_getuservalue(L, -1);
+  lua_getfield(L, -1, "n");
+  n = (int)lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  luaL_checkstack(L, n, "too many results");
+  for (int i = 1; i <= n; i++)
+    lua_rawgeti(L, -i, i);
+  return n;
+}
+
+/* park(fn): suspends; fn(wake) starts something and returns how to abort it */
+static int core_park(lua_State *L) {
+  static const char name[] = "tide.park";
+  tideL_state *S = tideL_get(L);
+  tide_task *task = tideL_enter(L, S, name);
+  tideL_parking *self;
+  tideL_checkcallable(L, 1, name);
+  if (tideL_checkpoint(S, task))
+    return tideL_cancel(L, S, task, name, park_finish);
+  tideL_checkyield(L, task, name);
+  lua_settop(L, 1);
+  self = new_parking(L, S, task);
+  tide_park(S->rt, task, &self->wait);
+  self->epoch = task->epoch;
+  self->done = false;
+  tide_waker_add(S->rt);
+  if (start(L, S) != LUA_OK) {
+    if (!self->done)
+      end_parking(self);
+    task->state = TIDE_TASK_RUNNING;
+    return lua_error(L);
+  }
+  if (task->state != TIDE_TASK_PARKED) { /* it was woken at once */
+    task->state = TIDE_TASK_RUNNING;
+    return tideL_ready(L, S, task, name, park_finish);
+  }
+  self->abortable = lua_isfunction(L, 3);
+  tide_getuservalue(L, 2);
+  lua_pushvalue(L, 3);
+  lua_setfield(L, -2, "abort");
+  return tideL_suspend(L, S, task, park_finish);
+}
+
+/* ---- aborts ---- */
+
+/* True unless the function returned false; an error is reported and counts as
+ * done. The parking is on top of T. */
+static bool call_abort(lua_State *T, tideL_state *S) {
+  bool aborted = true;
+  tide_getuservalue(T, -1);
+  lua_getfield(T, -1, "abort");
+  if (lua_pcall(T, 0, 1, 0) != LUA_OK) {
+    tideL_pushreport(T, "error in the abort function of a park", -1);
+    tideL_report(T, S);
+  } else {
+    aborted = !lua_isboolean(T, -1) || lua_toboolean(T, -1);
+  }
+  lua_pop(T, 2);
+  return aborted;
+}
+
+void tideL_runaborts(lua_State *T, tideL_state *S) {
+  int list;
+  S->aborts = false;
+  lua_newtable(T); /* the functions may park and wake: not while we walk */
+  list = lua_gettop(T);
+  tideL_own(T, OWN_PARKED);
+  lua_pushnil(T);
+  while (lua_next(T, -2)) {
+    tideL_parking *self = lua_touserdata(T, -1);
+    if (self->aborting) {
+      self->aborting = false;
+      lua_rawseti(T, list, (int)lua_rawlen(T, list) + 1);
+    } else {
+      lua_pop(T, 1);
+    }
+  }
+  lua_pop(T, 1);
+  for (int i = 1, n = (int)lua_rawlen(T, list); i <= n; i++) {
+    tideL_parking *self;
+    lua_rawgeti(T, list, i);
+    self = lua_touserdata(T, -1);
+    if (is_parked(self) && call_abort(T, S) && is_parked(self)) {
+      end_parking(self);
+      tide_wake(S->rt, self->task, TIDE_CANCELLED);
+    }
+    lua_pop(T, 1);
+  }
+  lua_pop(T, 1);
+}
+
+void tideL_openpark(lua_State *L) {
+  static const tideL_awaiting awaiting[] = {
+      {"tide.park", core_park, park_finish, AWAIT_RESULTS},
+      {NULL, NULL, NULL, AWAIT_RESULTS}};
+  tideL_setawaiting(L, awaiting);
+}

@@ -1,0 +1,304 @@
+/*
+ * report.c: tracebacks, the exception handler, and failures nobody saw.
+ *
+ * A failed Task that is still held gets a sentinel: collected with the Task, it
+ * puts it into OWN_REPORTS, and the next turn reports it. Whoever asks for the
+ * outcome takes the sentinel away.
+ */
+#include <stdio.h>
+
+#include "bindings.h"
+
+/* ---- tracebacks ---- */
+
+void tideL_traceback(lua_State *L, lua_State *co, const char *message) {
+#if LUA_VERSION_NUM >= 502 || TIDE_LUAJIT
+  luaL_traceback(L, co, message, 0);
+#else
+  lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
+  lua_getfield(L, -1, "debug");
+  if (lua_istable(L, -1)) {
+    lua_getfield(L, -1, "traceback");
+    lua_pushthread(co);
+    lua_xmove(co, L, 1);
+    lua_pushstring(L, message != NULL ? message : "");
+    if (lua_pcall(L, 2, 1, 0) == LUA_OK) {
+      lua_replace(L, -3);
+      lua_pop(L, 1);
+      return;
+    }
+  }
+  lua_pop(L, 2);
+  lua_pushnil(L);
+#endif
+}
+
+static bool is_noted(lua_State *L, int index, uint32_t id) {
+  bool noted;
+  index = lua_absindex(L, index);
+  if (tideL_own(L, OWN_NOTED) != LUA_TTABLE) {
+    lua_pop(L, 1);
+    return false;
+  }
+  lua_rawgeti(L, -1, 1);
+  lua_rawgeti(L, -2, 3);
+  noted = lua_rawequal(L, -2, index) && lua_tonumber(L, -1) == id;
+  lua_pop(L, 3);
+  return noted;
+}
+
+/* The innermost edge that an error passes notes where it was raised; scopes
+ * further out see that it is noted. A cancellation is common and nobody asks
+ * where: it is noted in debug mode only. */
+int tideL_noter(lua_State *L) {
+  const tideL_state *S = tideL_get(L);
+  uint32_t id = S->current != NULL ? S->current->id : 0;
+  lua_settop(L, 1);
+  if (lua_isnil(L, 1)) {
+    lua_pushliteral(L, "<no error object>");
+    lua_replace(L, 1);
+  }
+  if (!S->debug && tideL_iserror(L, 1, TIDEL_CANCELLED))
+    return 1;
+  if (is_noted(L, 1, id))
+    return 1;
+  lua_createtable(L, 3, 0);
+  lua_pushvalue(L, 1);
+  lua_rawseti(L, 2, 1);
+  tideL_tostring(L, 1);
+#if LUA_VERSION_NUM >= 502 || TIDE_LUAJIT
+  luaL_traceback(L, L, lua_tostring(L, -1), 1);
+#else
+  tideL_traceback(L, L, lua_tostring(L, -1));
+#endif
+  lua_rawseti(L, 2, 2);
+  lua_pushnumber(L, id);
+  lua_rawseti(L, 2, 3);
+  lua_settop(L, 2);
+  lua_rawseti(L, UP_OWN, OWN_NOTED);
+  return 1;
+}
+
+void tideL_pushnoted(lua_State *L, int index, uint32_t id) {
+  if (!is_noted(L, index, id)) {
+    lua_pushnil(L);
+    return;
+  }
+  tideL_own(L, OWN_NOTED);
+  lua_rawgeti(L, -1, 2);
+  lua_remove(L, -2);
+  tideL_disown(L, OWN_NOTED);
+}
+
+/* ---- the exception handler ---- */
+
+void tideL_pushreport(lua_State *T, const char *message, int index) {
+  lua_createtable(T, 0, 4);
+  lua_pushstring(T, message);
+  lua_setfield(T, -2, "message");
+  if (index != 0) {
+    lua_pushvalue(T, index < 0 ? index - 1 : index);
+    tideL_pushnoted(T, -1, 0);
+    lua_setfield(T, -3, "traceback");
+    lua_setfield(T, -2, "error");
+  }
+}
+
+/* tide: message: error, then the traceback */
+static void print_report(lua_State *T) {
+  int report = lua_gettop(T);
+  lua_getfield(T, report, "message");
+  lua_getfield(T, report, "traceback");
+  lua_getfield(T, report, "error");
+  if (lua_isstring(T, -2)) { /* it begins with the error */
+    lua_pushvalue(T, -2);
+  } else if (!lua_isnil(T, -1)) {
+    tideL_tostring(T, -1);
+  } else {
+    lua_pushnil(T);
+  }
+  fprintf(stderr, "tide: %s%s%s\n", lua_tostring(T, report + 1),
+          lua_isnil(T, -1) ? "" : ": ",
+          lua_isnil(T, -1) ? "" : lua_tostring(T, -1));
+  fflush(stderr);
+  lua_settop(T, report);
+}
+
+void tideL_report(lua_State *T, tideL_state *S) {
+  tide_task *current = S->current;
+  luaL_checkstack(T, 12, NULL);
+  S->current = NULL; /* a handler is a callback */
+  if (tideL_own(T, OWN_HANDLER) == LUA_TNIL) {
+    lua_pop(T, 1);
+    print_report(T);
+  } else {
+    lua_pushvalue(T, -2);
+    if (lua_pcall(T, 1, 0, 0) != LUA_OK) {
+      tideL_pushreport(T, "error in the exception handler", -1);
+      print_report(T);
+      lua_pop(T, 2);
+      print_report(T);
+    }
+  }
+  S->current = current;
+  lua_pop(T, 1);
+}
+
+/* ---- failures ---- */
+
+static void report_failure(lua_State *T, tideL_state *S, int index) {
+  tideL_task *handle = lua_touserdata(T, index);
+  index = lua_absindex(T, index);
+  handle->seen = true;
+  tideL_pushname(T, index);
+  lua_pushfstring(T, "%s failed and nobody awaited it", lua_tostring(T, -1));
+  tideL_pushreport(T, lua_tostring(T, -1), 0);
+  lua_pushvalue(T, index);
+  lua_setfield(T, -2, "task");
+  tideL_pushinfo(T, index);
+  lua_getfield(T, -1, "error");
+  lua_setfield(T, -3, "error");
+  lua_pop(T, 1);
+  lua_getfield(T, index, "traceback");
+  lua_pushvalue(T, index);
+  lua_call(T, 1, 1);
+  lua_setfield(T, -2, "traceback");
+  tideL_report(T, S);
+  lua_pop(T, 2);
+}
+
+void tideL_watchfailure(lua_State *T, tideL_state *S, int index, bool held) {
+  const tideL_task *handle = lua_touserdata(T, index);
+  if (handle->seen)
+    return;
+  if (!held || S->debug || S->draining) {
+    report_failure(T, S, index);
+    return;
+  }
+  tideL_pushinfo(T, index);
+  tide_newuserdata(T, sizeof(char));
+  lua_createtable(T, 1, 0);
+  lua_pushvalue(T, index);
+  lua_rawseti(T, -2, 1);
+  tide_setuservalue(T, -2);
+  tideL_own(T, OWN_SENTINEL);
+  lua_setmetatable(T, -2);
+  S->unseen++;
+  lua_setfield(T, -2, "sentinel");
+  lua_pop(T, 1);
+}
+
+/* Only queues: a finaliser runs at any moment, and during lua_close. */
+static int sentinel__gc(lua_State *L) {
+  tideL_state *S = tideL_get(L);
+  const tideL_task *handle;
+  tide_getuservalue(L, 1);
+  lua_rawgeti(L, -1, 1);
+  handle = lua_touserdata(L, -1);
+  S->unseen--;
+  if (handle->seen)
+    return 0;
+  tideL_own(L, OWN_REPORTS);
+  lua_insert(L, -2);
+  lua_rawseti(L, -2, (int)lua_rawlen(L, -2) + 1);
+  tideL_wantchores(S);
+  return 0;
+}
+
+void tideL_flushreports(lua_State *T, tideL_state *S) {
+  int list, n;
+  tideL_own(T, OWN_REPORTS);
+  list = lua_gettop(T);
+  n = (int)lua_rawlen(T, list);
+  if (n > 0) {
+    lua_newtable(T);
+    lua_rawseti(T, UP_OWN, OWN_REPORTS);
+  }
+  for (int i = 1; i <= n; i++) {
+    lua_rawgeti(T, list, i);
+    if (!((tideL_task *)lua_touserdata(T, -1))->seen)
+      report_failure(T, S, lua_gettop(T));
+    lua_settop(T, list);
+  }
+  lua_pop(T, 1);
+}
+
+void tideL_lastreports(lua_State *L, int own) {
+  tide_rawgeti(L, own, OWN_REPORTS);
+  for (int i = 1, n = (int)lua_rawlen(L, -1); i <= n; i++) {
+    const tideL_task *handle;
+    const char *text = "an error object";
+    lua_rawgeti(L, -1, i);
+    handle = lua_touserdata(L, -1);
+    tide_getuservalue(L, -1);
+    lua_getfield(L, -1, "error");
+    if (lua_type(L, -1) == LUA_TTABLE) {
+      lua_pushliteral(L, "message");
+      lua_rawget(L, -2);
+    }
+    if (lua_type(L, -1) == LUA_TSTRING)
+      text = lua_tostring(L, -1);
+    fprintf(stderr, "tide: task-%u failed and nobody awaited it: %s\n",
+            (unsigned)handle->id, text);
+    lua_settop(L, 2);
+  }
+}
+
+void tideL_reportunseen(lua_State *L, tideL_state *S) {
+  if (S->unseen > 0)
+    lua_gc(L, LUA_GCCOLLECT, 0);
+  tideL_flushreports(L, S);
+}
+
+void tideL_reportswallowers(lua_State *T, tideL_state *S) {
+  S->swallowers = false;
+  for (uint32_t slot = 1; slot <= tide_task_slots(S->rt); slot++) {
+    tide_task *task = tide_task_at(S->rt, slot);
+    if (!tide_task_alive(task) || !(task->flags & TIDE_SWALLOWER) ||
+        task->flags & TASK_TOLD)
+      continue;
+    task->flags |= TASK_TOLD;
+    tideL_pushtask(T, S, task);
+    tideL_pushname(T, lua_gettop(T));
+    lua_pushfstring(T, "%s catches its cancellation and goes on",
+                    lua_tostring(T, -1));
+    tideL_pushreport(T, lua_tostring(T, -1), 0);
+    lua_pushvalue(T, -4);
+    lua_setfield(T, -2, "task");
+    tideL_report(T, S);
+    lua_pop(T, 3);
+  }
+}
+
+/* ---- the task tree ---- */
+
+void tideL_pushtree(lua_State *L, tideL_state *S) {
+  int lines = 0;
+  lua_newtable(L);
+  for (uint32_t slot = 1; slot <= tide_task_slots(S->rt); slot++) {
+    tide_task *task = tide_task_at(S->rt, slot);
+    if (!tide_task_alive(task))
+      continue;
+    tideL_pushtask(L, S, task);
+    tideL_tostring(L, -1);
+    lua_rawseti(L, -3, ++lines);
+    lua_pop(L, 1);
+  }
+  lua_pushstring(L, lines == 0 ? "  no task is left" : "");
+  for (int i = 1; i <= lines; i++) {
+    lua_pushstring(L, i == 1 ? "  " : "\n  ");
+    lua_rawgeti(L, -3, i);
+    lua_concat(L, 3);
+  }
+  lua_remove(L, -2);
+}
+
+void tideL_openreport(lua_State *L) {
+  static const luaL_Reg metamethods[] = {{"__gc", sentinel__gc}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"note", tideL_noter}, {NULL, NULL}};
+  tideL_newclass(L, OWN_SENTINEL, "tide.sentinel", NULL, metamethods);
+  lua_pop(L, 1);
+  tideL_pushfunction(L, tideL_noter);
+  lua_rawseti(L, UP_OWN, OWN_NOTER);
+  tideL_setfunctions(L, functions);
+}

@@ -1,0 +1,458 @@
+/*
+ * scope.c: the Scope object; entering and leaving scopes.
+ *
+ * lua/tide/scope.lua writes timeout, scope and shield with scope_enter, pcall
+ * and scope_leave; most scopes never have an object. One that has is a userdata
+ * that finds the scope by its id, which is never used again.
+ */
+#include <string.h>
+
+#include "bindings.h"
+
+#define MAGIC 0x73636f70u
+
+typedef struct tideL_scope {
+  uint32_t magic;
+  uint32_t serial;
+  tide_scope *scope; /* valid while scope->id == id and the runtime is ours */
+  uint64_t id;
+  uint64_t deadline; /* these as they were when it was left */
+  uint16_t flags;
+  bool is_timeout;   /* a deadline raises TimeoutError at its edge */
+} tideL_scope;
+
+/* ---- reasons ---- */
+
+void tideL_setreason(lua_State *L, tide_scope *scope, int index) {
+  index = lua_absindex(L, index);
+  tideL_own(L, OWN_REASONS);
+  lua_pushnumber(L, (lua_Number)scope->id);
+  lua_pushvalue(L, index);
+  lua_rawset(L, -3);
+  lua_pop(L, 1);
+}
+
+void tideL_pushreason(lua_State *L, uint64_t id) {
+  tideL_own(L, OWN_REASONS);
+  lua_pushnumber(L, (lua_Number)id);
+  lua_rawget(L, -2);
+  lua_remove(L, -2);
+}
+
+static void clear_reason(lua_State *L, const tide_scope *scope) {
+  tideL_own(L, OWN_REASONS);
+  lua_pushnumber(L, (lua_Number)scope->id);
+  lua_pushnil(L);
+  lua_rawset(L, -3);
+  lua_pop(L, 1);
+}
+
+/* Its scopes end with the task. */
+void tideL_clearreasons(lua_State *L, tide_task *task) {
+  for (tide_scope *scope = task->scope; scope; scope = scope->parent)
+    clear_reason(L, scope);
+}
+
+/* ---- objects ---- */
+
+static tideL_scope *check_scope(lua_State *L, int arg, const char *function) {
+  tideL_scope *self = lua_touserdata(L, arg);
+  if (self == NULL || lua_rawlen(L, arg) != sizeof *self ||
+      self->magic != MAGIC)
+    tideL_typeerror(L, arg, function, "Scope");
+  return self;
+}
+
+static tide_scope *open_scope(lua_State *L, const tideL_scope *self) {
+  const tideL_state *S = tideL_get(L);
+  if (self->serial != S->serial || self->scope->id != self->id)
+    return NULL;
+  return self->scope;
+}
+
+static unsigned scope_flags(lua_State *L, const tideL_scope *self) {
+  const tide_scope *scope = open_scope(L, self);
+  return scope != NULL ? scope->flags : self->flags;
+}
+
+/* Pushes the object of a scope, made at the first call. */
+static void push_scope(lua_State *L, tide_scope *scope, bool is_timeout) {
+  tideL_scope *self;
+  tideL_own(L, OWN_SCOPES);
+  if (scope->flags & TIDE_SCOPE_OBJECT) {
+    lua_pushnumber(L, (lua_Number)scope->id);
+    if (tide_rawget(L, -2) == LUA_TUSERDATA) {
+      lua_remove(L, -2);
+      return;
+    }
+    lua_pop(L, 1);
+  }
+  self = tide_newuserdata(L, sizeof *self);
+  *self = (tideL_scope){.magic = MAGIC,
+                        .serial = tideL_get(L)->serial,
+                        .scope = scope,
+                        .id = scope->id,
+                        .is_timeout = is_timeout};
+  tideL_own(L, OWN_SCOPE);
+  lua_setmetatable(L, -2);
+  lua_pushnumber(L, (lua_Number)scope->id);
+  lua_pushvalue(L, -2);
+  lua_rawset(L, -4);
+  scope->flags |= TIDE_SCOPE_OBJECT;
+  lua_remove(L, -2);
+}
+
+/* The object keeps what it may be asked later. */
+static void retire_object(lua_State *L, const tide_scope *scope) {
+  if (!(scope->flags & TIDE_SCOPE_OBJECT))
+    return;
+  tideL_own(L, OWN_SCOPES);
+  lua_pushnumber(L, (lua_Number)scope->id);
+  if (tide_rawget(L, -2) == LUA_TUSERDATA) {
+    tideL_scope *self = lua_touserdata(L, -1);
+    self->flags = scope->flags;
+    self->deadline = scope->deadline;
+  }
+  lua_pop(L, 2);
+}
+
+/* ---- leaving ---- */
+
+static void leave(lua_State *L, tideL_state *S, tide_task *task) {
+  tide_scope *scope = task->scope;
+  retire_object(L, scope);
+  if (scope->flags & TIDE_SCOPE_CANCEL)
+    clear_reason(L, scope);
+  tide_scope_leave(S->rt, task);
+}
+
+static bool is_within(const tide_scope *scope, uint64_t id) {
+  while (scope != NULL && scope->id != id)
+    scope = scope->parent;
+  return scope != NULL;
+}
+
+/* The scopes inside it are left with it, so that none stays behind. */
+static int leave_misnested(lua_State *L, tideL_state *S, tide_task *task,
+                           uint64_t id) {
+  if (!is_within(task->scope, id))
+    return tideL_error(L, "the scope is not open in this task");
+  while (task->scope->id != id)
+    leave(L, S, task);
+  leave(L, S, task);
+  return tideL_error(L, "the scope was closed before the scopes inside it");
+}
+
+/* The error at `index` arrives at the edge of the innermost scope. True: it is
+ * this scope's own cancellation and goes no further. If one around it is
+ * cancelled too, the error passes on as that one's. */
+static bool catch_own(lua_State *L, tide_scope *scope, int index) {
+  tide_scope *outer = NULL;
+  if (tideL_errorscope(L, index) != scope->id)
+    return false;
+  if (!(scope->flags & TIDE_SCOPE_SHIELD))
+    outer = tide_scope_culprit(scope->parent);
+  if (outer != NULL) {
+    tideL_seterrorscope(L, index, outer->id);
+    tideL_pushreason(L, outer->id);
+    lua_setfield(L, index, "reason");
+    return false;
+  }
+  scope->flags |= TIDE_SCOPE_CAUGHT;
+  return true;
+}
+
+/* scope_enter(deadline, shield): its id. deadline: a time, or nil. */
+static int core_scope_enter(lua_State *L) {
+  tideL_state *S = tideL_get(L);
+  tide_task *task = tideL_enter(L, S, "tide.scope");
+  uint64_t deadline = TIDE_NEVER;
+  tide_scope *scope;
+  if (!lua_isnoneornil(L, 1))
+    deadline = tide_instant(lua_tonumber(L, 1));
+  if (tide_scope_enter(S->rt, task, deadline, lua_toboolean(L, 2), &scope) < 0)
+    return luaL_error(L, "not enough memory");
+  lua_pushnumber(L, (lua_Number)scope->id);
+  return 1;
+}
+
+/* timeout_enter(seconds): the id of a scope that ends so long from now */
+static int core_timeout_enter(lua_State *L) {
+  tideL_state *S = tideL_get(L);
+  tide_task *task = tideL_enter(L, S, "tide.timeout");
+  uint64_t deadline = tide_deadline(S->rt, lua_tonumber(L, 1));
+  tide_scope *scope;
+  if (tide_scope_enter(S->rt, task, deadline, false, &scope) < 0)
+    return luaL_error(L, "not enough memory");
+  lua_pushnumber(L, (lua_Number)scope->id);
+  return 1;
+}
+
+/* scope_leave(id, ok, err): leaves the innermost scope; whether err was its own
+ * cancellation, whether by its deadline, and the reason */
+static int core_scope_leave(lua_State *L) {
+  tideL_state *S = tideL_get(L);
+  tide_task *task = tideL_enter(L, S, "tide.scope");
+  uint64_t id = (uint64_t)lua_tonumber(L, 1);
+  tide_scope *scope = task->scope;
+  bool own, expired;
+  if (scope == NULL || scope->id != id)
+    return leave_misnested(L, S, task, id);
+  own = !lua_toboolean(L, 2) && catch_own(L, scope, 3);
+  expired = scope->flags & TIDE_SCOPE_EXPIRED;
+  if (own)
+    tideL_pushreason(L, id);
+  leave(L, S, task);
+  if (!own)
+    return 0;
+  lua_pushboolean(L, 1);
+  lua_insert(L, -2);
+  lua_pushboolean(L, expired);
+  lua_insert(L, -2);
+  return 3;
+}
+
+/* scope_object(is_timeout): the object of the innermost scope */
+static int core_scope_object(lua_State *L) {
+  tideL_state *S = tideL_get(L);
+  tide_task *task = tideL_enter(L, S, "tide.scope");
+  push_scope(L, task->scope, lua_toboolean(L, 1));
+  return 1;
+}
+
+/* current_scope(): the innermost that the task opened; nil: none */
+static int core_current_scope(lua_State *L) {
+  tideL_state *S = tideL_get(L);
+  tide_task *task = S->current;
+  tide_scope *scope;
+  if (task == NULL && S->rt != NULL && L == S->mainthread)
+    task = tide_task_root(S->rt);
+  scope = task != NULL ? task->scope : NULL;
+  if (scope != NULL && scope->flags & TIDE_SCOPE_OWN)
+    scope = scope->parent;
+  if (scope == NULL)
+    lua_pushnil(L);
+  else
+    push_scope(L, scope, false);
+  return 1;
+}
+
+/* ---- methods ---- */
+
+/* Scope:cancel([reason]): what waits inside it raises; false: it was over */
+static int scope_cancel(lua_State *L) {
+  const tideL_scope *self = check_scope(L, 1, "Scope:cancel");
+  tide_scope *scope = open_scope(L, self);
+  if (scope == NULL) {
+    lua_pushboolean(L, 0);
+    return 1;
+  }
+  if (!lua_isnoneornil(L, 2) && !(scope->flags & TIDE_SCOPE_CANCEL))
+    tideL_setreason(L, scope, 2);
+  tide_scope_cancel(tideL_get(L)->rt, scope);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static int flag_method(lua_State *L, const char *function, unsigned flag) {
+  const tideL_scope *self = check_scope(L, 1, function);
+  lua_pushboolean(L, (scope_flags(L, self) & flag) != 0);
+  return 1;
+}
+
+static int scope_expired(lua_State *L) {
+  return flag_method(L, "Scope:expired", TIDE_SCOPE_EXPIRED);
+}
+
+static int scope_cancel_called(lua_State *L) {
+  return flag_method(L, "Scope:cancel_called", TIDE_SCOPE_CANCEL);
+}
+
+static int scope_cancelled_caught(lua_State *L) {
+  return flag_method(L, "Scope:cancelled_caught", TIDE_SCOPE_CAUGHT);
+}
+
+static int reschedule(lua_State *L, const tideL_scope *self, int arg,
+                      const char *function) {
+  tideL_state *S = tideL_get(L);
+  tide_scope *scope = open_scope(L, self);
+  uint64_t when = TIDE_NEVER;
+  if (!lua_isnoneornil(L, arg))
+    when = tide_instant(tideL_checkseconds(L, arg, function));
+  if (scope == NULL)
+    return tideL_raise(L, TIDEL_INVALIDSTATE, "the scope is closed");
+  if (scope->flags & TIDE_SCOPE_CANCEL)
+    return tideL_raise(L, TIDEL_INVALIDSTATE,
+                       scope->flags & TIDE_SCOPE_EXPIRED
+                           ? "the scope has expired"
+                           : "the scope is cancelled");
+  if (tide_scope_reschedule(S->rt, scope, when) < 0)
+    return luaL_error(L, "not enough memory");
+  return 0;
+}
+
+/* Scope:reschedule(when): a time of loop():time(), or nil for no deadline */
+static int scope_reschedule(lua_State *L) {
+  return reschedule(L, check_scope(L, 1, "Scope:reschedule"), 2,
+                    "Scope:reschedule");
+}
+
+/* stack: <self, key> */
+static int scope__index(lua_State *L) {
+  const tideL_scope *self = check_scope(L, 1, "Scope");
+  const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+  if (strcmp(key, "deadline") == 0) {
+    const tide_scope *scope = open_scope(L, self);
+    uint64_t when = scope != NULL ? scope->deadline : self->deadline;
+    if (when == TIDE_NEVER)
+      lua_pushnil(L);
+    else
+      lua_pushnumber(L, (lua_Number)when / 1e9);
+  } else if (strcmp(key, "shield") == 0) {
+    lua_pushboolean(L, (scope_flags(L, self) & TIDE_SCOPE_SHIELD) != 0);
+  } else {
+    lua_getmetatable(L, 1);
+    lua_getfield(L, -1, "methods");
+    lua_pushvalue(L, 2);
+    lua_rawget(L, -2);
+  }
+  return 1;
+}
+
+static int scope__newindex(lua_State *L) {
+  const tideL_scope *self = check_scope(L, 1, "Scope");
+  const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+  tide_scope *scope = open_scope(L, self);
+  if (strcmp(key, "deadline") == 0)
+    return reschedule(L, self, 3, "Scope.deadline");
+  if (strcmp(key, "shield") != 0)
+    return tideL_error(L, "a Scope has no field '%s' to set", key);
+  if (!lua_isboolean(L, 3))
+    return tideL_typeerror(L, 3, "Scope.shield", "boolean");
+  if (scope == NULL)
+    return tideL_raise(L, TIDEL_INVALIDSTATE, "the scope is closed");
+  tide_scope_shield(tideL_get(L)->rt, scope, lua_toboolean(L, 3));
+  return 0;
+}
+
+/* local s <close> = timeout(...): can replace the error, not swallow it */
+static int scope__close(lua_State *L) {
+  const tideL_scope *self = check_scope(L, 1, "Scope");
+  bool expired;
+  lua_settop(L, 2);
+  lua_pushnumber(L, (lua_Number)self->id);
+  lua_insert(L, 1); /* id, self, err */
+  lua_pushboolean(L, lua_isnil(L, 3));
+  lua_replace(L, 2); /* id, ok, err */
+  if (core_scope_leave(L) == 0)
+    return 0;
+  expired = lua_toboolean(L, -2);
+  if (expired)
+    return tideL_raise(L, TIDEL_TIMEOUT, "the deadline passed");
+  tideL_pusherror(L, TIDEL_SCOPECANCELLED, "the scope was cancelled");
+  lua_insert(L, -2);
+  lua_setfield(L, -2, "reason");
+  return lua_error(L);
+}
+
+static int scope__tostring(lua_State *L) {
+  const tideL_scope *self = check_scope(L, 1, "Scope");
+  unsigned flags = scope_flags(L, self);
+  const char *state = open_scope(L, self) != NULL ? "open" : "closed";
+  if (flags & TIDE_SCOPE_CANCEL)
+    state = flags & TIDE_SCOPE_EXPIRED ? "expired" : "cancelled";
+  lua_pushfstring(L, "Scope<%s>", state);
+  return 1;
+}
+
+/* ---- scopes of coroutines that may await ---- */
+
+/* What a suspended coroutine has open: a userdata, so that scopes of one that
+ * is never resumed are freed with it. */
+typedef struct scope_box {
+  tide_scope *top;
+  uint32_t serial;
+} scope_box;
+
+static int scopebox__gc(lua_State *L) {
+  const tideL_state *S = tideL_get(L);
+  const scope_box *box = lua_touserdata(L, 1);
+  if (box->top != NULL && S->rt != NULL && box->serial == S->serial)
+    tide_scope_discard(S->rt, box->top);
+  return 0;
+}
+
+/* DETACHED[co] = box, or nil; co is not where L is. */
+static void set_box(lua_State *L, lua_State *co) {
+  tideL_own(L, OWN_DETACHED);
+  lua_pushthread(co);
+  lua_xmove(co, L, 1);
+  lua_pushvalue(L, -3);
+  lua_rawset(L, -3);
+  lua_pop(L, 2);
+}
+
+void tideL_detachscopes(lua_State *L, tideL_state *S, tide_task *task,
+                        tide_scope *base, lua_State *co) {
+  scope_box *box;
+  if (task->scope == base)
+    return;
+  luaL_checkstack(co, 1, NULL);
+  box = tide_newuserdata(L, sizeof *box);
+  *box = (scope_box){NULL, S->serial};
+  tideL_own(L, OWN_SCOPEBOX);
+  lua_setmetatable(L, -2);
+  S->detached++;
+  lua_pushvalue(L, -1);
+  set_box(L, co);
+  box->top = tide_scope_detach(S->rt, task, base);
+  lua_pop(L, 1);
+}
+
+void tideL_attachscopes(lua_State *L, tideL_state *S, tide_task *task,
+                        lua_State *co) {
+  if (S->detached == 0)
+    return;
+  luaL_checkstack(co, 1, NULL);
+  tideL_own(L, OWN_DETACHED);
+  lua_pushthread(co);
+  lua_xmove(co, L, 1);
+  if (tide_rawget(L, -2) == LUA_TUSERDATA) {
+    scope_box *box = lua_touserdata(L, -1);
+    tide_scope *top = box->top;
+    box->top = NULL;
+    if (top != NULL && box->serial == S->serial)
+      tide_scope_attach(S->rt, task, top);
+  }
+  lua_pop(L, 2);
+}
+
+void tideL_openscope(lua_State *L) {
+  static const luaL_Reg methods[] = {{"cancel", scope_cancel},
+                                     {"expired", scope_expired},
+                                     {"cancel_called", scope_cancel_called},
+                                     {"cancelled_caught",
+                                      scope_cancelled_caught},
+                                     {"reschedule", scope_reschedule},
+                                     {NULL, NULL}};
+  static const luaL_Reg metamethods[] = {{"__index", scope__index},
+                                         {"__newindex", scope__newindex},
+                                         {"__close", scope__close},
+                                         {"__tostring", scope__tostring},
+                                         {NULL, NULL}};
+  static const luaL_Reg boxmethods[] = {{"__gc", scopebox__gc}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"scope_enter", core_scope_enter},
+                                       {"timeout_enter", core_timeout_enter},
+                                       {"scope_leave", core_scope_leave},
+                                       {"scope_object", core_scope_object},
+                                       {"current_scope", core_current_scope},
+                                       {NULL, NULL}};
+  tideL_newclass(L, OWN_SCOPE, "tide.Scope", methods, metamethods);
+  tideL_own(L, OWN_SCOPE);
+  lua_insert(L, -2);
+  lua_setfield(L, -2, "methods");
+  lua_pop(L, 1);
+  tideL_newclass(L, OWN_SCOPEBOX, "tide.scopes", NULL, boxmethods);
+  lua_pop(L, 1);
+  tideL_setfunctions(L, functions);
+}

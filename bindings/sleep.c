@@ -1,0 +1,49 @@
+/* sleep.c: sleep and next_tick. */
+#include "bindings.h"
+
+static int slept(lua_State *L, tideL_state *S, tide_task *task) {
+  tideL_checkwoken(L, S, task);
+  lua_settop(L, 2);
+  return 1;
+}
+
+/* sleep(seconds[, result]): 0 is exactly one turn, math.huge for ever */
+static int core_sleep(lua_State *L) {
+  static const char name[] = "tide.sleep";
+  tideL_state *S = tideL_get(L);
+  tide_task *task = tideL_enter(L, S, name);
+  lua_Number seconds = tideL_checkseconds(L, 1, name);
+  if (tideL_checkpoint(S, task))
+    return tideL_cancel(L, S, task, name, slept);
+  tideL_checkyield(L, task, name);
+  if (seconds <= 0)
+    tide_park_turn(S->rt, task);
+  else if (tide_park_until(S->rt, task, tide_deadline(S->rt, seconds)) < 0)
+    return luaL_error(L, "not enough memory");
+  return tideL_suspend(L, S, task, slept);
+}
+
+static int ticked(lua_State *L, tideL_state *S, tide_task *task) {
+  tideL_checkwoken(L, S, task);
+  return 0;
+}
+
+/* next_tick(): until the host's next step; in run until the next turn */
+static int core_next_tick(lua_State *L) {
+  static const char name[] = "tide.next_tick";
+  tideL_state *S = tideL_get(L);
+  tide_task *task = tideL_enter(L, S, name);
+  if (tideL_checkpoint(S, task))
+    return tideL_cancel(L, S, task, name, ticked);
+  tideL_checkyield(L, task, name);
+  tide_park_tick(S->rt, task);
+  return tideL_suspend(L, S, task, ticked);
+}
+
+void tideL_opensleep(lua_State *L) {
+  static const tideL_awaiting awaiting[] = {
+      {"tide.sleep", core_sleep, slept, AWAIT_SECOND},
+      {"tide.next_tick", core_next_tick, ticked, AWAIT_SECOND},
+      {NULL, NULL, NULL, AWAIT_SECOND}};
+  tideL_setawaiting(L, awaiting);
+}

@@ -1,0 +1,616 @@
+/*
+ * task.c: the Task object.
+ *
+ * A userdata without a finaliser. While the task runs it points to the record;
+ * UP_HANDLES finds it from there, weakly: one that is dropped costs nothing.
+ * When the task ends its outcome moves here. A number, boolean or nil fits into
+ * the userdata itself; one value of any type is its user value where Lua allows
+ * that; everything else makes `info` true and the user value a table:
+ *   [1..n], n   results; or
+ *   error       what it failed with, or the CancelledError it ended with
+ *   coroutine   where it failed, for the traceback
+ *   traceback   the text, where it had to be made at once
+ *   name, callbacks, created, sentinel (report.c)
+ */
+#include <string.h>
+
+#include "bindings.h"
+
+#define MAGIC 0x74696465u
+
+enum { STORE_NONE, STORE_NIL, STORE_BOOLEAN, STORE_NUMBER, STORE_VALUE };
+
+/* ---- making and checking ---- */
+
+tideL_task *tideL_newtask(lua_State *L, tideL_state *S) {
+  tideL_task *handle = tide_newuserdata(L, sizeof *handle);
+  *handle = (tideL_task){.magic = MAGIC, .serial = S->serial};
+  tideL_own(L, OWN_TASK);
+  lua_setmetatable(L, -2);
+  return handle;
+}
+
+tideL_task *tideL_totask(lua_State *L, int index) {
+  tideL_task *handle = lua_touserdata(L, index);
+  if (handle == NULL || lua_rawlen(L, index) != sizeof *handle ||
+      handle->magic != MAGIC)
+    return NULL;
+  return handle;
+}
+
+tideL_task *tideL_checktask(lua_State *L, int arg, const char *function) {
+  tideL_task *handle = tideL_totask(L, arg);
+  if (handle == NULL)
+    tideL_typeerror(L, arg, function, "Task");
+  return handle;
+}
+
+tideL_task *tideL_pushtask(lua_State *L, tideL_state *S, tide_task *task) {
+  tideL_task *handle;
+  if (tide_rawgeti(L, UP_HANDLES, (int)task->slot) == LUA_TUSERDATA)
+    return lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  handle = tideL_newtask(L, S);
+  handle->id = task->id;
+  lua_pushvalue(L, -1);
+  lua_rawseti(L, UP_HANDLES, (int)task->slot);
+  handle->task = task;
+  return handle;
+}
+
+/* A Task with a table of its own lives as long as its task. */
+void tideL_pushinfo(lua_State *L, int index) {
+  tideL_task *handle = lua_touserdata(L, index);
+  index = lua_absindex(L, index);
+  if (handle->info) {
+    tide_getuservalue(L, index);
+    return;
+  }
+  lua_newtable(L);
+  if (handle->task != NULL) {
+    lua_pushvalue(L, index);
+    tideL_own(L, OWN_PINNED);
+    lua_insert(L, -2);
+    lua_rawseti(L, -2, (int)handle->task->slot);
+    lua_pop(L, 1);
+  }
+  lua_pushvalue(L, -1);
+  tide_setuservalue(L, index);
+  handle->info = true;
+}
+
+/* ---- the end of a task ---- */
+
+/* One value, if it fits beside or into the userdata. */
+static bool store_small(lua_State *T, int index, lua_State *co) {
+  tideL_task *handle = lua_touserdata(T, index);
+  switch (lua_type(co, -1)) {
+  case LUA_TNIL:
+    handle->store = STORE_NIL;
+    return true;
+  case LUA_TBOOLEAN:
+    handle->store = STORE_BOOLEAN;
+    handle->number = lua_toboolean(co, -1);
+    return true;
+  case LUA_TNUMBER:
+#if LUA_VERSION_NUM >= 503
+    if (lua_isinteger(co, -1))
+      break;
+#endif
+    handle->store = STORE_NUMBER;
+    handle->number = lua_tonumber(co, -1);
+    return true;
+  }
+#if TIDE_ANYUSERVALUE
+  if (!handle->info) {
+    lua_xmove(co, T, 1);
+    tide_setuservalue(T, index);
+    handle->store = STORE_VALUE;
+    lua_pushnil(co); /* as many values as before */
+    return true;
+  }
+#endif
+  return false;
+}
+
+static void store_results(lua_State *T, int index, lua_State *co, int n) {
+  if (n == 0 || (n == 1 && store_small(T, index, co)))
+    return;
+  tideL_pushinfo(T, index);
+  luaL_checkstack(T, n, "too many results");
+  lua_xmove(co, T, n);
+  lua_pushnumber(T, n);
+  lua_setfield(T, -n - 2, "n");
+  for (int i = n; i >= 1; i--)
+    lua_rawseti(T, -i - 1, i);
+  lua_pop(T, 1);
+}
+
+/* With the error goes where it happened: the text that was noted, or the dead
+ * coroutine itself, whose stack is as the error left it. */
+static void store_error(lua_State *T, int index, lua_State *co) {
+  tideL_task *handle = lua_touserdata(T, index);
+  tideL_pushinfo(T, index);
+  lua_xmove(co, T, 1);
+  tideL_pushnoted(T, -1, handle->id);
+  lua_setfield(T, -3, "traceback");
+  lua_setfield(T, -2, "error");
+#if !TIDE_BASEFRAME
+  if (lua_status(co) > LUA_YIELD) {
+    lua_pushthread(co);
+    lua_xmove(co, T, 1);
+    lua_setfield(T, -2, "coroutine");
+  }
+#endif
+  lua_pop(T, 1);
+}
+
+static void queue_callbacks(lua_State *T, tideL_state *S, int index) {
+  tideL_pushinfo(T, index);
+  if (tide_getfield(T, -1, "callbacks") == LUA_TTABLE) {
+    int list = lua_gettop(T), n = (int)lua_rawlen(T, list);
+    for (int i = 1; i <= n; i++) {
+      lua_rawgeti(T, list, i);
+      lua_pushvalue(T, index);
+      tideL_callsoon(T, S, 1);
+    }
+    lua_pushnil(T);
+    lua_setfield(T, -3, "callbacks");
+  }
+  lua_pop(T, 2);
+}
+
+void tideL_settle(lua_State *T, tideL_state *S, int index, lua_State *co,
+                  tideL_outcome outcome, int n, bool held) {
+  tideL_task *handle = lua_touserdata(T, index);
+  uint32_t slot = handle->task->slot;
+  bool pinned = handle->info;
+  if (outcome == OUTCOME_FAILED) {
+    store_error(T, index, co);
+    tideL_pushinfo(T, index);
+    lua_getfield(T, -1, "error");
+    if (tideL_iserror(T, -1, TIDEL_CANCELLED))
+      outcome = OUTCOME_CANCELLED;
+    lua_pop(T, 2);
+    pinned = true;
+  } else if (outcome == OUTCOME_RESULTS) {
+    store_results(T, index, co, n);
+    pinned = handle->info;
+  }
+  if (pinned) {
+    queue_callbacks(T, S, index);
+    tideL_own(T, OWN_PINNED);
+    lua_pushnil(T);
+    lua_rawseti(T, -2, (int)slot);
+    lua_pop(T, 1);
+  }
+  lua_pushnil(T); /* the record is another task's next */
+  lua_rawseti(T, UP_HANDLES, (int)slot);
+  handle->outcome = (uint8_t)outcome;
+  handle->task = NULL;
+  if (outcome == OUTCOME_FAILED)
+    tideL_watchfailure(T, S, index, held);
+}
+
+/* ---- reading the outcome ---- */
+
+static int push_results(lua_State *L, int index, const tideL_task *handle) {
+  int n;
+  switch (handle->store) {
+  case STORE_NIL:
+    lua_pushnil(L);
+    return 1;
+  case STORE_BOOLEAN:
+    lua_pushboolean(L, handle->number != 0);
+    return 1;
+  case STORE_NUMBER:
+    lua_pushnumber(L, handle->number);
+    return 1;
+  case STORE_VALUE:
+    tide_getuservalue(L, index);
+    return 1;
+  }
+  if (!handle->info)
+    return 0;
+  tideL_pushinfo(L, index);
+  lua_getfield(L, -1, "n");
+  n = (int)lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  luaL_checkstack(L, n, "too many results");
+  for (int i = 1; i <= n; i++)
+    lua_rawgeti(L, -i, i);
+  return n;
+}
+
+static void mark_seen(lua_State *L, int index, tideL_task *handle) {
+  if (handle->seen)
+    return;
+  handle->seen = true;
+  if (handle->outcome == OUTCOME_FAILED) {
+    tideL_pushinfo(L, index); /* lets go of what would report it */
+    lua_pushnil(L);
+    lua_setfield(L, -2, "sentinel");
+    lua_pop(L, 1);
+  }
+}
+
+static void push_error(lua_State *L, int index, tideL_task *handle) {
+  mark_seen(L, index, handle);
+  lua_pushnil(L);
+  if (handle->info) {
+    lua_pop(L, 1);
+    tideL_pushinfo(L, index);
+    lua_getfield(L, -1, "error");
+    lua_remove(L, -2);
+  }
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    tideL_pusherror(L, TIDEL_CANCELLED, "cancelled");
+  }
+}
+
+int tideL_pushoutcome(lua_State *L, int index) {
+  tideL_task *handle = lua_touserdata(L, index);
+  index = lua_absindex(L, index);
+  if (handle->outcome == OUTCOME_RESULTS)
+    return push_results(L, index, handle);
+  if (handle->outcome == OUTCOME_CLOSED)
+    return tideL_raise(L, TIDEL_INVALIDSTATE,
+                       "the loop was closed before the task ended");
+  push_error(L, index, handle);
+  return lua_error(L);
+}
+
+static int raise_unfinished(lua_State *L) {
+  return tideL_raise(L, TIDEL_INVALIDSTATE, "the task has not ended");
+}
+
+/* Task:result(): its results, or raises its error; does not wait */
+static int task_result(lua_State *L) {
+  const tideL_task *handle = tideL_checktask(L, 1, "Task:result");
+  if (handle->outcome == OUTCOME_NONE)
+    return raise_unfinished(L);
+  return tideL_pushoutcome(L, 1);
+}
+
+/* Task:exception(): the error it failed with, nil if it did not; raises
+ * CancelledError if it was cancelled */
+static int task_exception(lua_State *L) {
+  tideL_task *handle = tideL_checktask(L, 1, "Task:exception");
+  if (handle->outcome == OUTCOME_NONE)
+    return raise_unfinished(L);
+  if (handle->outcome == OUTCOME_RESULTS) {
+    lua_pushnil(L);
+    return 1;
+  }
+  if (handle->outcome != OUTCOME_FAILED)
+    return tideL_pushoutcome(L, 1);
+  push_error(L, 1, handle);
+  return 1;
+}
+
+static int task_done(lua_State *L) {
+  const tideL_task *handle = tideL_checktask(L, 1, "Task:done");
+  lua_pushboolean(L, handle->outcome != OUTCOME_NONE);
+  return 1;
+}
+
+static int task_cancelled(lua_State *L) {
+  const tideL_task *handle = tideL_checktask(L, 1, "Task:cancelled");
+  lua_pushboolean(L, handle->outcome == OUTCOME_CANCELLED);
+  return 1;
+}
+
+/* ---- awaiting ---- */
+
+static tideL_task *check_awaitable(lua_State *L, tideL_state *S,
+                                   const tide_task *task,
+                                   const char *function) {
+  tideL_task *handle = tideL_checktask(L, 1, function);
+  if (handle->task == task)
+    tideL_error(L, "a task cannot await itself");
+  if (handle->task != NULL && handle->serial != S->serial)
+    tideL_error(L, "'%s': the task is of a loop that was closed", function);
+  return handle;
+}
+
+static int await_finish(lua_State *L, tideL_state *S, tide_task *task) {
+  if (task->flags & TIDE_LEAVING) {
+    task->flags &= (uint16_t)~TIDE_LEAVING;
+    if (task->status == TIDE_WOKEN)
+      return tideL_raisecancel(L, S, task);
+  }
+  tideL_checkdelivered(L, S, task);
+  return tideL_pushoutcome(L, 1);
+}
+
+static int await(lua_State *L, const char *function, bool counted) {
+  tideL_state *S = tideL_get(L);
+  tide_task *task = tideL_enter(L, S, function);
+  tideL_task *handle = check_awaitable(L, S, task, function);
+  if (tideL_checkpoint(S, task))
+    return tideL_cancel(L, S, task, function, await_finish);
+  if (handle->task == NULL)
+    return tideL_ready(L, S, task, function, await_finish);
+  tideL_checkyield(L, task, function);
+  if (tide_park_on(S->rt, task, handle->task, counted) < 0)
+    return luaL_error(L, "not enough memory");
+  return tideL_suspend(L, S, task, await_finish);
+}
+
+/* Task:await(): waits for its end, gives its results or raises its error */
+static int task_await(lua_State *L) {
+  return await(L, "Task:await", true);
+}
+
+/* watch(task): the same, but a cancel of the waiter leaves the task alone */
+static int task_watch(lua_State *L) {
+  return await(L, "tide.shield", false);
+}
+
+/* ---- cancelling ---- */
+
+static tide_task *unfinished(const tideL_task *handle, const tideL_state *S) {
+  return handle->serial == S->serial ? handle->task : NULL;
+}
+
+/* Task:cancel([reason]): true if it was still running */
+static int task_cancel(lua_State *L) {
+  tideL_state *S = tideL_get(L);
+  const tideL_task *handle = tideL_checktask(L, 1, "Task:cancel");
+  tide_task *task = unfinished(handle, S);
+  if (task == NULL) {
+    lua_pushboolean(L, 0);
+    return 1;
+  }
+  if (tide_task_cancel(S->rt, task) < 0)
+    return luaL_error(L, "not enough memory");
+  if (!lua_isnoneornil(L, 2))
+    tideL_setreason(L, tide_task_own_scope(task), 2);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static int task_cancelling(lua_State *L) {
+  const tideL_task *handle = tideL_checktask(L, 1, "Task:cancelling");
+  tide_task *task = unfinished(handle, tideL_get(L));
+  lua_pushinteger(L, task != NULL ? (lua_Integer)tide_task_cancelling(task)
+                                  : 0);
+  return 1;
+}
+
+static int task_uncancel(lua_State *L) {
+  tideL_state *S = tideL_get(L);
+  const tideL_task *handle = tideL_checktask(L, 1, "Task:uncancel");
+  tide_task *task = unfinished(handle, S);
+  lua_pushinteger(
+      L, task != NULL ? (lua_Integer)tide_task_uncancel(S->rt, task) : 0);
+  return 1;
+}
+
+/* ---- names, callbacks, tracebacks ---- */
+
+void tideL_pushname(lua_State *L, int index) {
+  const tideL_task *handle = lua_touserdata(L, index);
+  if (handle->info) {
+    tideL_pushinfo(L, index);
+    lua_getfield(L, -1, "name");
+    lua_remove(L, -2);
+    if (!lua_isnil(L, -1))
+      return;
+    lua_pop(L, 1);
+  }
+  lua_pushfstring(L, "task-%d", (int)handle->id);
+}
+
+static int task_get_name(lua_State *L) {
+  tideL_checktask(L, 1, "Task:get_name");
+  tideL_pushname(L, 1);
+  return 1;
+}
+
+/* A value that only a finished Task has beside it gives way to a table. */
+static void push_fullinfo(lua_State *L, int index) {
+  tideL_task *handle = lua_touserdata(L, index);
+  bool loose = handle->store == STORE_VALUE;
+  if (loose)
+    tide_getuservalue(L, index);
+  tideL_pushinfo(L, index);
+  if (loose) {
+    lua_insert(L, -2);
+    lua_rawseti(L, -2, 1);
+    lua_pushinteger(L, 1);
+    lua_setfield(L, -2, "n");
+    handle->store = STORE_NONE;
+  }
+}
+
+static int task_set_name(lua_State *L) {
+  tideL_checktask(L, 1, "Task:set_name");
+  if (lua_type(L, 2) != LUA_TSTRING)
+    return tideL_typeerror(L, 2, "Task:set_name", "string");
+  push_fullinfo(L, 1);
+  lua_pushvalue(L, 2);
+  lua_setfield(L, -2, "name");
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* Task:add_done_callback(f): f(task) is called from the loop once it ended */
+static int task_add_done_callback(lua_State *L) {
+  tideL_state *S = tideL_get(L);
+  const tideL_task *handle =
+      tideL_checktask(L, 1, "Task:add_done_callback");
+  tideL_checkcallable(L, 2, "Task:add_done_callback");
+  if (handle->task == NULL) {
+    S = tideL_open(L);
+    lua_pushvalue(L, 2);
+    lua_pushvalue(L, 1);
+    tideL_callsoon(L, S, 1);
+    return 0;
+  }
+  tideL_pushinfo(L, 1);
+  if (tide_getfield(L, -1, "callbacks") != LUA_TTABLE) {
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "callbacks");
+  }
+  lua_pushvalue(L, 2);
+  lua_rawseti(L, -2, (int)lua_rawlen(L, -2) + 1);
+  return 0;
+}
+
+/* Task:remove_done_callback(f): how many there were */
+static int task_remove_done_callback(lua_State *L) {
+  const tideL_task *handle =
+      tideL_checktask(L, 1, "Task:remove_done_callback");
+  int removed = 0;
+  tideL_checkcallable(L, 2, "Task:remove_done_callback");
+  if (handle->info) {
+    tideL_pushinfo(L, 1);
+    if (tide_getfield(L, -1, "callbacks") == LUA_TTABLE) {
+      int n = (int)lua_rawlen(L, -1);
+      for (int i = 1; i <= n; i++) {
+        lua_rawgeti(L, -1, i);
+        if (lua_rawequal(L, -1, 2)) {
+          removed++;
+          lua_pop(L, 1);
+        } else {
+          lua_rawseti(L, -2, i - removed);
+        }
+      }
+      for (int i = n - removed + 1; i <= n; i++) {
+        lua_pushnil(L);
+        lua_rawseti(L, -2, i);
+      }
+    }
+  }
+  lua_pushinteger(L, removed);
+  return 1;
+}
+
+/* Task:traceback(): where it is, or where it failed; nil if it ended well */
+static int task_traceback(lua_State *L) {
+  tideL_task *handle = tideL_checktask(L, 1, "Task:traceback");
+  if (handle->task != NULL) {
+    lua_State *co = handle->task->coro;
+    tideL_traceback(L, co, NULL);
+    return 1;
+  }
+  lua_pushnil(L);
+  if (handle->info && (handle->outcome == OUTCOME_FAILED ||
+                       handle->outcome == OUTCOME_CANCELLED)) {
+    tideL_pushinfo(L, 1);
+    if (tide_getfield(L, -1, "traceback") == LUA_TSTRING)
+      return 1;
+    if (tide_getfield(L, -2, "coroutine") == LUA_TTHREAD) {
+      lua_getfield(L, -3, "error");
+      tideL_tostring(L, -1);
+      tideL_traceback(L, lua_tothread(L, -3), lua_tostring(L, -1));
+      lua_pushvalue(L, -1); /* the text will do: let the coroutine go */
+      lua_setfield(L, 3, "traceback");
+      lua_pushnil(L);
+      lua_setfield(L, 3, "coroutine");
+      return 1;
+    }
+    lua_pushnil(L);
+  }
+  return 1;
+}
+
+static const char *state_of(const tideL_task *handle) {
+  static const char *const ended[] = {"pending", "finished", "failed",
+                                      "cancelled", "closed"};
+  if (handle->task == NULL)
+    return ended[handle->outcome];
+  return handle->task->flags & TIDE_CANCEL ? "cancelling" : "pending";
+}
+
+static int task__tostring(lua_State *L) {
+  const tideL_task *handle = tideL_checktask(L, 1, "Task:__tostring");
+  const char *what = NULL;
+  tideL_pushname(L, 1);
+  if (handle->task != NULL)
+    what = tide_task_waits_for(handle->task);
+  lua_pushfstring(L, "Task<%s %s%s%s>", lua_tostring(L, -1), state_of(handle),
+                  what != NULL ? " in " : "", what != NULL ? what : "");
+  return 1;
+}
+
+/* ---- functions of the module ---- */
+
+/* task(f, ...): schedules f(...), returns a Task; runs nothing itself */
+static int core_task(lua_State *L) {
+  tideL_state *S = tideL_open(L);
+  tideL_checkcallable(L, 1, "tide.task");
+  tideL_spawn(L, S, lua_gettop(L) - 1);
+  return 1;
+}
+
+/* current_task(): nil in a callback and in the main program */
+static int core_current_task(lua_State *L) {
+  tideL_state *S = tideL_get(L);
+  tide_task *task = S->current;
+  if (task == NULL || L == S->starter)
+    lua_pushnil(L);
+  else
+    tideL_pushtask(L, S, task);
+  return 1;
+}
+
+/* all_tasks(): a list of the unfinished ones, oldest slot first */
+static int core_all_tasks(lua_State *L) {
+  tideL_state *S = tideL_get(L);
+  int n = 0;
+  lua_newtable(L);
+  for (uint32_t slot = 1; S->rt && slot <= tide_task_slots(S->rt); slot++) {
+    tide_task *task = tide_task_at(S->rt, slot);
+    if (tide_task_alive(task) && task != S->spawning) {
+      tideL_pushtask(L, S, task);
+      lua_rawseti(L, -2, ++n);
+    }
+  }
+  return 1;
+}
+
+/* is_task(v) */
+static int core_is_task(lua_State *L) {
+  lua_pushboolean(L, tideL_totask(L, 1) != NULL);
+  return 1;
+}
+
+void tideL_opentask(lua_State *L) {
+  static const luaL_Reg methods[] = {
+      {"cancel", task_cancel},
+      {"cancelled", task_cancelled},
+      {"cancelling", task_cancelling},
+      {"uncancel", task_uncancel},
+      {"done", task_done},
+      {"result", task_result},
+      {"exception", task_exception},
+      {"get_name", task_get_name},
+      {"set_name", task_set_name},
+      {"add_done_callback", task_add_done_callback},
+      {"remove_done_callback", task_remove_done_callback},
+      {"traceback", task_traceback},
+      {NULL, NULL}};
+  static const luaL_Reg metamethods[] = {{"__tostring", task__tostring},
+                                         {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"task", core_task},
+                                       {"current_task", core_current_task},
+                                       {"all_tasks", core_all_tasks},
+                                       {"is_task", core_is_task},
+                                       {NULL, NULL}};
+  static const tideL_awaiting awaiting[] = {
+      {"Task:await", task_await, await_finish, AWAIT_RESULTS},
+      {NULL, NULL, NULL, AWAIT_RESULTS}};
+  static const tideL_awaiting watching[] = {
+      {"tide.watch", task_watch, await_finish, AWAIT_RESULTS},
+      {NULL, NULL, NULL, AWAIT_RESULTS}};
+  tideL_newclass(L, OWN_TASK, "tide.Task", methods, metamethods);
+  tideL_setawaiting(L, awaiting);
+  lua_pop(L, 1);
+  tideL_setfunctions(L, functions);
+  tideL_setawaiting(L, watching);
+}

@@ -1,0 +1,100 @@
+--- Lua's coroutine library, whose coroutines may await; and pcall and xpcall,
+-- which on 5.1 run their function in such a coroutine, because there nothing
+-- can yield across the built-in ones.
+
+local core = require "tide.core"
+
+core.own_chunk()
+
+local native = coroutine
+local co_resume, co_status = core.co_resume, core.co_status
+
+local M = {
+  create = native.create,
+  isyieldable = native.isyieldable,
+  running = native.running,
+  yield = native.yield,
+  resume = co_resume,
+  status = co_status,
+}
+
+local function unwrap(co, ok, ...)
+  if ok then
+    return ...
+  end
+  local err = ...
+  if M.close and co_status(co) == "dead" then
+    M.close(co)
+  end
+  core.co_raise(err)
+end
+
+--- As Lua's: a function that resumes the coroutine and raises its errors.
+function M.wrap(f)
+  local co = native.create(f)
+  return function(...)
+    return unwrap(co, co_resume(co, ...))
+  end
+end
+
+if native.close then
+  --- As Lua's. One that awaits belongs to its task and cannot be closed.
+  function M.close(co)
+    if type(co) == "thread" and co_status(co) == "normal" then
+      core.misuse("cannot close a normal coroutine")
+    end
+    core.drop_scopes(co)
+    return native.close(co)
+  end
+end
+
+M.pcall, M.xpcall = pcall, xpcall
+
+if _VERSION == "Lua 5.1" and not rawget(_G, "jit") then
+  local in_task, pcall, xpcall = core.in_task, pcall, xpcall
+  local yield, create = native.yield, native.create
+
+  -- What f itself yields goes to whoever resumed the coroutine that called
+  -- pcall, and comes back from there.
+  local function run(co, ok, ...)
+    if ok and co_status(co) == "suspended" then
+      return run(co, co_resume(co, yield(...)))
+    end
+    return ok, ...
+  end
+
+  -- C functions cannot be the body of a 5.1 coroutine that yields; and a body
+  -- may be any callable.
+  local function body(f, ...)
+    return (function(...) return ... end)(f(...))
+  end
+
+  function M.pcall(f, ...)
+    if not in_task() then
+      return pcall(f, ...)
+    end
+    local co = core.inner_coroutine(create(body))
+    return run(co, co_resume(co, f, ...))
+  end
+
+  local function handle(handler, ok, ...)
+    if ok then
+      return true, ...
+    end
+    return false, handler((...))
+  end
+
+  --- The handler runs after the stack of f is gone.
+  function M.xpcall(f, handler, ...)
+    if not in_task() then
+      if select("#", ...) == 0 then
+        return xpcall(f, handler)
+      end
+      local args, n = { ... }, select("#", ...)
+      return xpcall(function() return f(unpack(args, 1, n)) end, handler) -- luacheck: ignore 113
+    end
+    return handle(handler, M.pcall(f, ...))
+  end
+end
+
+return M

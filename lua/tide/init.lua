@@ -1,0 +1,81 @@
+--- tide: asyncio for Lua.
+--
+-- General layout. tide.core is the C module: tasks, sleep, park, the loop, run,
+-- the error classes. On it stand, one noun a file:
+--   tide.scope       timeout, move_on_after, wait_for, scope, shield, finally
+--   tide.coroutine   coroutines that may await; pcall and xpcall for 5.1
+--   tide.testing     virtual time, seeds, explore (not loaded from here)
+--   tide.compat51    makes the global pcall of 5.1 ours (not loaded from here)
+-- This file gathers what `require "tide"` gives.
+
+local core = require "tide.core"
+local cothread = require "tide.coroutine"
+local scope = require "tide.scope"
+
+core.own_chunk()
+
+---@class tide
+local tide = {
+  _VERSION = "tide 0.1.0",
+
+  task = core.task,
+  current_task = core.current_task,
+  all_tasks = core.all_tasks,
+  sleep = core.sleep,
+  next_tick = core.next_tick,
+  park = core.park,
+  loop = core.loop,
+  stats = core.stats,
+  is = core.is,
+  is_cancelled = core.is_cancelled,
+
+  timeout = scope.timeout,
+  timeout_at = scope.timeout_at,
+  move_on_after = scope.move_on_after,
+  wait_for = scope.wait_for,
+  scope = scope.scope,
+  shield = scope.shield,
+  finally = scope.finally,
+  current_scope = core.current_scope,
+
+  coroutine = cothread,
+  pcall = cothread.pcall,
+  xpcall = cothread.xpcall,
+
+  CancelledError = core.CancelledError,
+  TimeoutError = core.TimeoutError,
+  ScopeCancelled = core.ScopeCancelled,
+  InvalidStateError = core.InvalidStateError,
+  ProcessError = core.ProcessError,
+  QueueShutDown = core.QueueShutDown,
+  BrokenBarrierError = core.BrokenBarrierError,
+  BrokenLockError = core.BrokenLockError,
+  DeadlockError = core.DeadlockError,
+  AbandonedError = core.AbandonedError,
+  ErrorGroup = core.ErrorGroup,
+  OSError = core.OSError,
+  Interrupted = core.Interrupted,
+}
+
+--- Runs `fn` as the main task: its results, or its error. Tasks that are left
+-- then are cancelled and awaited, for `loop():set_grace` seconds at most.
+function tide.run(fn, ...)
+  if core.in_script() and core.is_main() then
+    core.check_callable(fn, 1, "tide.run")
+    return fn(...) -- bin/tide has made the script the main task already
+  end
+  return core.run(fn, ...)
+end
+
+--- Ends the process with `code`, after the cleanup of all tasks.
+function tide.exit(code)
+  if code ~= nil and type(code) ~= "number" then
+    core.misuse("bad argument #1 to 'tide.exit' (number expected, got " .. type(code) .. ")")
+  end
+  core.begin_exit(code)
+  if core.in_task() then
+    core.sleep(math.huge)
+  end
+end
+
+return tide

@@ -1,0 +1,75 @@
+--- A require whose modules may await while they load. bin/tide installs it: the
+-- built-in one is a C function, which cannot be suspended.
+
+local core = require "tide.core"
+
+core.own_chunk()
+
+local native = require
+local loading = {} -- name -> {task =, wakes =}: modules being loaded by a task
+
+local function searchers()
+  return package.searchers or package.loaders -- luacheck: ignore 143
+end
+
+local function find(name)
+  local list = searchers()
+  if type(list) ~= "table" then
+    core.misuse("'package.searchers' must be a table")
+  end
+  local tried = {}
+  for _, search in ipairs(list) do
+    local loader, data = search(name)
+    if type(loader) == "function" then
+      return loader, data
+    elseif type(loader) == "string" then
+      tried[#tried + 1] = loader:gsub("^\n?", "\n", 1)
+    end
+  end
+  core.misuse(("module '%s' not found:%s"):format(name, table.concat(tried)))
+end
+
+local function finish(name, entry, data, ok, ...)
+  loading[name] = nil
+  for _, wake in ipairs(entry.wakes) do
+    wake()
+  end
+  if not ok then
+    error((...), 0)
+  end
+  local value = ...
+  if value ~= nil then
+    package.loaded[name] = value
+  elseif package.loaded[name] == nil then
+    package.loaded[name] = true
+  end
+  return package.loaded[name], data
+end
+
+local function load(name)
+  local loader, data = find(name)
+  local entry = { task = core.current_task(), wakes = {} }
+  loading[name] = entry
+  local protected = require "tide.coroutine".xpcall
+  return finish(name, entry, data, protected(loader, core.note, name, data))
+end
+
+--- As Lua's. In a task the module may await; another task that requires it
+-- meanwhile waits until it is there.
+return function(name)
+  if not core.in_task() or type(name) ~= "string" then
+    return native(name)
+  end
+  while package.loaded[name] == nil do
+    local entry = loading[name]
+    if not entry then
+      return load(name)
+    elseif entry.task == core.current_task() then
+      core.misuse(("loop or previous error loading module '%s'"):format(name))
+    end
+    core.park(function(wake)
+      table.insert(entry.wakes, wake)
+    end)
+  end
+  return package.loaded[name]
+end

@@ -1,0 +1,227 @@
+--- Cancel scopes and what is made of them.
+--
+-- Each function has the same shape: enter a scope, call the function protected,
+-- leave. scope_leave says whether the error that arrives was the scope's own
+-- cancellation; any other error and all results pass unchanged.
+
+local core = require "tide.core"
+local protected = require "tide.coroutine".xpcall
+
+core.own_chunk()
+
+local check_callable, check_seconds = core.check_callable, core.check_seconds
+local timeout_enter, scope_enter = core.timeout_enter, core.scope_enter
+local scope_leave, note = core.scope_leave, core.note
+local TimeoutError, ScopeCancelled = core.TimeoutError, core.ScopeCancelled
+
+local M = {}
+
+--- `local s <close> = ...` needs a `__close` that can await: 5.4.3 and later.
+local can_close = (function()
+  local load = loadstring or load -- luacheck: ignore 143
+  local f = load("local x <close> = ...; return x")
+  if not f then
+    return false
+  end
+  local closer = setmetatable({}, { __close = function() coroutine.yield() end })
+  local co = coroutine.create(function() f(closer) end)
+  return (coroutine.resume(co)) and coroutine.status(co) == "suspended"
+end)()
+
+local function check_close(name)
+  if not can_close then
+    core.misuse(("'%s' without a function needs `local x <close>`, of Lua 5.4.3 and later: " ..
+      "give it a function"):format(name))
+  end
+end
+
+local function timed_out()
+  return TimeoutError("the deadline passed")
+end
+
+local function leave_timeout(id, ok, ...)
+  if ok then
+    scope_leave(id, true)
+    return ...
+  end
+  local err = ...
+  if scope_leave(id, false, err) then
+    error(timed_out(), 0)
+  end
+  error(err, 0)
+end
+
+--- Calls `fn(...)` here, under a deadline `seconds` from now: its results, or
+-- TimeoutError. Without `fn`: a Scope for `local x <close> =`.
+function M.timeout(seconds, fn, ...)
+  check_seconds(seconds, 1, "tide.timeout")
+  if fn == nil and select("#", ...) == 0 then
+    check_close("tide.timeout")
+    timeout_enter(seconds)
+    return core.scope_object(true)
+  end
+  check_callable(fn, 2, "tide.timeout")
+  return leave_timeout(timeout_enter(seconds), protected(fn, note, ...))
+end
+
+--- The same with a point in time, as `loop():time()` tells it.
+function M.timeout_at(when, fn, ...)
+  check_seconds(when, 1, "tide.timeout_at")
+  if fn == nil and select("#", ...) == 0 then
+    check_close("tide.timeout_at")
+    scope_enter(when)
+    return core.scope_object(true)
+  end
+  check_callable(fn, 2, "tide.timeout_at")
+  return leave_timeout(scope_enter(when), protected(fn, note, ...))
+end
+
+local function leave_move_on(id, ok, ...)
+  if ok then
+    scope_leave(id, true)
+    return true, ...
+  end
+  local err = ...
+  if scope_leave(id, false, err) then
+    return false
+  end
+  error(err, 0)
+end
+
+--- Calls `fn(...)` here: true and its results, or false if `seconds` passed.
+function M.move_on_after(seconds, fn, ...)
+  check_seconds(seconds, 1, "tide.move_on_after")
+  check_callable(fn, 2, "tide.move_on_after")
+  return leave_move_on(timeout_enter(seconds), protected(fn, note, ...))
+end
+
+local function leave_scope(id, ok, ...)
+  if ok then
+    scope_leave(id, true)
+    return true, ...
+  end
+  local err = ...
+  local own, expired, reason = scope_leave(id, false, err)
+  if not own then
+    error(err, 0)
+  end
+  if reason == nil and expired then
+    reason = timed_out()
+  end
+  return false, reason
+end
+
+local function is_callable(v)
+  return type(v) == "function" or (getmetatable(v) or {}).__call ~= nil
+end
+
+local function enter_with(options)
+  if type(options) ~= "table" then
+    core.misuse(("bad argument #1 to 'tide.scope' (function or options expected, got %s)")
+      :format(type(options)))
+  end
+  if options.deadline ~= nil then
+    check_seconds(options.deadline, 1, "tide.scope")
+  end
+  return scope_enter(options.deadline, options.shield)
+end
+
+--- `scope(fn, ...)` or `scope({deadline=, shield=}, fn, ...)`: calls
+-- `fn(scope, ...)`: true and its results, or false and the reason if this scope
+-- was cancelled or its deadline passed. `scope{...}` alone is for `<close>`.
+function M.scope(options, ...)
+  if is_callable(options) then
+    local id = scope_enter()
+    return leave_scope(id, protected(options, note, core.scope_object(), ...))
+  end
+  local fn = ...
+  if fn == nil then
+    check_close("tide.scope")
+    enter_with(options or {})
+    return core.scope_object()
+  end
+  check_callable(fn, 2, "tide.scope")
+  local id = enter_with(options)
+  return leave_scope(id, protected(fn, note, core.scope_object(), select(2, ...)))
+end
+
+local function leave_shield(id, ok, ...)
+  scope_leave(id, ok, (...))
+  if ok then
+    return ...
+  end
+  error((...), 0)
+end
+
+--- A Task: waits for it; a cancel ends the waiting, the task goes on. A
+-- function: calls it here; cancels from outside wait until it returned.
+function M.shield(aw, ...)
+  if core.is_task(aw) then
+    return core.watch(aw)
+  end
+  check_callable(aw, 1, "tide.shield")
+  return leave_shield(scope_enter(nil, true), protected(aw, note, ...))
+end
+
+local function clean_up(cleanup, ok, ...)
+  if ok then
+    M.shield(cleanup, nil)
+    return ...
+  end
+  M.shield(cleanup, (...))
+  error((...), 0)
+end
+
+--- Calls `fn(...)`, then `cleanup(err)`, shielded, whatever happened; the
+-- results or the error of `fn` pass on.
+function M.finally(fn, cleanup, ...)
+  check_callable(fn, 1, "tide.finally")
+  check_callable(cleanup, 2, "tide.finally")
+  return clean_up(cleanup, protected(fn, note, ...))
+end
+
+local function after_deadline(task, ok, ...)
+  if ok then
+    return ...
+  end
+  local err = ...
+  if core.is_cancelled(err) and task:cancelled() then
+    error(timed_out(), 0)
+  end
+  error(err, 0)
+end
+
+local function leave_wait_for(id, task, ok, ...)
+  if ok then
+    scope_leave(id, true)
+    return ...
+  end
+  local err = ...
+  if not scope_leave(id, false, err) then
+    error(err, 0)
+  end
+  task:cancel()
+  return after_deadline(task, protected(task.await, note, task))
+end
+
+--- Waits for a function or Task, at most `seconds`. At the deadline a Task is
+-- cancelled and its end awaited, then TimeoutError is raised; a value that it
+-- returns anyway wins. A function is not even called when `seconds` <= 0.
+function M.wait_for(aw, seconds)
+  local is_task = core.is_task(aw)
+  if not is_task then
+    check_callable(aw, 1, "tide.wait_for")
+  end
+  check_seconds(seconds, 2, "tide.wait_for")
+  if is_task and not aw:done() then
+    return leave_wait_for(timeout_enter(seconds), aw, protected(aw.await, note, aw))
+  elseif is_task then
+    return aw:await()
+  elseif seconds <= 0 then
+    core.sleep(0)
+    error(timed_out(), 0)
+  end
+  return M.timeout(seconds, aw)
+end
+
+return M

@@ -1,0 +1,63 @@
+rockspec_format = "3.0"
+package = "tide"
+version = "0.1.0-1"
+
+source = {
+  url = "git+https://github.com/tide-lua/tide.git",
+  tag = "v0.1.0",
+}
+
+description = {
+  summary = "asyncio for Lua: tasks, cancellation and I/O on libuv",
+  detailed = [[
+tide runs thousands to millions of Lua coroutines as tasks on one C runtime
+over libuv: structured concurrency, cancellation that survives pcall, timeouts,
+queues, semaphores, streams, files, DNS and processes. It works in plain
+scripts, under its own command, and inside a host that owns the loop, on Lua
+5.1 to 5.5 and LuaJIT.]],
+  homepage = "https://github.com/tide-lua/tide",
+  issues_url = "https://github.com/tide-lua/tide/issues",
+  maintainer = "tide authors",
+  license = "MIT",
+  labels = { "async", "concurrency", "coroutine", "io", "libuv", "networking" },
+}
+
+dependencies = {
+  "lua >= 5.1",
+}
+
+external_dependencies = {
+  LIBUV = { header = "uv.h" },
+}
+
+-- The lists are written by tools/rockspec: make rockspec.
+build = {
+  type = "builtin",
+  modules = {
+    ["tide.core"] = {
+      sources = {
+        "bindings/error.c",
+        "runtime/call.c",
+        "runtime/interrupt.c",
+        "runtime/loop.c",
+        "runtime/pool.c",
+        "runtime/scope.c",
+        "runtime/task.c",
+        "runtime/timer.c",
+        "runtime/waitq.c",
+      },
+      incdirs = { "include", "runtime", "bindings", "$(LIBUV_INCDIR)" },
+      libdirs = { "$(LIBUV_LIBDIR)" },
+      libraries = { "uv" },
+    },
+  },
+  install = {
+    bin = { "bin/tide" },
+  },
+  copy_directories = { },
+}
+
+test = {
+  type = "command",
+  command = "make spec",
+}

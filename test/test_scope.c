@@ -1,0 +1,385 @@
+/* test_scope.c: who is cancelled, by what, and until when. */
+#include "test.h"
+
+/* A task that "runs" in the test: what it opens is looked at from here. */
+static tide_task *new_task(tide_runtime *rt) {
+  return tide_task_new(rt);
+}
+
+static tide_scope *enter(tide_runtime *rt, tide_task *task, uint64_t deadline,
+                         bool shield) {
+  tide_scope *scope;
+  CHECK_EQ(tide_scope_enter(rt, task, deadline, shield, &scope), 0);
+  CHECK(task->scope == scope);
+  return scope;
+}
+
+static tide_scope *open_scope(tide_runtime *rt, tide_task *task) {
+  return enter(rt, task, TIDE_NEVER, false);
+}
+
+static bool inside(const tide_scope *scope) {
+  return scope->flags & TIDE_SCOPE_INSIDE;
+}
+
+static bool cancelled(const tide_task *task) {
+  return task->flags & TIDE_CANCEL;
+}
+
+/* ---- cancel and shield ---- */
+
+TEST(a_cancel_reaches_inside_and_not_outside) {
+  tide_task *task = new_task(rt);
+  tide_scope *a = open_scope(rt, task), *b = open_scope(rt, task),
+             *c = open_scope(rt, task);
+  tide_scope_cancel(rt, b);
+  tide_scope_cancel(rt, b);
+  CHECK(!inside(a));
+  CHECK(inside(b));
+  CHECK(inside(c));
+  CHECK(cancelled(task));
+  CHECK(tide_scope_culprit(c) == b);
+  CHECK(tide_scope_culprit(a) == NULL);
+  CHECK(inside(open_scope(rt, task))); /* one opened later, too */
+  tide_scope_leave(rt, task);
+  tide_scope_leave(rt, task);
+  CHECK(cancelled(task));
+  tide_scope_leave(rt, task);
+  CHECK(!cancelled(task)); /* it left what was cancelled */
+}
+
+TEST(a_shield_stops_outer_cancels_only) {
+  tide_task *task = new_task(rt);
+  tide_scope *outer = open_scope(rt, task);
+  tide_scope *shield = enter(rt, task, TIDE_NEVER, true);
+  tide_scope *inner = open_scope(rt, task);
+  tide_scope_cancel(rt, outer);
+  CHECK(inside(outer));
+  CHECK(!cancelled(task));
+  CHECK(tide_scope_culprit(inner) == NULL);
+  tide_scope_cancel(rt, inner);
+  CHECK(cancelled(task));
+  CHECK(tide_scope_culprit(inner) == inner);
+  CHECK(!inside(shield));
+  tide_scope_leave(rt, task);
+  CHECK(!cancelled(task));
+  tide_scope_cancel(rt, shield); /* its own */
+  CHECK(cancelled(task));
+  CHECK(tide_scope_culprit(shield) == shield);
+}
+
+TEST(a_shield_put_up_and_dropped) {
+  tide_task *task = new_task(rt);
+  tide_scope *outer = open_scope(rt, task);
+  tide_scope *shield = enter(rt, task, TIDE_NEVER, true);
+  tide_scope_cancel(rt, outer);
+  tide_scope_shield(rt, shield, false);
+  CHECK(cancelled(task));
+  tide_scope_shield(rt, shield, true);
+  CHECK(!cancelled(task));
+  tide_scope_leave(rt, task);
+  CHECK(cancelled(task));
+}
+
+TEST(the_culprit_is_the_innermost_that_is_cancelled) {
+  tide_task *task = new_task(rt);
+  tide_scope *a = open_scope(rt, task), *b = open_scope(rt, task),
+             *c = open_scope(rt, task);
+  tide_scope_cancel(rt, b);
+  tide_scope_cancel(rt, a);
+  CHECK(tide_scope_culprit(c) == b);
+  tide_scope_leave(rt, task);
+  tide_scope_leave(rt, task);
+  CHECK(tide_scope_culprit(task->scope) == a);
+}
+
+/* Waits in a shield inside a cancelled scope. */
+static void shielded_waiter(actor *me) {
+  tide_scope *scope;
+  BEGIN
+  tide_scope_enter(me->rt, me->task, TIDE_NEVER, false, &scope);
+  tide_scope_cancel(me->rt, scope);
+  tide_scope_enter(me->rt, me->task, TIDE_NEVER, true, &scope);
+  WAIT(me->arg);
+  say("%s", me->raised ? "cancelled" : "woken");
+  END
+}
+
+TEST(dropping_a_shield_ends_the_wait_at_once) {
+  tide_waitq queue = new_queue();
+  actor *a = spawn_arg(rt, shielded_waiter, &queue, "");
+  step(rt);
+  CHECK_EQ(a->task->state, TIDE_TASK_PARKED);
+  tide_scope_shield(rt, a->task->scope, false);
+  CHECK_EQ(a->task->state, TIDE_TASK_READY);
+  run(rt);
+  CHECK_SAID("cancelled");
+}
+
+/* ---- deadlines ---- */
+
+TEST(a_deadline_that_is_past_cancels_at_once) {
+  tide_task *task = new_task(rt);
+  tide_scope *now = enter(rt, task, tide_now(rt), false);
+  CHECK(cancelled(task));
+  CHECK(now->flags & TIDE_SCOPE_EXPIRED);
+  CHECK(now->flags & TIDE_SCOPE_CANCEL);
+  CHECK(!(now->flags & TIDE_SCOPE_TIMED));
+  CHECK_EQ(now->deadline, tide_now(rt));
+  CHECK_EQ(stats(rt).timers, 0);
+  tide_scope_leave(rt, task);
+  CHECK(!cancelled(task));
+}
+
+TEST(a_checkpoint_fires_what_is_due) {
+  tide_task *task = new_task(rt);
+  tide_scope *scope = enter(rt, task, tide_deadline(rt, 1), false);
+  CHECK(task->flags & TIDE_TIMED);
+  CHECK(!tide_checkpoint(rt, task));
+  tide_clock_advance(rt, 1);
+  CHECK(!cancelled(task)); /* nobody has looked at the clock yet */
+  CHECK(tide_checkpoint(rt, task));
+  CHECK(scope->flags & TIDE_SCOPE_EXPIRED);
+}
+
+TEST(a_scope_that_was_cancelled_does_not_expire) {
+  tide_task *task = new_task(rt);
+  tide_scope *scope = enter(rt, task, tide_deadline(rt, 1), false);
+  tide_scope_cancel(rt, scope);
+  CHECK_EQ(stats(rt).timers, 0);
+  tide_clock_advance(rt, 2);
+  step(rt);
+  CHECK(!(scope->flags & TIDE_SCOPE_EXPIRED));
+}
+
+TEST(leaving_a_scope_clears_its_deadline) {
+  tide_task *task = new_task(rt);
+  enter(rt, task, tide_deadline(rt, 1), false);
+  CHECK_EQ(stats(rt).timers, 1);
+  tide_scope_leave(rt, task);
+  CHECK_EQ(stats(rt).timers, 0);
+  CHECK(!(task->flags & TIDE_TIMED));
+}
+
+TEST(a_task_is_timed_inside_a_deadline) {
+  tide_task *task = new_task(rt);
+  tide_scope *outer = enter(rt, task, tide_deadline(rt, 1), false);
+  tide_scope *inner = enter(rt, task, TIDE_NEVER, true);
+  CHECK(inner->flags & TIDE_SCOPE_TIMED);
+  CHECK_EQ(tide_scope_reschedule(rt, outer, TIDE_NEVER), 0);
+  CHECK(!(inner->flags & TIDE_SCOPE_TIMED));
+  CHECK(!(task->flags & TIDE_TIMED));
+  CHECK_EQ(stats(rt).timers, 0);
+}
+
+TEST(a_deadline_is_moved) {
+  tide_task *task = new_task(rt);
+  tide_scope *scope = enter(rt, task, tide_deadline(rt, 1), false);
+  CHECK_EQ(tide_scope_reschedule(rt, scope, tide_deadline(rt, 3)), 0);
+  CHECK_EQ(stats(rt).timers, 1);
+  tide_clock_advance(rt, 2);
+  CHECK(!tide_checkpoint(rt, task));
+  CHECK_EQ(tide_scope_reschedule(rt, scope, tide_deadline(rt, 0.5)), 0);
+  tide_clock_advance(rt, 0.5);
+  CHECK(tide_checkpoint(rt, task));
+  CHECK_EQ(tide_scope_reschedule(rt, scope, TIDE_NEVER), 0); /* too late */
+  CHECK_EQ(scope->deadline, TIDE_NEVER);
+  CHECK(cancelled(task));
+  tide_scope_leave(rt, task);
+  scope = open_scope(rt, task);
+  CHECK_EQ(tide_scope_reschedule(rt, scope, tide_now(rt) - 1), 0);
+  CHECK(cancelled(task)); /* moved to the past: at once */
+  CHECK(scope->flags & TIDE_SCOPE_EXPIRED);
+}
+
+/* Sleeps me->n seconds inside two deadlines in a second. */
+static void twice_timed(actor *me) {
+  tide_scope *scope;
+  uint64_t when = tide_deadline(me->rt, 1);
+  BEGIN
+  tide_scope_enter(me->rt, me->task, when, false, &scope);
+  tide_scope_enter(me->rt, me->task, when, false, &scope);
+  SLEEP(me->n);
+  say("%s", me->raised ? "cancelled" : "slept");
+  scope = me->task->scope;
+  CHECK(scope->flags & TIDE_SCOPE_EXPIRED);
+  CHECK(scope->parent->flags & TIDE_SCOPE_EXPIRED);
+  CHECK(tide_scope_culprit(scope) == scope);
+  tide_scope_leave(me->rt, me->task);
+  CHECK(tide_scope_culprit(me->task->scope) == me->task->scope);
+  END
+}
+
+TEST(equal_deadlines_nested_both_expire) {
+  uint64_t start = tide_now(rt);
+  spawn(rt, twice_timed)->n = 60;
+  run(rt);
+  CHECK_SAID("cancelled");
+  CHECK_EQ(tide_now(rt), start + SECOND);
+  CHECK_EQ(stats(rt).timers, 0); /* they ended with the task */
+}
+
+TEST(a_deadline_set_before_an_equal_sleep_wins) {
+  spawn(rt, twice_timed)->n = 1;
+  run(rt);
+  CHECK_SAID("cancelled");
+}
+
+/* ---- records ---- */
+
+TEST(the_id_of_a_scope_is_never_used_again) {
+  tide_task *task = new_task(rt);
+  tide_scope *scope = open_scope(rt, task), *again;
+  uint64_t id = scope->id;
+  tide_scope_cancel(rt, scope);
+  tide_scope_leave(rt, task);
+  CHECK_EQ(scope->id, 0);
+  again = open_scope(rt, task);
+  CHECK(again == scope); /* the record is */
+  CHECK(again->id > id);
+  CHECK_EQ(again->flags, 0);
+}
+
+static void leaves_scopes_open(actor *me) {
+  tide_scope *scope;
+  for (int i = 0; i < 3; i++)
+    tide_scope_enter(me->rt, me->task, tide_deadline(me->rt, 9), false, &scope);
+}
+
+TEST(the_end_of_a_task_closes_its_scopes) {
+  actor *a = spawn(rt, leaves_scopes_open);
+  run(rt);
+  CHECK_EQ(stats(rt).timers, 0);
+  CHECK(a->task->scope == NULL);
+}
+
+TEST(five_thousand_nested_scopes) {
+  enum { DEPTH = 5000 };
+  tide_task *task = new_task(rt);
+  tide_scope *outer = open_scope(rt, task), *middle = NULL;
+  for (int i = 1; i < DEPTH; i++) {
+    tide_scope *scope = open_scope(rt, task);
+    if (i == DEPTH / 2)
+      middle = scope;
+  }
+  tide_scope_cancel(rt, outer);
+  CHECK(cancelled(task));
+  tide_scope_shield(rt, middle, true);
+  CHECK(!cancelled(task));
+  CHECK(tide_scope_culprit(task->scope) == NULL);
+  tide_scope_shield(rt, middle, false);
+  CHECK(tide_scope_culprit(task->scope) == outer);
+  CHECK_EQ(tide_task_cancel(rt, task), 0);
+  CHECK(outer->parent == tide_task_own_scope(task));
+  for (int i = 0; i < DEPTH; i++)
+    tide_scope_leave(rt, task);
+  CHECK(task->scope == tide_task_own_scope(task));
+}
+
+/* ---- the task's own scope ---- */
+
+TEST(the_own_scope_lies_around_those_that_are_open) {
+  tide_task *task = new_task(rt);
+  tide_scope *outer = open_scope(rt, task);
+  tide_scope *shield = enter(rt, task, TIDE_NEVER, true);
+  CHECK(tide_task_own_scope(task) == NULL);
+  CHECK_EQ(tide_task_cancel(rt, task), 0);
+  tide_scope *own = tide_task_own_scope(task);
+  CHECK(own->flags & TIDE_SCOPE_OWN);
+  CHECK(outer->parent == own);
+  CHECK(own->inner == outer);
+  CHECK(task->scope == shield);
+  CHECK(inside(outer));
+  CHECK(!cancelled(task)); /* the shield holds */
+  tide_scope_leave(rt, task);
+  CHECK(cancelled(task));
+  CHECK(tide_scope_culprit(task->scope) == own);
+  tide_scope_leave(rt, task);
+  CHECK(task->scope == own);
+  CHECK_EQ(tide_task_uncancel(rt, task), 0);
+  CHECK(!cancelled(task));
+}
+
+/* ---- chains that a coroutine takes along ---- */
+
+TEST(a_detached_chain_no_longer_matters_to_the_task) {
+  tide_task *task = new_task(rt);
+  tide_scope *base = open_scope(rt, task);
+  tide_scope *a = open_scope(rt, task), *b = open_scope(rt, task);
+  tide_scope_cancel(rt, a);
+  CHECK(tide_scope_detach(rt, task, base) == b);
+  CHECK(task->scope == base);
+  CHECK(!cancelled(task));
+  CHECK(a->task == NULL && b->task == NULL && a->parent == NULL);
+  CHECK(tide_scope_detach(rt, task, base) == NULL); /* nothing is inside */
+  tide_scope_attach(rt, task, b);
+  CHECK(task->scope == b && a->parent == base && base->inner == a);
+  CHECK(cancelled(task));
+  CHECK(tide_scope_culprit(b) == a);
+}
+
+TEST(a_chain_hangs_on_another_task) {
+  tide_task *one = new_task(rt), *two = new_task(rt);
+  tide_scope *scope = open_scope(rt, one);
+  tide_scope *outer = open_scope(rt, two);
+  CHECK(tide_scope_detach(rt, one, NULL) == scope);
+  CHECK(one->scope == NULL);
+  tide_scope_cancel(rt, outer);
+  tide_scope_attach(rt, two, scope);
+  CHECK(scope->task == two);
+  CHECK(inside(scope));
+  CHECK(cancelled(two));
+  CHECK(!cancelled(one));
+}
+
+TEST(a_detached_scope_is_cancelled_and_expires) {
+  tide_task *task = new_task(rt);
+  tide_scope *timed = enter(rt, task, tide_deadline(rt, 1), false);
+  tide_scope *inner = open_scope(rt, task);
+  CHECK(tide_scope_detach(rt, task, NULL) == inner);
+  tide_clock_advance(rt, 1);
+  step(rt);
+  CHECK(timed->flags & TIDE_SCOPE_EXPIRED);
+  CHECK(inside(inner));
+  CHECK(!cancelled(task));
+  tide_scope_attach(rt, task, inner);
+  CHECK(cancelled(task));
+}
+
+TEST(a_detached_chain_is_discarded_with_its_deadlines) {
+  tide_task *task = new_task(rt);
+  enter(rt, task, tide_deadline(rt, 1), false);
+  enter(rt, task, tide_deadline(rt, 2), false);
+  tide_scope_discard(rt, tide_scope_detach(rt, task, NULL));
+  CHECK_EQ(stats(rt).timers, 0);
+  tide_scope_discard(rt, NULL);
+}
+
+static void attaches(actor *me) {
+  tide_scope_attach(me->rt, ((actor *)me->arg)->task,
+                    tide_scope_detach(me->rt, me->task, NULL));
+}
+
+TEST(a_chain_that_is_attached_to_a_waiting_task_may_end_its_wait) {
+  tide_waitq queue = new_queue();
+  actor *a = spawn_arg(rt, waiter, &queue, "a");
+  actor *b = spawn_arg(rt, attaches, a, "");
+  tide_scope *scope = open_scope(rt, b->task);
+  tide_scope_cancel(rt, scope);
+  run(rt);
+  CHECK_SAID("a!");
+}
+
+TEST(the_own_scope_stays_when_a_chain_is_detached) {
+  tide_task *task = new_task(rt);
+  tide_scope *base = task->scope; /* none: where a coroutine starts */
+  tide_scope *scope = open_scope(rt, task);
+  CHECK_EQ(tide_task_cancel(rt, task), 0); /* the own comes meanwhile */
+  tide_scope *own = tide_task_own_scope(task);
+  CHECK(tide_scope_detach(rt, task, base) == scope);
+  CHECK(task->scope == own);
+  CHECK(own->task == task);
+  CHECK(cancelled(task));
+  CHECK(tide_scope_detach(rt, task, base) == NULL);
+  CHECK(task->scope == own);
+}
