@@ -86,7 +86,7 @@ static bool can_yield(lua_State *L) {
 
 #endif
 
-bool tideL_yieldable(lua_State *L, const tide_task *task) {
+bool tideL_rareyieldable(lua_State *L, const tide_task *task) {
   if (task->flags & (TIDE_ROOT | TASK_PINNED)) {
     if (task->flags & TASK_PINNED)
       return false;
@@ -140,8 +140,7 @@ static int refuse(lua_State *L, tideL_state *S, const char *function) {
 }
 
 /* The slow path: no task runs on L. The main program is one of its own. */
-tide_task *tideL_entertask(lua_State *L, tideL_state *S,
-                           const char *function) {
+tide_task *tideL_entertask(lua_State *L, tideL_state *S, const char *function) {
   tide_task *root;
   bool is_main = lua_pushthread(L);
   lua_pop(L, 1);
@@ -185,17 +184,17 @@ static tide_task *awaiter(lua_State *L, tideL_state *S) {
 
 /* Resumed by anybody but the loop it goes on waiting. */
 #if LUA_VERSION_NUM >= 503
-static int await_k(lua_State *L, int status, lua_KContext context) {
+int tideL_await_k(lua_State *L, int status, lua_KContext context) {
   tideL_state *S = tideL_get(L);
   tide_task *task = awaiter(L, S);
   (void)status;
   if (task == NULL)
-    return lua_yieldk(L, 0, context, await_k);
+    return lua_yieldk(L, 0, context, tideL_await_k);
   return end_await(L, S, task, (tideL_finish)context);
 }
 
 static int yield(lua_State *L, tideL_finish finish) {
-  return lua_yieldk(L, 0, (lua_KContext)finish, await_k);
+  return lua_yieldk(L, 0, (lua_KContext)finish, tideL_await_k);
 }
 #else
 /* 5.2's context is an int, too small for a pointer: finish waits in the fifth

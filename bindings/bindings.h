@@ -90,22 +90,22 @@ typedef enum tideL_class {
 
 /* One per lua_State: the userdata made first, so finalised last. */
 typedef struct tideL_state {
-  tide_runtime *rt;    /* NULL: none was needed yet, or it was closed */
-  tide_task *current;  /* runs now; NULL in callbacks and the main program */
-  tide_task *spawning; /* a record that an out-of-memory error left behind */
+  tide_runtime *rt;      /* NULL: none was needed yet, or it was closed */
+  tide_task *current;    /* runs now; NULL in callbacks and the main program */
+  tide_task *spawning;   /* a record that an out-of-memory error left behind */
   lua_State *mainthread; /* of the main program, once it has waited */
-  lua_State *thread;   /* runs callbacks, resumes tasks */
-  lua_State *starter;  /* runs what park starts */
-  lua_State *pinner;   /* the coroutine that TASK_PINNED is about */
-  uint32_t serial;     /* of the runtime: tells objects of a closed one */
-  uint32_t pooled;     /* coroutines kept for the next tasks */
-  uint32_t links;      /* entries in OWN_LINKS */
-  uint32_t detached;   /* entries ever made in OWN_DETACHED */
-  uint32_t unseen;     /* sentinels of failures that are not collected */
+  lua_State *thread;     /* runs callbacks, resumes tasks */
+  lua_State *starter;    /* runs what park starts */
+  lua_State *pinner;     /* the coroutine that TASK_PINNED is about */
+  uint32_t serial;       /* of the runtime: tells objects of a closed one */
+  uint32_t pooled;       /* coroutines kept for the next tasks */
+  uint32_t links;        /* entries in OWN_LINKS */
+  uint32_t detached;     /* entries ever made in OWN_DETACHED */
+  uint32_t unseen;       /* sentinels of failures that are not collected */
   uint64_t recycled;
-  double grace;    /* seconds that run waits for what it cancelled */
-  double slow;     /* in debug mode: a longer resume is reported */
-  bool failed;     /* the base frame of the current task caught an error */
+  double grace; /* seconds that run waits for what it cancelled */
+  double slow;  /* in debug mode: a longer resume is reported */
+  bool failed;  /* the base frame of the current task caught an error */
   bool debug;
   bool hosted;     /* a host steps the loop: the main program cannot wait */
   bool blocking;   /* set_blocking */
@@ -156,8 +156,16 @@ int tideL_argerror(lua_State *L, int arg, const char *function,
 int tideL_typeerror(lua_State *L, int arg, const char *function,
                     const char *expected);
 lua_Number tideL_checknumber(lua_State *L, int arg, const char *function);
-/* A number of seconds: no NaN. */
-lua_Number tideL_checkseconds(lua_State *L, int arg, const char *function);
+int tideL_secondserror(lua_State *L, int arg, const char *function);
+/* A number of seconds, no NaN; as in Lua's own functions "1" is a number. */
+static inline lua_Number tideL_checkseconds(lua_State *L, int arg,
+                                            const char *function) {
+  int isnum;
+  lua_Number seconds = tide_tonumber(L, arg, &isnum);
+  if (!isnum || seconds != seconds)
+    tideL_secondserror(L, arg, function);
+  return seconds;
+}
 void tideL_checkcallable(lua_State *L, int arg, const char *function);
 const char *tideL_typename(lua_State *L, int index); /* may push */
 /* Pushes the text of any error value. */
@@ -203,7 +211,14 @@ static inline bool tideL_checkpoint(tideL_state *S, tide_task *task) {
 int tideL_cancel(lua_State *L, tideL_state *S, tide_task *task,
                  const char *function, tideL_finish finish);
 /* Before a wait is registered: an await that cannot yield leaves no trace. */
-bool tideL_yieldable(lua_State *L, const tide_task *task);
+bool tideL_rareyieldable(lua_State *L, const tide_task *task);
+static inline bool tideL_yieldable(lua_State *L, const tide_task *task) {
+#if LUA_VERSION_NUM >= 503 || TIDE_LUAJIT
+  if (!(task->flags & (TIDE_ROOT | TASK_PINNED)))
+    return lua_isyieldable(L);
+#endif
+  return tideL_rareyieldable(L, task);
+}
 int tideL_cannotyield(lua_State *L, const char *function);
 static inline void tideL_checkyield(lua_State *L, const tide_task *task,
                                     const char *function) {
@@ -213,6 +228,10 @@ static inline void tideL_checkyield(lua_State *L, const tide_task *task,
 /* The wait is registered: suspends. */
 int tideL_suspend(lua_State *L, tideL_state *S, tide_task *task,
                   tideL_finish finish);
+#if LUA_VERSION_NUM >= 503
+/* The continuation that tideL_suspend sets; the context is the finish. */
+int tideL_await_k(lua_State *L, int status, lua_KContext context);
+#endif
 /* The call need not wait. */
 int tideL_ready(lua_State *L, tideL_state *S, tide_task *task,
                 const char *function, tideL_finish finish);
@@ -251,9 +270,9 @@ typedef struct tideL_task {
   uint32_t id;
   tide_task *task; /* NULL once it ended */
   uint8_t outcome;
-  uint8_t store; /* where the results are */
-  bool info;     /* the user value is the table described in task.c */
-  bool seen;     /* somebody got the error, or was given it to report */
+  uint8_t store;   /* where the results are */
+  bool info;       /* the user value is the table described in task.c */
+  bool seen;       /* somebody got the error, or was given it to report */
   uint32_t serial; /* of the runtime */
   double number;
 } tideL_task;

@@ -36,6 +36,16 @@
   ((i) < 0 && (i) > LUA_REGISTRYINDEX ? lua_gettop(L) + (i) + 1 : (i))
 #endif
 
+static inline lua_Number tide_tonumber(lua_State *L, int i, int *isnum) {
+#if LUA_VERSION_NUM >= 502 || TIDE_LUAJIT
+  return lua_tonumberx(L, i, isnum);
+#else
+  lua_Number n = lua_tonumber(L, i);
+  *isnum = n != 0 || lua_isnumber(L, i);
+  return n;
+#endif
+}
+
 /* From 5.3 on these return the type of what they push. */
 #if LUA_VERSION_NUM >= 503
 #define tide_rawget lua_rawget

@@ -103,8 +103,8 @@ static void close_tasks(lua_State *L, tideL_state *S) {
 }
 
 void tideL_close(lua_State *L, tideL_state *S) {
-  static const int per_runtime[] = {OWN_SCOPES, OWN_REASONS,  OWN_CALLS,
-                                    OWN_PARKED, OWN_PINNED,   OWN_LINKS,
+  static const int per_runtime[] = {OWN_SCOPES,  OWN_REASONS, OWN_CALLS,
+                                    OWN_PARKED,  OWN_PINNED,  OWN_LINKS,
                                     OWN_DETACHED};
   tide_runtime *rt = S->rt;
   if (rt == NULL)
@@ -241,8 +241,9 @@ static void check_version(lua_State *L) {
   lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
   bool jit = lua_istable(L, -1) && tide_getfield(L, -1, "jit") == LUA_TTABLE;
   if ((theirs != NULL && strcmp(ours, theirs) != 0) || (jit && !TIDE_LUAJIT))
-    luaL_error(L, "tide.core was built for %s, this is %s: build it for this "
-                  "Lua, or mend package.cpath",
+    luaL_error(L,
+               "tide.core was built for %s, this is %s: build it for this "
+               "Lua, or mend package.cpath",
                TIDE_LUAJIT ? "LuaJIT" : ours, jit ? "LuaJIT" : theirs);
   lua_settop(L, 0);
 }

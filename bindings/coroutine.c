@@ -59,8 +59,7 @@ static void inherit_hook(lua_State *L, lua_State *co) {
   inherit(L, co);
 }
 
-static lua_State *coroutine_for(lua_State *L, tideL_state *S,
-                                tide_task *task) {
+static lua_State *coroutine_for(lua_State *L, tideL_state *S, tide_task *task) {
   lua_State *co = task->coro;
   if (co != NULL) {
     S->pooled--;
@@ -125,8 +124,7 @@ static int base_k(lua_State *L, int status, lua_KContext context) {
 static int task_base(lua_State *L) {
   tideL_own(L, OWN_NOTER);
   lua_insert(L, 1);
-  return base_k(L,
-                lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 1, 0, base_k),
+  return base_k(L, lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 1, 0, base_k),
                 0);
 }
 
@@ -321,8 +319,7 @@ static void on_report(tide_runtime *rt, tide_task *task, tide_report what) {
   }
 }
 
-const tide_hooks tideL_hooks = {on_resume, on_abandon, tideL_oncall,
-                                on_report};
+const tide_hooks tideL_hooks = {on_resume, on_abandon, tideL_oncall, on_report};
 
 /* ---- coroutine.running ---- */
 

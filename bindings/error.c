@@ -6,10 +6,10 @@
 #include "bindings.h"
 
 static const char *const names[TIDEL_CLASSES] = {
-    "CancelledError",    "TimeoutError",    "ScopeCancelled",
-    "InvalidStateError", "ProcessError",    "QueueShutDown",
+    "CancelledError",     "TimeoutError",    "ScopeCancelled",
+    "InvalidStateError",  "ProcessError",    "QueueShutDown",
     "BrokenBarrierError", "BrokenLockError", "DeadlockError",
-    "AbandonedError",    "ErrorGroup",      "OSError",
+    "AbandonedError",     "ErrorGroup",      "OSError",
     "Interrupted"};
 
 /* A CancelledError knows its scope under this key, which no user code has. */
@@ -204,11 +204,9 @@ lua_Number tideL_checknumber(lua_State *L, int arg, const char *function) {
   return lua_tonumber(L, arg);
 }
 
-lua_Number tideL_checkseconds(lua_State *L, int arg, const char *function) {
-  lua_Number seconds = tideL_checknumber(L, arg, function);
-  if (isnan(seconds))
-    tideL_argerror(L, arg, function, "number of seconds expected, got NaN");
-  return seconds;
+int tideL_secondserror(lua_State *L, int arg, const char *function) {
+  tideL_checknumber(L, arg, function);
+  return tideL_argerror(L, arg, function, "number expected, got NaN");
 }
 
 void tideL_checkcallable(lua_State *L, int arg, const char *function) {
@@ -227,9 +225,9 @@ static int check_callable(lua_State *L) {
   const char *function = lua_tostring(L, 3);
   if (lua_isfunction(L, 1) || luaL_getmetafield(L, 1, "__call"))
     return 0;
-  return tideL_argerror(L, arg, function,
-                        lua_pushfstring(L, "function expected, got %s",
-                                        tideL_typename(L, 1)));
+  return tideL_argerror(
+      L, arg, function,
+      lua_pushfstring(L, "function expected, got %s", tideL_typename(L, 1)));
 }
 
 static int check_seconds(lua_State *L) {
@@ -290,8 +288,7 @@ void tideL_tostring(lua_State *L, int index) {
   lua_pushvalue(L, index);
   if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
     lua_pop(L, 1);
-    lua_pushfstring(L, "(error object is a %s value)",
-                    luaL_typename(L, index));
+    lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, index));
   }
 }
 

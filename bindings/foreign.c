@@ -43,8 +43,7 @@ static lua_State *push_resumer(lua_State *T, lua_State *co) {
   return lua_tothread(T, -1);
 }
 
-static tide_scope *unlink_resumer(lua_State *T, tideL_state *S,
-                                  lua_State *co) {
+static tide_scope *unlink_resumer(lua_State *T, tideL_state *S, lua_State *co) {
   tide_scope *base;
   tideL_own(T, OWN_LINKS);
   lua_pushlightuserdata(T, co);
@@ -316,13 +315,13 @@ static int core_inner_coroutine(lua_State *L) {
 }
 
 void tideL_openforeign(lua_State *L) {
-  static const luaL_Reg functions[] = {{"co_raise", core_co_raise},
-                                       {"inner_coroutine",
-                                        core_inner_coroutine},
-                                       {"co_resume", foreign_resume},
-                                       {"co_status", foreign_status},
-                                       {"in_task", core_in_task},
-                                       {"drop_scopes", core_drop_scopes},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"co_raise", core_co_raise},
+      {"inner_coroutine", core_inner_coroutine},
+      {"co_resume", foreign_resume},
+      {"co_status", foreign_status},
+      {"in_task", core_in_task},
+      {"drop_scopes", core_drop_scopes},
+      {NULL, NULL}};
   tideL_setfunctions(L, functions);
 }

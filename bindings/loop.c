@@ -283,8 +283,12 @@ static int loop_time(lua_State *L) {
 static int schedule(lua_State *L, tideL_state *S, int first, uint64_t when) {
   tide_call *call = call_at(L, S, when, lua_gettop(L) - first);
   tideL_timer *self = tide_newuserdata(L, sizeof *self);
-  *self = (tideL_timer){TIMER_MAGIC, S->serial, call->slot, call->serial,
-                        when != 0 ? when : tide_now(S->rt), false};
+  *self = (tideL_timer){TIMER_MAGIC,
+                        S->serial,
+                        call->slot,
+                        call->serial,
+                        when != 0 ? when : tide_now(S->rt),
+                        false};
   tideL_own(L, OWN_TIMER);
   lua_setmetatable(L, -2);
   return 1;
@@ -360,8 +364,7 @@ static int loop_fd(lua_State *L) {
 }
 
 static int loop_next_timeout(lua_State *L) {
-  lua_pushnumber(L,
-                 tide_loop_timeout(check_loop(L, "Loop:next_timeout")->rt));
+  lua_pushnumber(L, tide_loop_timeout(check_loop(L, "Loop:next_timeout")->rt));
   return 1;
 }
 
@@ -457,8 +460,7 @@ static int loop__newindex(lua_State *L) {
     return tideL_error(L, "a Loop has no field '%s' to set",
                        lua_tostring(L, -1));
   }
-  tideL_get(L)->slow =
-      tideL_checkseconds(L, 3, "Loop.slow_callback_duration");
+  tideL_get(L)->slow = tideL_checkseconds(L, 3, "Loop.slow_callback_duration");
   return 0;
 }
 
@@ -601,12 +603,14 @@ void tideL_openloop(lua_State *L) {
                                           {"when", timer_when},
                                           {NULL, NULL}};
   static const luaL_Reg none[] = {{NULL, NULL}};
-  static const luaL_Reg functions[] = {
-      {"loop", core_loop},       {"run", core_run},
-      {"is_main", core_is_main}, {"begin_exit", core_begin_exit},
-      {"is_running", core_is_running}, {"set_script", core_set_script},
-      {"in_script", core_in_script},
-      {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"loop", core_loop},
+                                       {"run", core_run},
+                                       {"is_main", core_is_main},
+                                       {"begin_exit", core_begin_exit},
+                                       {"is_running", core_is_running},
+                                       {"set_script", core_set_script},
+                                       {"in_script", core_in_script},
+                                       {NULL, NULL}};
   lua_State *T = tideL_get(L)->thread;
   tideL_newclass(L, OWN_LOOP, "tide.Loop", methods, metamethods);
   tideL_own(L, OWN_LOOP);

@@ -18,7 +18,7 @@ typedef struct tideL_scope {
   uint64_t id;
   uint64_t deadline; /* these as they were when it was left */
   uint16_t flags;
-  bool is_timeout;   /* a deadline raises TimeoutError at its edge */
+  bool is_timeout; /* a deadline raises TimeoutError at its edge */
 } tideL_scope;
 
 /* ---- reasons ---- */
@@ -428,13 +428,13 @@ void tideL_attachscopes(lua_State *L, tideL_state *S, tide_task *task,
 }
 
 void tideL_openscope(lua_State *L) {
-  static const luaL_Reg methods[] = {{"cancel", scope_cancel},
-                                     {"expired", scope_expired},
-                                     {"cancel_called", scope_cancel_called},
-                                     {"cancelled_caught",
-                                      scope_cancelled_caught},
-                                     {"reschedule", scope_reschedule},
-                                     {NULL, NULL}};
+  static const luaL_Reg methods[] = {
+      {"cancel", scope_cancel},
+      {"expired", scope_expired},
+      {"cancel_called", scope_cancel_called},
+      {"cancelled_caught", scope_cancelled_caught},
+      {"reschedule", scope_reschedule},
+      {NULL, NULL}};
   static const luaL_Reg metamethods[] = {{"__index", scope__index},
                                          {"__newindex", scope__newindex},
                                          {"__close", scope__close},

@@ -1,11 +1,42 @@
 /* sleep.c: sleep and next_tick. */
 #include "bindings.h"
 
+/* The second argument is the result. */
 static int slept(lua_State *L, tideL_state *S, tide_task *task) {
   tideL_checkwoken(L, S, task);
   lua_settop(L, 2);
   return 1;
 }
+
+#if LUA_VERSION_NUM >= 503
+
+/* The commonest of all switches is spared what the general continuation has to
+ * look up; it does the rest if anything is out of the ordinary. */
+static int sleep_k(lua_State *L, int status, lua_KContext context) {
+  const tide_task *task = (const tide_task *)context;
+  if (task->state != TIDE_TASK_RUNNING || task->coro != L ||
+      task->status != TIDE_WOKEN || task->flags & (TIDE_CANCEL | TASK_RAISE))
+    return tideL_await_k(L, status, (lua_KContext)slept);
+  if (lua_gettop(L) == 1)
+    lua_pushnil(L);
+  else
+    lua_settop(L, 2);
+  return 1;
+}
+
+static int suspend(lua_State *L, tideL_state *S, tide_task *task) {
+  if (task->flags & TIDE_ROOT)
+    return tideL_suspend(L, S, task, slept);
+  return lua_yieldk(L, 0, (lua_KContext)task, sleep_k);
+}
+
+#else
+
+static int suspend(lua_State *L, tideL_state *S, tide_task *task) {
+  return tideL_suspend(L, S, task, slept);
+}
+
+#endif
 
 /* sleep(seconds[, result]): 0 is exactly one turn, math.huge for ever */
 static int core_sleep(lua_State *L) {
@@ -20,7 +51,7 @@ static int core_sleep(lua_State *L) {
     tide_park_turn(S->rt, task);
   else if (tide_park_until(S->rt, task, tide_deadline(S->rt, seconds)) < 0)
     return luaL_error(L, "not enough memory");
-  return tideL_suspend(L, S, task, slept);
+  return suspend(L, S, task);
 }
 
 static int ticked(lua_State *L, tideL_state *S, tide_task *task) {

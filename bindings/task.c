@@ -374,8 +374,8 @@ static int task_cancel(lua_State *L) {
 static int task_cancelling(lua_State *L) {
   const tideL_task *handle = tideL_checktask(L, 1, "Task:cancelling");
   tide_task *task = unfinished(handle, tideL_get(L));
-  lua_pushinteger(L, task != NULL ? (lua_Integer)tide_task_cancelling(task)
-                                  : 0);
+  lua_pushinteger(L,
+                  task != NULL ? (lua_Integer)tide_task_cancelling(task) : 0);
   return 1;
 }
 
@@ -383,8 +383,8 @@ static int task_uncancel(lua_State *L) {
   tideL_state *S = tideL_get(L);
   const tideL_task *handle = tideL_checktask(L, 1, "Task:uncancel");
   tide_task *task = unfinished(handle, S);
-  lua_pushinteger(
-      L, task != NULL ? (lua_Integer)tide_task_uncancel(S->rt, task) : 0);
+  lua_pushinteger(L, task != NULL ? (lua_Integer)tide_task_uncancel(S->rt, task)
+                                  : 0);
   return 1;
 }
 
@@ -439,8 +439,7 @@ static int task_set_name(lua_State *L) {
 /* Task:add_done_callback(f): f(task) is called from the loop once it ended */
 static int task_add_done_callback(lua_State *L) {
   tideL_state *S = tideL_get(L);
-  const tideL_task *handle =
-      tideL_checktask(L, 1, "Task:add_done_callback");
+  const tideL_task *handle = tideL_checktask(L, 1, "Task:add_done_callback");
   tideL_checkcallable(L, 2, "Task:add_done_callback");
   if (handle->task == NULL) {
     S = tideL_open(L);
@@ -463,8 +462,7 @@ static int task_add_done_callback(lua_State *L) {
 
 /* Task:remove_done_callback(f): how many there were */
 static int task_remove_done_callback(lua_State *L) {
-  const tideL_task *handle =
-      tideL_checktask(L, 1, "Task:remove_done_callback");
+  const tideL_task *handle = tideL_checktask(L, 1, "Task:remove_done_callback");
   int removed = 0;
   tideL_checkcallable(L, 2, "Task:remove_done_callback");
   if (handle->info) {

@@ -71,10 +71,10 @@ void tideL_opentesting(lua_State *L) {
                                        {"probe_hit", core_probe_hit},
                                        {"swallow_limits", core_swallow_limits},
                                        {NULL, NULL}};
-  static const tideL_awaiting awaiting[] = {
-      {"testing.wait_all_tasks_blocked", core_wait_all_tasks_blocked,
-       unblocked, AWAIT_SECOND},
-      {NULL, NULL, NULL, AWAIT_SECOND}};
+  static const tideL_awaiting awaiting[] = {{"testing.wait_all_tasks_blocked",
+                                             core_wait_all_tasks_blocked,
+                                             unblocked, AWAIT_SECOND},
+                                            {NULL, NULL, NULL, AWAIT_SECOND}};
   tideL_setfunctions(L, functions);
   tideL_setawaiting(L, awaiting);
 }

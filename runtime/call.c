@@ -69,8 +69,7 @@ void tide_call_cancel(tide_runtime *rt, tide_call *call) {
 tide_call *tide_call_find(const tide_runtime *rt, uint32_t slot,
                           uint32_t serial) {
   tide_call *call = tide__pool_at(&rt->calls, slot);
-  bool live =
-      call->state == TIDE_CALL_TIMED || call->state == TIDE_CALL_QUEUED;
+  bool live = call->state == TIDE_CALL_TIMED || call->state == TIDE_CALL_QUEUED;
   return live && call->serial == serial ? call : NULL;
 }
 

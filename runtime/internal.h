@@ -8,7 +8,8 @@
   ((type *)((char *)(ptr)-offsetof(type, member)))
 
 /* ---- slabs: records are never moved and their memory stays a record's until
- * the runtime ends, so that a stale pointer can be told by what it reads. ---- */
+ * the runtime ends, so that a stale pointer can be told by what it reads. ----
+ */
 
 #define TIDE_SLAB 1024 /* records in a slab */
 
@@ -60,12 +61,15 @@ typedef struct tide_extra {
   uint32_t cancels;   /* cancelling() */
   uint32_t swallowed; /* cancellations delivered since it was last free */
   uint64_t since;     /* when the first of them was */
+  struct tide_extra *next_cancel; /* see cancel_own */
+  bool cancel_queued;
 } tide_extra;
 
 struct tide_runtime {
   tide_task *current; /* runs now */
   tide_list ready;    /* runs in the next turn */
-  tide_list batch;    /* what is left of this turn */
+  tide_task *batch;   /* what is left of this turn */
+  uint32_t nbatch;
   const tide_hooks *hooks;
   uint32_t streak;     /* awaits in a row that did not wait */
   uint32_t since_poll; /* resumes since libuv was last asked */
@@ -86,8 +90,9 @@ struct tide_runtime {
   void *data;
   tide_task *main; /* whom a deadlock is told */
   tide_task *root;
-  tide_waitq ticks;  /* wait for the host's next step */
-  tide_waitq idlers; /* wait until all others are blocked */
+  tide_extra *cancels_tail; /* of the cancels that run down a chain */
+  tide_waitq ticks;         /* wait for the host's next step */
+  tide_waitq idlers;        /* wait until all others are blocked */
   tide_wait sleeping, forever, turning; /* what such tasks wait for */
 
   tide_pool tasks, scopes, calls;
@@ -116,8 +121,8 @@ struct tide_runtime {
   uint64_t turns, spawned, polls;
 
   uv_loop_t uv;
-  uv_timer_t alarm;   /* ends a blocking poll at the first deadline */
-  uv_async_t wakeup;  /* ends a blocking poll from a signal or thread */
+  uv_timer_t alarm;  /* ends a blocking poll at the first deadline */
+  uv_async_t wakeup; /* ends a blocking poll from a signal or thread */
   uv_pid_t pid;
   bool interruptible, interrupted;
 };

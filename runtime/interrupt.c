@@ -51,6 +51,7 @@ int tide_interrupt_watch(tide_runtime *rt) {
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, &watch.before);
   rt->interruptible = true;
+  rt->interrupted = false;
   return 0;
 }
 

@@ -15,10 +15,13 @@
 
 #define POLL_RESUMES 61
 #define POLL_NS 1000000u /* 1 ms */
-#define LOOK_EVERY 8     /* resumes between looks at the clock */
+#define LOOK_EVERY 8     /* resumes between looks at the clock, in a step */
+#define LOOK_BUSY 16     /* ... to see whether a poll is due */
 
+/* libuv before 1.45 runs due timers also before it blocks: without the stop it
+ * would then block with no timer left. */
 static void on_alarm(uv_timer_t *alarm) {
-  (void)alarm; /* it ended the poll: the heap is looked at after each */
+  uv_stop(alarm->loop); /* the heap is looked at after each poll */
 }
 
 static void on_wakeup(uv_async_t *wakeup) {
@@ -151,28 +154,33 @@ static void run_task(tide_runtime *rt, tide_task *task) {
 }
 
 static bool has_ready(const tide_runtime *rt) {
-  return rt->ready.head != NULL || rt->batch.head != NULL || rt->ncalls > 0;
+  return rt->ready.head != NULL || rt->batch != NULL || rt->ncalls > 0;
 }
 
 /* Until `until` a turn; what that ends early is run first in the next. */
 static void turn(tide_runtime *rt, uint64_t until) {
   tide_task *task;
-  if (rt->batch.head == NULL) {
+  if (rt->batch == NULL) {
     rt->turns++;
-    rt->since_poll++;
     if (rt->ncalls > 0)
       tide__calls_run(rt);
-    rt->batch = rt->ready;
-    rt->ready = (tide_list){0};
+    if (rt->ready.head == NULL) {
+      rt->since_poll++; /* or turns without a task would never poll */
+      return;
+    }
     if (rt->seed != 0)
-      shuffle(rt, &rt->batch);
+      shuffle(rt, &rt->ready);
+    rt->batch = rt->ready.head;
+    rt->nbatch = rt->ready.count;
+    rt->ready.head = NULL;
+    rt->ready.count = 0;
   }
-  while ((task = rt->batch.head) != NULL) {
-    rt->batch.head = task->next;
-    rt->batch.count--;
+  while ((task = rt->batch) != NULL) {
+    rt->batch = task->next;
+    rt->nbatch--;
     run_task(rt, task);
     if (until != TIDE_NEVER && rt->switches % LOOK_EVERY == 0 &&
-        tide_now(rt) >= until)
+        uv_hrtime() >= until)
       break;
   }
 }
@@ -203,7 +211,7 @@ static void poll_now(tide_runtime *rt) {
 
 static bool poll_is_due(const tide_runtime *rt) {
   return rt->since_poll >= POLL_RESUMES ||
-         (rt->since_poll % LOOK_EVERY == 0 &&
+         (rt->since_poll % LOOK_BUSY == 0 &&
           uv_hrtime() - rt->polled_at >= POLL_NS);
 }
 
@@ -250,7 +258,8 @@ static bool idle(tide_runtime *rt) {
       tide_waitq_wake_all(rt, &rt->idlers);
     return true;
   }
-  if (rt->is_virtual && has_timers(rt) && !uv_loop_alive(&rt->uv)) {
+  if (rt->is_virtual && !uv_loop_alive(&rt->uv) &&
+      (has_timers(rt) || (rt->heap.count > 0 && rt->wakers > 0))) {
     if (rt->heap.nodes[0].when > rt->virtual_now)
       rt->virtual_now = rt->heap.nodes[0].when;
     poll_now(rt);
@@ -269,7 +278,8 @@ int tide_loop_run(tide_runtime *rt) {
     return UV_EBUSY;
   rt->running = rt->blocking = true;
   do {
-    tide_waitq_wake_all(rt, &rt->ticks);
+    if (rt->ticks.head != NULL)
+      tide_waitq_wake_all(rt, &rt->ticks);
     turn(rt, TIDE_NEVER);
     if (!has_ready(rt) && !rt->stop && rt->ticks.head == NULL) {
       if (!idle(rt))
@@ -290,12 +300,12 @@ int tide_loop_step(tide_runtime *rt, double budget) {
   tide_waitq_wake_all(rt, &rt->ticks);
   if (rt->heap.count > 0)
     tide__timers_fire(rt);
-  if (budget > 0)
-    until = tide_deadline(rt, budget);
+  if (budget > 0 && tide_instant(budget) != TIDE_NEVER)
+    until = uv_hrtime() + tide_instant(budget); /* also in virtual time */
   if (has_ready(rt)) {
     do
       turn(rt, until);
-    while (budget > 0 && has_ready(rt) && tide_now(rt) < until);
+    while (budget > 0 && has_ready(rt) && uv_hrtime() < until);
   }
   poll_now(rt);
   if (!has_ready(rt))
@@ -392,14 +402,19 @@ uint32_t tide_young_count(const tide_runtime *rt) {
 }
 
 void tide_young_restore(tide_runtime *rt, tide_young saved) {
-  saved.count += rt->young.count; /* what outlived it is its opener's */
   rt->young = saved;
+  rt->young.count = 0; /* counted anew: older ones may have ended meanwhile */
+  for (uint32_t slot = 1; slot <= rt->tasks.count; slot++) {
+    const tide_task *task = tide_task_at(rt, slot);
+    if (tide_task_alive(task) && tide_task_is_young(rt, task))
+      rt->young.count++;
+  }
 }
 
 void tide_runtime_stats(tide_runtime *rt, tide_stats *out) {
   *out = (tide_stats){0};
   out->tasks = rt->live;
-  out->ready = rt->ready.count + rt->batch.count;
+  out->ready = rt->ready.count + rt->nbatch;
   out->sleeping = rt->sleepers;
   out->timers = rt->heap.count;
   out->switches = rt->switches;

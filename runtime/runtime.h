@@ -36,7 +36,7 @@ typedef struct tide_waitq tide_waitq;
 
 /* How a suspension ended. */
 typedef enum tide_status {
-  TIDE_WOKEN = 0, /* what it waited for happened */
+  TIDE_WOKEN = 0,  /* what it waited for happened */
   TIDE_CANCELLED,  /* it left its wait because a scope was cancelled */
   TIDE_DEADLOCKED, /* nothing could ever have woken it */
   TIDE_ABANDONED   /* it is given up: it will not run again */
@@ -52,7 +52,8 @@ typedef enum tide_report {
  * again. The others must return. */
 typedef struct tide_hooks {
   void (*resume)(tide_runtime *rt, tide_task *task); /* run until it parks */
-  void (*abandon)(tide_runtime *rt, tide_task *task); /* it will not run again */
+  void (*abandon)(tide_runtime *rt,
+                  tide_task *task); /* it will not run again */
   void (*call)(tide_runtime *rt, tide_call *call);
   void (*report)(tide_runtime *rt, tide_task *task, tide_report what);
 } tide_hooks;
@@ -134,14 +135,14 @@ enum {
   TIDE_TIMED = 1 << 1,  /* some scope around it has a deadline */
   TIDE_PROBED = 1 << 2, /* its awaits are counted (testing) */
   TIDE_TROUBLE = TIDE_CANCEL | TIDE_TIMED | TIDE_PROBED,
-  TIDE_FRESH = 1 << 3,     /* has not run yet */
-  TIDE_ROOT = 1 << 4,      /* the main program: parks by driving the loop */
-  TIDE_ABORTED = 1 << 5,   /* this suspension's abort has been called */
-  TIDE_LEAVING = 1 << 6,   /* waits on only for what it cancelled to end */
+  TIDE_FRESH = 1 << 3,      /* has not run yet */
+  TIDE_ROOT = 1 << 4,       /* the main program: parks by driving the loop */
+  TIDE_ABORTED = 1 << 5,    /* this suspension's abort has been called */
+  TIDE_LEAVING = 1 << 6,    /* waits on only for what it cancelled to end */
   TIDE_SELFCANCEL = 1 << 7, /* cancelled itself, not delivered yet */
-  TIDE_GIVENUP = 1 << 8,   /* to be abandoned at its next turn */
-  TIDE_SWALLOWER = 1 << 9, /* has been reported for swallowing */
-  TIDE_USER1 = 1 << 10,    /* the bindings' own */
+  TIDE_GIVENUP = 1 << 8,    /* to be abandoned at its next turn */
+  TIDE_SWALLOWER = 1 << 9,  /* has been reported for swallowing */
+  TIDE_USER1 = 1 << 10,     /* the bindings' own */
   TIDE_USER2 = 1 << 11,
   TIDE_USER3 = 1 << 12,
   TIDE_USER4 = 1 << 13
@@ -149,8 +150,8 @@ enum {
 
 /* The heap's view of what has a deadline; part of a task, scope or call. */
 typedef struct tide_timer {
-  uint32_t index;     /* place in the heap + 1; 0 when not in it */
-  uint32_t kind : 2;  /* which struct it is part of */
+  uint32_t index;      /* place in the heap + 1; 0 when not in it */
+  uint32_t kind : 2;   /* which struct it is part of */
   uint32_t order : 30; /* ties fire in the order set */
 } tide_timer;
 
@@ -316,7 +317,7 @@ void tide_waitq_wake_all(tide_runtime *rt, tide_waitq *queue);
 struct tide_call {
   tide_call *next;
   tide_timer timer;
-  uint32_t slot; /* stable index of this record, from 1 */
+  uint32_t slot;   /* stable index of this record, from 1 */
   uint32_t serial; /* with the slot: which use of the record it is */
   uint8_t state;
 };

@@ -115,7 +115,8 @@ void tide_scope_shield(tide_runtime *rt, tide_scope *scope, bool on) {
   refresh(rt, scope);
 }
 
-/* A deadline that is past cancels at once, not at the next look at the clock. */
+/* A deadline that is past cancels at once, not at the next look at the clock.
+ */
 int tide_scope_reschedule(tide_runtime *rt, tide_scope *scope, uint64_t when) {
   if (scope->flags & TIDE_SCOPE_CANCEL) {
     scope->deadline = when;
@@ -156,6 +157,8 @@ static tide_scope *outermost_of(tide_scope *top, const tide_scope *base) {
 tide_scope *tide_scope_detach(tide_runtime *rt, tide_task *task,
                               tide_scope *base) {
   tide_scope *top = task->scope;
+  if (base == NULL) /* the task's own may have come since: it stays */
+    base = tide_task_own_scope(task);
   if (top == base)
     return NULL;
   tide_scope *bottom = outermost_of(top, base);

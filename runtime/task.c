@@ -13,9 +13,9 @@
 
 #include "internal.h"
 
-#define STREAK 128          /* awaits in a row without giving up the turn */
-#define SWALLOW_FREE 100    /* deliveries that cost a turn and no more */
-#define SWALLOW_PAUSE 1e-3  /* seconds that each further one costs */
+#define STREAK 128         /* awaits in a row without giving up the turn */
+#define SWALLOW_FREE 100   /* deliveries that cost a turn and no more */
+#define SWALLOW_PAUSE 1e-3 /* seconds that each further one costs */
 
 static bool abort_joined(tide_runtime *rt, tide_task *task, tide_status why);
 
@@ -104,15 +104,42 @@ tide_extra *tide__task_extra(tide_runtime *rt, tide_task *task) {
   return task->extra;
 }
 
+static void ready_remove(tide_runtime *rt, tide_task *task) {
+  tide_list old = rt->ready;
+  rt->ready = (tide_list){0};
+  for (tide_task *at = old.head, *next; at != NULL; at = next) {
+    next = at->next;
+    if (at != task)
+      tide__list_push(&rt->ready, at);
+  }
+}
+
+/* A task that runs but is registered somewhere: its yield failed (5.1, 5.2)
+ * and it went on. Takes that back. */
+static void unpark(tide_runtime *rt, tide_task *task) {
+  if (task->state == TIDE_TASK_PARKED)
+    task->wait->kind->abort(rt, task, TIDE_ABANDONED);
+  else if (task->state == TIDE_TASK_READY && !(task->flags & TIDE_ROOT))
+    ready_remove(rt, task);
+  task->state = TIDE_TASK_RUNNING;
+}
+
+/* Wakes who waited for the task. Their `wait` must not outlive its extra. */
+static void wake_waiters(tide_runtime *rt, tide_waitq *queue) {
+  tide_task *waiter;
+  while ((waiter = tide_waitq_wake(rt, queue)) != NULL)
+    waiter->wait = &rt->turning;
+}
+
 void tide_task_finish(tide_runtime *rt, tide_task *task) {
   tide_extra *extra = task->extra;
-  task->state = TIDE_TASK_RUNNING; /* no scope left below aborts a wait */
+  unpark(rt, task); /* also: no scope left below aborts a wait */
   while (task->scope != NULL)
     tide_scope_leave(rt, task);
   task->extra = NULL;
   if (extra != NULL) {
-    tide_waitq_wake_all(rt, &extra->joined);
-    tide_waitq_wake_all(rt, &extra->watched);
+    wake_waiters(rt, &extra->joined);
+    wake_waiters(rt, &extra->watched);
     free(extra);
   }
   if (rt->main == task) {
@@ -150,13 +177,10 @@ bool tide_task_is_young(const tide_runtime *rt, const tide_task *task) {
 /* ---- park and wake ---- */
 
 void tide_park(tide_runtime *rt, tide_task *task, tide_wait *wait) {
-  if (task->state == TIDE_TASK_PARKED) { /* its yield failed: it goes on */
-    task->wait->kind->abort(rt, task, TIDE_ABANDONED);
-    task->state = TIDE_TASK_RUNNING;
-  }
+  unpark(rt, task);
   task->wait = wait;
   task->epoch++;
-  task->flags &= (uint16_t) ~(TIDE_ABORTED | TIDE_LEAVING);
+  task->flags &= (uint16_t) ~(TIDE_FRESH | TIDE_ABORTED | TIDE_LEAVING);
   task->state = TIDE_TASK_PARKED;
 }
 
@@ -209,9 +233,7 @@ int tide_park_until(tide_runtime *rt, tide_task *task, uint64_t when) {
     rt->wakers++; /* it asked for this: no deadlock */
     return 0;
   }
-  if (task->state == TIDE_TASK_PARKED) { /* see tide_park */
-    tide_wake(rt, task, TIDE_WOKEN);
-  }
+  unpark(rt, task); /* before it has the timer that the abort would clear */
   int err = tide__timer_set(rt, &task->timer, TIMER_TASK, when);
   if (err < 0)
     return err;
@@ -259,8 +281,7 @@ static bool abort_joined(tide_runtime *rt, tide_task *task, tide_status why) {
   tide_extra *extra =
       CONTAINER(CONTAINER(task->wait, tide_waitq, wait), tide_extra, joined);
   bool last = !(task->flags & TIDE_LEAVING) && --extra->awaiters == 0;
-  if (last && why == TIDE_CANCELLED &&
-      tide_task_cancel(rt, extra->task) == 0) {
+  if (last && why == TIDE_CANCELLED && tide_task_cancel(rt, extra->task) == 0) {
     task->flags |= TIDE_LEAVING;
     return false;
   }
@@ -303,6 +324,29 @@ void tide__task_mark(tide_runtime *rt, tide_task *task) {
     task->extra->swallowed = 0;
 }
 
+/* The cancel of an awaiter may cancel what it awaits, and so on down a chain of
+ * any length: one after the other, not one inside the other. */
+static void cancel_own(tide_runtime *rt, tide_extra *extra) {
+  if (extra->cancel_queued)
+    return;
+  extra->cancel_queued = true;
+  extra->next_cancel = NULL;
+  if (rt->cancels_tail != NULL) { /* inside the loop below */
+    rt->cancels_tail->next_cancel = extra;
+    rt->cancels_tail = extra;
+    return;
+  }
+  rt->cancels_tail = extra;
+  for (;;) {
+    tide_scope_cancel(rt, extra->own);
+    extra->cancel_queued = false;
+    if (extra->next_cancel == NULL)
+      break;
+    extra = extra->next_cancel;
+  }
+  rt->cancels_tail = NULL;
+}
+
 int tide_task_cancel(tide_runtime *rt, tide_task *task) {
   tide_extra *extra = tide__task_extra(rt, task);
   if (extra == NULL)
@@ -315,7 +359,7 @@ int tide_task_cancel(tide_runtime *rt, tide_task *task) {
   extra->cancels++;
   if (task == rt->current)
     task->flags |= TIDE_SELFCANCEL;
-  tide_scope_cancel(rt, extra->own);
+  cancel_own(rt, extra);
   return 0;
 }
 

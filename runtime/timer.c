@@ -17,8 +17,8 @@
 static bool before(const tide_heapnode *a, const tide_heapnode *b) {
   if (a->when != b->when)
     return a->when < b->when;
-  uint32_t ahead = (b->timer->order - a->timer->order) &
-                   ((1u << ORDER_BITS) - 1);
+  uint32_t ahead =
+      (b->timer->order - a->timer->order) & ((1u << ORDER_BITS) - 1);
   return ahead != 0 && ahead < 1u << (ORDER_BITS - 1);
 }
 

@@ -63,8 +63,8 @@ static inline void check_str(const char *a, const char *b, const char *file,
 
 static char said[4096];
 
-__attribute__((format(printf, 1, 2))) static inline void say(
-    const char *format, ...) {
+__attribute__((format(printf, 1, 2))) static inline void say(const char *format,
+                                                             ...) {
   size_t used = strlen(said);
   va_list args;
   if (used > 0 && used + 1 < sizeof said)
@@ -103,9 +103,9 @@ struct actor {
   tide_runtime *rt;
   tide_task *task; /* stale once `done` */
   const char *name;
-  long n;    /* the test's own */
-  void *arg; /* the test's own */
-  int line;  /* where the body goes on */
+  long n;       /* the test's own */
+  void *arg;    /* the test's own */
+  int line;     /* where the body goes on */
   bool refused; /* its last await was refused at its checkpoint */
   bool raised;  /* its last await raises a cancellation */
   bool done, abandoned;

@@ -36,7 +36,8 @@ TEST(a_wake_of_a_task_that_is_not_parked_does_nothing) {
   CHECK_EQ(stats(rt).ready, 0);
 }
 
-/* ---- a suspension that fails: the task registered, but could not yield ---- */
+/* ---- a suspension that fails: the task registered, but could not yield ----
+ */
 
 static void fails_then_sleeps(actor *me) {
   BEGIN
@@ -96,10 +97,18 @@ TEST(a_failed_turn_then_a_wait_leaves_the_ready_queue) {
 
 static void fails_and_ends(actor *me) {
   switch (me->n) {
-  case 0: tide_waitq_park(me->rt, me->task, me->arg); break;
-  case 1: tide_park_until(me->rt, me->task, tide_deadline(me->rt, 1)); break;
-  case 2: tide_park_until(me->rt, me->task, TIDE_NEVER); break;
-  case 3: tide_park_turn(me->rt, me->task); break;
+  case 0:
+    tide_waitq_park(me->rt, me->task, me->arg);
+    break;
+  case 1:
+    tide_park_until(me->rt, me->task, tide_deadline(me->rt, 1));
+    break;
+  case 2:
+    tide_park_until(me->rt, me->task, TIDE_NEVER);
+    break;
+  case 3:
+    tide_park_turn(me->rt, me->task);
+    break;
   }
   actor_end(me);
 }

@@ -255,10 +255,13 @@ TEST(young_counts_nest) {
 /* ---- the main task, the root, and deadlocks ---- */
 
 TEST(a_run_ends_with_its_main_and_can_be_continued) {
-  tide_loop_main(rt, spawn_named(rt, idler, "main")->task);
+  tide_task *task = spawn(rt, idler)->task;
+  tide_loop_main(rt, task);
+  CHECK(tide_loop_mainof(rt) == task);
   spawn_named(rt, talker, "a");
   run(rt);
   CHECK_SAID("a1");
+  CHECK(tide_loop_mainof(rt) == NULL);
   run(rt);
   CHECK_SAID("a2");
 }

@@ -275,7 +275,7 @@ TEST(switching_clocks_never_goes_back) {
   after = tide_now(rt);
   CHECK(after >= before);
   CHECK(after < before + 1000 * SECOND); /* it went on, it did not jump */
-  tide_clock_virtual(rt, false); /* no change */
+  tide_clock_virtual(rt, false);         /* no change */
   CHECK(tide_now(rt) >= after);
   tide_clock_advance(rt, 1000); /* nothing: the clock is real */
   CHECK(tide_now(rt) < before + 1000 * SECOND);

@@ -184,7 +184,7 @@ static operation new_operation(void) {
   return (operation){.wait = {&kind}};
 }
 
-static void operator(actor *me) {
+static void operate(actor *me) {
   operation *op = me->arg;
   BEGIN
   AWAIT(tide_park(me->rt, me->task, &op->wait));
@@ -196,7 +196,7 @@ static void operator(actor *me) {
 
 TEST(a_cancel_waits_for_what_cannot_be_aborted) {
   operation op = new_operation();
-  actor *a = spawn_arg(rt, operator, &op, "");
+  actor *a = spawn_arg(rt, operate, &op, "");
   step(rt);
   cancel(a);
   step(rt);
@@ -209,7 +209,7 @@ TEST(a_cancel_waits_for_what_cannot_be_aborted) {
 
 TEST(abort_is_called_once_a_suspension) {
   operation op = new_operation();
-  actor *a = spawn_arg(rt, operator, &op, "");
+  actor *a = spawn_arg(rt, operate, &op, "");
   tide_scope *scope;
   CHECK_EQ(tide_scope_enter(rt, a->task, TIDE_NEVER, true, &scope), 0);
   step(rt);
@@ -224,7 +224,7 @@ TEST(abort_is_called_once_a_suspension) {
 
 TEST(a_cancel_that_was_lifted_meanwhile_is_not_delivered) {
   operation op = new_operation();
-  actor *a = spawn_arg(rt, operator, &op, "");
+  actor *a = spawn_arg(rt, operate, &op, "");
   step(rt);
   cancel(a);
   CHECK_EQ(tide_task_uncancel(rt, a->task), 0);
@@ -235,7 +235,7 @@ TEST(a_cancel_that_was_lifted_meanwhile_is_not_delivered) {
 
 TEST(giving_up_is_not_refused) {
   operation op = new_operation();
-  actor *a = spawn_arg(rt, operator, &op, "");
+  actor *a = spawn_arg(rt, operate, &op, "");
   step(rt);
   cancel(a);
   tide_task_give_up(rt, a->task);
