@@ -15,6 +15,8 @@
 
 #include "bindings.h"
 
+static const char hook_key; /* its address: where on_hook finds the state */
+
 /* ---- can this coroutine be suspended? ---- */
 
 #if LUA_VERSION_NUM >= 503 || TIDE_LUAJIT
@@ -96,21 +98,58 @@ bool tideL_rareyieldable(lua_State *L, const tide_task *task) {
   return can_yield(L);
 }
 
-/* The innermost C function on a stack that Lua knows by a name, or NULL. */
-static const char *c_function(lua_State *L, int level, lua_Debug *ar) {
-  for (; lua_getstack(L, level, ar); level++) {
-    lua_getinfo(L, "nS", ar);
-    if (*ar->what == 'C' && ar->name != NULL)
-      return ar->name;
+/* Pushes the name that a library has for the function on top, or nil. */
+static void push_libraryname(lua_State *L) {
+  int function = lua_gettop(L);
+  lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
+  for (lua_pushnil(L); lua_next(L, function + 1); lua_pop(L, 1)) {
+    if (!lua_istable(L, -1) || lua_type(L, -2) != LUA_TSTRING)
+      continue;
+    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+      if (lua_type(L, -2) != LUA_TSTRING || !lua_rawequal(L, -1, function))
+        continue;
+      const char *library = lua_tostring(L, -4), *name = lua_tostring(L, -2);
+      bool global = strcmp(library, "_G") == 0;
+      lua_pushfstring(L, "%s%s%s", global ? "" : library, global ? "" : ".",
+                      name);
+      lua_replace(L, function + 1);
+      lua_settop(L, function + 1);
+      return;
+    }
+  }
+  lua_settop(L, function);
+  lua_pushnil(L);
+}
+
+/* Pushes the name of the innermost C function on the stack of co, and returns
+ * it; NULL: none has a name. */
+static const char *c_function(lua_State *L, lua_State *co, int level) {
+  lua_Debug ar;
+  for (; lua_getstack(co, level, &ar); level++) {
+    lua_getinfo(co, "nSf", &ar);
+    if (*ar.what != 'C') {
+      lua_pop(co, 1);
+      continue;
+    }
+    lua_xmove(co, L, 1);
+    push_libraryname(L);
+    if (!lua_isnil(L, -1))
+      return lua_tostring(L, -1);
+    if (ar.name != NULL) {
+      lua_pushstring(L, ar.name);
+      return lua_tostring(L, -1);
+    }
   }
   return NULL;
 }
 
 int tideL_cannotyield(lua_State *L, const char *function) {
-  lua_Debug ar;
-  const char *name = c_function(L, 1, &ar), *hint = "";
-  if (name == NULL && tideL_get(L)->pinner != NULL)
-    name = c_function(tideL_get(L)->pinner, 1, &ar);
+  lua_State *pinner = tideL_get(L)->pinner;
+  const char *name, *hint = "";
+  luaL_checkstack(L, 12, NULL);
+  name = c_function(L, L, 1);
+  if (name == NULL && pinner != NULL && lua_checkstack(pinner, 1))
+    name = c_function(L, pinner, 1);
   if (name == NULL)
     return tideL_error(L,
                        "'%s' cannot wait here: a C function or metamethod on "
@@ -127,11 +166,11 @@ int tideL_cannotyield(lua_State *L, const char *function) {
 /* ---- begin ---- */
 
 static int refuse(lua_State *L, tideL_state *S, const char *function) {
-  if (L == S->thread)
-    return tideL_error(L, "'%s' cannot wait in a callback of the loop",
-                       function);
-  if (L == S->starter)
+  if (S->starting)
     return tideL_error(L, "'%s' cannot wait in the function given to 'park'",
+                       function);
+  if (tideL_isbusy(S) && (S->current == NULL || S->busy > 0))
+    return tideL_error(L, "'%s' cannot wait in a callback of the loop",
                        function);
   return tideL_error(L,
                      "'%s' cannot wait in a plain coroutine: make it with "
@@ -139,12 +178,47 @@ static int refuse(lua_State *L, tideL_state *S, const char *function) {
                      function);
 }
 
+/* ---- is this a finaliser? ---- */
+
+/* Finalisers run with hooks off, on every Lua, and nothing else tells them from
+ * other code: a hook that does not come is the sign. Only the main program asks,
+ * before it waits. */
+static void on_hook(lua_State *L, lua_Debug *ar) {
+  tideL_state *S;
+  (void)ar;
+  lua_pushlightuserdata(L, (void *)&hook_key);
+  lua_rawget(L, LUA_REGISTRYINDEX);
+  S = lua_touserdata(L, -1);
+  S->hooked = true;
+  lua_pop(L, 1);
+}
+
+static int nothing(lua_State *L) {
+  (void)L;
+  return 0;
+}
+
+static bool in_finaliser(lua_State *L, tideL_state *S) {
+  lua_Hook hook = lua_gethook(L);
+  int mask = lua_gethookmask(L), count = lua_gethookcount(L);
+  luaL_checkstack(L, 4, NULL);
+  lua_pushlightuserdata(L, (void *)&hook_key);
+  lua_pushlightuserdata(L, S);
+  lua_rawset(L, LUA_REGISTRYINDEX);
+  S->hooked = false;
+  lua_pushcfunction(L, nothing);
+  lua_sethook(L, on_hook, LUA_MASKCALL, 0);
+  lua_call(L, 0, 0);
+  lua_sethook(L, hook, mask, count);
+  return !S->hooked;
+}
+
 /* The slow path: no task runs on L. The main program is one of its own. */
 tide_task *tideL_entertask(lua_State *L, tideL_state *S, const char *function) {
   tide_task *root;
   bool is_main = lua_pushthread(L);
   lua_pop(L, 1);
-  if (S->current != NULL || (S->rt != NULL && tide_loop_running(S->rt)))
+  if (S->current != NULL || tideL_isbusy(S))
     refuse(L, S, function);
   tideL_open(L);
   root = tide_task_root(S->rt);
@@ -157,6 +231,8 @@ tide_task *tideL_entertask(lua_State *L, tideL_state *S, const char *function) {
   if (S->hosted || !S->blocking)
     tideL_error(L, "'%s' cannot wait in the main program: %s", function,
                 S->hosted ? "a host steps the loop" : "it must not block");
+  if (in_finaliser(L, S))
+    tideL_error(L, "'%s' cannot wait in a finaliser", function);
   S->mainthread = L;
   root->coro = L;
   return root;
@@ -310,20 +386,18 @@ void tideL_checkwoken(lua_State *L, tideL_state *S, tide_task *task) {
     tideL_raisecancel(L, S, task);
 }
 
-static void push_cancelmessage(lua_State *L, uint64_t scope, bool expired) {
-  tideL_pushreason(L, scope);
-  if (lua_type(L, -1) == LUA_TSTRING)
-    lua_pushfstring(L, "cancelled: %s", lua_tostring(L, -1));
-  else
-    lua_pushstring(L, expired ? "its deadline passed" : "cancelled");
+/* Pushes a CancelledError. Each delivery is a new one: a scope knows its own by
+ * the scope's id, which the error carries. */
+void tideL_pushcancel(lua_State *L, tideL_state *S, tide_task *task) {
+  tideL_pusherror(L, TIDEL_CANCELLED, NULL);
+  tideL_seterrorscope(L, -1, tide_task_culprit(task));
+  if (S->debug) {
+    tideL_traceback(L, L, NULL);
+    lua_setfield(L, -2, "traceback");
+  }
 }
 
-/* Each delivery is a new error: a scope knows its own by the scope's id, which
- * the error carries. */
 int tideL_raisecancel(lua_State *L, tideL_state *S, tide_task *task) {
-  const tide_scope *culprit = tide_scope_culprit(task->scope);
-  uint64_t id = culprit != NULL ? culprit->id : 0;
-  bool expired = culprit != NULL && culprit->flags & TIDE_SCOPE_EXPIRED;
   task->flags &= (uint16_t)~TIDE_SELFCANCEL;
   if (task->flags & TIDE_ROOT && tide_interrupt_take(S->rt)) {
     while (tide_task_uncancel(S->rt, task) > 0)
@@ -331,15 +405,7 @@ int tideL_raisecancel(lua_State *L, tideL_state *S, tide_task *task) {
     return tideL_raise(L, TIDEL_INTERRUPTED, "interrupted");
   }
   luaL_checkstack(L, 8, "an error");
-  push_cancelmessage(L, id, expired);
-  tideL_pusherror(L, TIDEL_CANCELLED, lua_tostring(L, -1));
-  lua_pushvalue(L, -3);
-  lua_setfield(L, -2, "reason");
-  tideL_seterrorscope(L, -1, id);
-  if (S->debug) {
-    tideL_traceback(L, L, NULL);
-    lua_setfield(L, -2, "traceback");
-  }
+  tideL_pushcancel(L, S, task);
   return lua_error(L);
 }
 
@@ -351,7 +417,9 @@ static const char *const wrappers[] = {
     [AWAIT_RESULTS] = "local start, finish = ... return function(a, b, c) "
                       "start(a, b, c) return finish(a, b, c) end",
     [AWAIT_SECOND] = "local start, finish = ... return function(a, b) "
-                     "if start(a) then finish(a) end return b end"};
+                     "if start(a) then finish(a) end return b end",
+    [AWAIT_NOTHING] = "local start, finish = ... return function() "
+                      "if start() then finish() end end"};
 
 static void push_wrapped(lua_State *L, const tideL_awaiting *await) {
   const char *code = wrappers[await->kind];

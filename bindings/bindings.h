@@ -59,6 +59,7 @@ enum {
   OWN_HANDLER,  /* the exception handler */
   OWN_BASE,     /* the function under each task, where there is one */
   OWN_NOTER,    /* the message handler that keeps tracebacks */
+  OWN_DRAINED,  /* failed while run ended what was left */
   OWN_NOTED,    /* {error, traceback, id of the task} of the last error */
   OWN_RUNNING,  /* Lua's own coroutine.running */
   OWN_LOOPOBJ,  /* the loop object of this runtime */
@@ -102,6 +103,8 @@ typedef struct tideL_state {
   uint32_t links;        /* entries in OWN_LINKS */
   uint32_t detached;     /* entries ever made in OWN_DETACHED */
   uint32_t unseen;       /* sentinels of failures that are not collected */
+  uint32_t depth;      /* of resumes inside each other, on LuaJIT */
+  uint32_t busy;       /* calls of user code outside of the loop's own */
   uint64_t recycled;
   double grace; /* seconds that run waits for what it cancelled */
   double slow;  /* in debug mode: a longer resume is reported */
@@ -114,6 +117,9 @@ typedef struct tideL_state {
   bool chores;     /* a callback for our own chores is queued */
   bool swallowers; /* a task is to be reported for swallowing */
   bool aborts;     /* a parking is to be aborted */
+  bool hooked;     /* see in_finaliser in await.c */
+  bool starting;   /* what park starts runs */
+  bool dead;       /* lua_close has come so far */
   bool draining;   /* run cancels what is left: failures are reported at once */
   bool exiting;    /* tide.exit was called */
   int exitcode;
@@ -121,6 +127,11 @@ typedef struct tideL_state {
 
 static inline tideL_state *tideL_get(lua_State *L) {
   return lua_touserdata(L, UP_STATE);
+}
+
+/* User code that runs now was called by the loop, or on its behalf. */
+static inline bool tideL_isbusy(const tideL_state *S) {
+  return S->busy > 0 || (S->rt != NULL && tide_loop_running(S->rt));
 }
 
 /* ---- core.c ---- */
@@ -167,6 +178,7 @@ static inline lua_Number tideL_checkseconds(lua_State *L, int arg,
   return seconds;
 }
 void tideL_checkcallable(lua_State *L, int arg, const char *function);
+bool tideL_iscallable(lua_State *L, int index);
 const char *tideL_typename(lua_State *L, int index); /* may push */
 /* Pushes the text of any error value. */
 void tideL_tostring(lua_State *L, int index);
@@ -188,7 +200,8 @@ typedef struct tideL_awaiting {
   tideL_finish finish;
   enum {
     AWAIT_RESULTS, /* finish has results; up to three arguments */
-    AWAIT_SECOND   /* finish only raises; the result is the second argument */
+    AWAIT_SECOND,  /* finish only raises; the result is the second argument */
+    AWAIT_NOTHING  /* finish only raises; there is no result */
   } kind;
 } tideL_awaiting;
 
@@ -242,6 +255,7 @@ void tideL_checkdelivered(lua_State *L, tideL_state *S, tide_task *task);
 /* Runs the loop until the root task, which has parked, is woken. */
 void tideL_driveroot(tideL_state *S, tide_task *root);
 int tideL_raisecancel(lua_State *L, tideL_state *S, tide_task *task);
+void tideL_pushcancel(lua_State *L, tideL_state *S, tide_task *task);
 
 /* ---- coroutine.c ---- */
 
@@ -283,10 +297,10 @@ tideL_task *tideL_totask(lua_State *L, int index); /* NULL: it is none */
 tideL_task *tideL_checktask(lua_State *L, int arg, const char *function);
 /* Pushes the Task of an unfinished task. */
 tideL_task *tideL_pushtask(lua_State *L, tideL_state *S, tide_task *task);
-/* Ends the Task at `index` of T with n values from the top of co, its results
- * or its error. `held`: somebody else has it too. */
+/* Ends the Task at `index` of T with n values from the top of co: its results
+ * or, if it failed, its error. `held`: somebody else has it too. */
 void tideL_settle(lua_State *T, tideL_state *S, int index, lua_State *co,
-                  tideL_outcome outcome, int n, bool held);
+                  bool failed, int n, bool held);
 /* Pushes the table beside the Task, made if there is none. */
 void tideL_pushinfo(lua_State *L, int index);
 void tideL_pushname(lua_State *L, int index);
@@ -298,6 +312,7 @@ int tideL_pushoutcome(lua_State *L, int index);
 void tideL_openscope(lua_State *L);
 /* The value at `index` is the reason of this scope's cancel. */
 void tideL_setreason(lua_State *L, tide_scope *scope, int index);
+void tideL_clearreason(lua_State *L, const tide_scope *scope);
 void tideL_clearreasons(lua_State *L, tide_task *task);
 void tideL_pushreason(lua_State *L, uint64_t id);
 /* Scopes that a coroutine of tide.coroutine has open leave the task with it and
@@ -341,6 +356,8 @@ int tideL_noter(lua_State *L); /* a message handler: keeps the traceback */
  * nobody else can ask for it. */
 void tideL_watchfailure(lua_State *T, tideL_state *S, int index, bool held);
 void tideL_flushreports(lua_State *T, tideL_state *S);
+/* Of the tasks that failed while run ended what was left. */
+void tideL_reportdrained(lua_State *L, tideL_state *S);
 /* At the end: what was never seen goes to stderr. Calls no Lua. */
 void tideL_lastreports(lua_State *L, int own);
 /* One report for each task that swallows its cancellations. */

@@ -86,11 +86,16 @@ static inline int tide_resume(lua_State *co, lua_State *from, int nargs,
 #if LUA_VERSION_NUM >= 504
   return lua_resume(co, from, nargs, nresults);
 #else
+  int status;
 #if LUA_VERSION_NUM >= 502
-  int status = lua_resume(co, from, nargs);
+  status = lua_resume(co, from, nargs);
 #else
-  int status = lua_resume(co, nargs);
+#if TIDE_LUAJIT
   (void)from;
+#else
+  lua_setlevel(from, co); /* so that 5.1 counts how deep resumes nest */
+#endif
+  status = lua_resume(co, nargs);
 #endif
   *nresults = lua_gettop(co);
   return status;

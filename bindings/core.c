@@ -63,7 +63,9 @@ static int new_runtime(lua_State *L) {
 /* The child of a fork has a copy of the parent's loop: it gets its own. */
 tideL_state *tideL_open(lua_State *L) {
   tideL_state *S = tideL_get(L);
-  if (S->rt != NULL && !tide_loop_running(S->rt) && tide_loop_forked(S->rt))
+  if (S->dead)
+    luaL_error(L, "tide: the Lua state is being closed");
+  if (S->rt != NULL && !tideL_isbusy(S) && tide_loop_forked(S->rt))
     tideL_close(L, S);
   if (S->rt == NULL) {
     tideL_pushfunction(L, new_runtime);
@@ -109,7 +111,9 @@ void tideL_close(lua_State *L, tideL_state *S) {
   tide_runtime *rt = S->rt;
   if (rt == NULL)
     return;
+  S->busy++; /* what a closed coroutine closes may not close the loop */
   close_tasks(L, S);
+  S->busy--;
   S->rt = NULL;
   S->current = S->spawning = NULL;
   S->mainthread = NULL;
@@ -133,6 +137,7 @@ static int state__gc(lua_State *L) {
   tide_runtime *rt = S->rt;
   uint32_t fresh = 0;
   S->rt = NULL;
+  S->dead = true;
   tideL_lastreports(L, lua_upvalueindex(1));
   if (rt == NULL)
     return 0;
@@ -214,6 +219,7 @@ static int open_module(lua_State *L) {
   own_table(L, OWN_INNER, "kv");
   own_table(L, OWN_EXPOSED, "k");
   own_table(L, OWN_REPORTS, NULL);
+  own_table(L, OWN_DRAINED, NULL);
   S->thread = own_thread(L, -1);
   S->starter = own_thread(L, -2);
   lua_newtable(L);

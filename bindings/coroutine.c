@@ -20,7 +20,9 @@
 
 /* ---- spawning ---- */
 
-/* A spawn that ran out of memory leaves its record to the next. */
+/* Only Lua's allocations that grow a table come after this: they may fail, but
+ * no finaliser runs. A record that such a failure left behind is discarded by
+ * the next spawn. */
 static tide_task *new_record(lua_State *L, tideL_state *S) {
   tide_task *task;
   if (S->spawning != NULL) {
@@ -59,7 +61,9 @@ static void inherit_hook(lua_State *L, lua_State *co) {
   inherit(L, co);
 }
 
-static lua_State *coroutine_for(lua_State *L, tideL_state *S, tide_task *task) {
+/* The record's own coroutine, or the new one at index `fresh`, if any. */
+static lua_State *coroutine_for(lua_State *L, tideL_state *S, tide_task *task,
+                                int fresh) {
   lua_State *co = task->coro;
   if (co != NULL) {
     S->pooled--;
@@ -67,10 +71,9 @@ static lua_State *coroutine_for(lua_State *L, tideL_state *S, tide_task *task) {
     inherit_hook(L, co);
     return co;
   }
-  co = lua_newthread(L);
+  lua_pushvalue(L, fresh);
   lua_rawseti(L, UP_THREADS, (int)task->slot);
-  task->coro = co;
-  return co;
+  return task->coro = lua_tothread(L, fresh);
 }
 
 /* L: function, arguments. What goes under the function, and then all, to co. */
@@ -94,9 +97,23 @@ static void move_call(lua_State *L, lua_State *co, int nargs) {
 }
 
 tide_task *tideL_spawn(lua_State *L, tideL_state *S, int nargs) {
+  uint32_t serial = S->serial;
   tideL_task *handle = tideL_newtask(L, S);
-  tide_task *task = new_record(L, S);
-  lua_State *co = coroutine_for(L, S, task);
+  tide_task *task;
+  lua_State *co;
+  int fresh = 0;
+  if (S->spawning != NULL || !tide_task_pooled(S->rt)) {
+    lua_newthread(L);
+    fresh = lua_gettop(L);
+  }
+  if (S->serial != serial) /* closed by a finaliser, just now */
+    tideL_error(L, "the loop is closed");
+  task = new_record(L, S);
+  if (task->coro == NULL && fresh == 0)
+    luaL_error(L, "not enough memory");
+  co = coroutine_for(L, S, task, fresh);
+  if (fresh != 0)
+    lua_remove(L, fresh);
   lua_pushvalue(L, -1);
   lua_rawseti(L, UP_HANDLES, (int)task->slot);
   lua_insert(L, -nargs - 2);
@@ -135,10 +152,11 @@ static int task_base(lua_State *L) {
 /* Keeps the coroutine with the record, or lets go of it. */
 static void put_away(lua_State *T, tideL_state *S, tide_task *task,
                      lua_State *co, bool reusable) {
+  if (reusable)
+    lua_settop(co, 0);
   if (reusable && S->pooled < POOL_MAX && !(task->flags & TASK_EXPOSED)) {
     S->pooled++;
     task->coro = co;
-    lua_settop(co, 0);
     return;
   }
   task->coro = NULL;
@@ -146,18 +164,16 @@ static void put_away(lua_State *T, tideL_state *S, tide_task *task,
   lua_rawseti(T, UP_THREADS, (int)task->slot);
 }
 
-static tideL_outcome outcome_of(const tide_task *task, bool failed) {
-  if (failed)
-    return OUTCOME_FAILED;
-  return task->flags & TIDE_SELFCANCEL ? OUTCOME_CANCELLED : OUTCOME_RESULTS;
-}
-
 /* co, n values on its top, is done: tells who waits, frees the record. */
 static void end_task(lua_State *T, tideL_state *S, tide_task *task,
                      lua_State *co, bool failed, int n, bool reusable) {
-  tideL_outcome outcome = outcome_of(task, failed);
-  if (outcome == OUTCOME_CANCELLED)
-    n = 0; /* it cancelled itself in its last step */
+  if (!failed && task->flags & TIDE_SELFCANCEL) { /* in its last step */
+    luaL_checkstack(co, 1, NULL);
+    tideL_pushcancel(T, S, task);
+    lua_xmove(T, co, 1);
+    failed = true;
+    n = 1;
+  }
   if (failed && lua_isnil(co, -1)) {
     lua_pop(co, 1);
     lua_pushliteral(co, "<no error object>");
@@ -165,7 +181,7 @@ static void end_task(lua_State *T, tideL_state *S, tide_task *task,
   bool held = tide_rawgeti(T, UP_HANDLES, (int)task->slot) == LUA_TUSERDATA;
   if (held || failed) { /* an error nobody can ask for is reported at once */
     tideL_pushtask(T, S, task);
-    tideL_settle(T, S, lua_gettop(T), co, outcome, n, held);
+    tideL_settle(T, S, lua_gettop(T), co, failed, n, held);
     lua_pop(T, 1);
   }
   lua_pop(T, 1);

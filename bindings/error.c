@@ -54,8 +54,16 @@ uint64_t tideL_errorscope(lua_State *L, int index) {
   return id;
 }
 
+/* Also the reason and the message are that scope's. */
 void tideL_seterrorscope(lua_State *L, int index, uint64_t id) {
   index = lua_absindex(L, index);
+  tideL_pushreason(L, id);
+  if (lua_type(L, -1) == LUA_TSTRING)
+    lua_pushfstring(L, "cancelled: %s", lua_tostring(L, -1));
+  else
+    lua_pushliteral(L, "cancelled");
+  lua_setfield(L, index, "message");
+  lua_setfield(L, index, "reason");
   lua_pushlightuserdata(L, (void *)&scope_key);
   lua_pushnumber(L, (lua_Number)id);
   lua_rawset(L, index);
@@ -139,9 +147,9 @@ static void new_class(lua_State *L, int class) {
 /* ---- misuse ---- */
 
 /* A frame whose line a user can do something about. */
-static bool is_users(lua_State *L, lua_Debug *ar) {
+static bool is_users(lua_State *L, lua_State *co, lua_Debug *ar) {
   bool ours;
-  lua_getinfo(L, "Sl", ar);
+  lua_getinfo(co, "Sl", ar);
   if (ar->currentline <= 0)
     return false;
   tideL_own(L, OWN_SOURCES);
@@ -151,15 +159,29 @@ static bool is_users(lua_State *L, lua_Debug *ar) {
   return !ours;
 }
 
-static void push_where(lua_State *L) {
+/* Pushes the first line of the stack of co that is not ours. */
+static bool push_line(lua_State *L, lua_State *co, int level) {
   lua_Debug ar;
-  for (int level = 1; lua_getstack(L, level, &ar); level++) {
-    if (is_users(L, &ar)) {
+  for (; lua_getstack(co, level, &ar); level++) {
+    if (is_users(L, co, &ar)) {
       lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
-      return;
+      return true;
     }
   }
-  lua_pushliteral(L, "");
+  return false;
+}
+
+/* The function of a pcall of 5.1 runs in a coroutine of its own: then the line
+ * is on the stack of the one that called it. */
+static void push_where(lua_State *L) {
+  luaL_checkstack(L, 8, NULL);
+  if (push_line(L, L, 1))
+    return;
+  tideL_own(L, OWN_INNER);
+  lua_pushthread(L);
+  lua_rawget(L, -2);
+  if (!lua_isthread(L, -1) || !push_line(L, lua_tothread(L, -1), 0))
+    lua_pushliteral(L, "");
 }
 
 int tideL_error(lua_State *L, const char *format, ...) {
@@ -209,21 +231,31 @@ int tideL_secondserror(lua_State *L, int arg, const char *function) {
   return tideL_argerror(L, arg, function, "number expected, got NaN");
 }
 
+bool tideL_iscallable(lua_State *L, int index) {
+  if (lua_isfunction(L, index))
+    return true;
+  if (!luaL_getmetafield(L, index, "__call"))
+    return false;
+  lua_pop(L, 1);
+  return true;
+}
+
 void tideL_checkcallable(lua_State *L, int arg, const char *function) {
-  if (lua_isfunction(L, arg))
-    return;
-  if (luaL_getmetafield(L, arg, "__call")) {
-    lua_pop(L, 1);
-    return;
-  }
-  tideL_typeerror(L, arg, function, "function");
+  if (!tideL_iscallable(L, arg))
+    tideL_typeerror(L, arg, function, "function");
+}
+
+static int core_is_callable(lua_State *L) {
+  luaL_checkany(L, 1);
+  lua_pushboolean(L, tideL_iscallable(L, 1));
+  return 1;
 }
 
 /* check_callable, check_seconds(value, arg, function): for lua/tide */
 static int check_callable(lua_State *L) {
   int arg = (int)lua_tointeger(L, 2);
   const char *function = lua_tostring(L, 3);
-  if (lua_isfunction(L, 1) || luaL_getmetafield(L, 1, "__call"))
+  if (tideL_iscallable(L, 1))
     return 0;
   return tideL_argerror(
       L, arg, function,
@@ -296,6 +328,7 @@ void tideL_tostring(lua_State *L, int index) {
 void tideL_openerrors(lua_State *L) {
   static const luaL_Reg functions[] = {{"is", error_is},
                                        {"is_cancelled", error_iscancelled},
+                                       {"is_callable", core_is_callable},
                                        {"check_callable", check_callable},
                                        {"check_seconds", check_seconds},
                                        {"misuse", core_misuse},

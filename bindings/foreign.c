@@ -12,6 +12,8 @@
  */
 #include "bindings.h"
 
+#define RESUMES_MAX 200 /* inside each other, on LuaJIT */
+
 static lua_State *check_coroutine(lua_State *L, const char *function) {
   lua_State *co = lua_tothread(L, 1);
   if (co == NULL)
@@ -81,12 +83,34 @@ static bool is_waiting(lua_State *L, const tideL_state *S, lua_State *co) {
 
 /* ---- resuming ---- */
 
+/* LuaJIT does not count how deep resumes nest, and the C stack is not endless:
+ * the same limit as the other Luas have. */
+static int resume(tideL_state *S, lua_State *co, lua_State *L, int nargs,
+                  int *n) {
+#if TIDE_LUAJIT
+  int status;
+  if (S->depth >= RESUMES_MAX) {
+    lua_settop(co, 0);
+    lua_pushliteral(co, "C stack overflow");
+    *n = 1;
+    return LUA_ERRRUN;
+  }
+  S->depth++;
+  status = tide_resume(co, L, nargs, n);
+  S->depth--;
+  return status;
+#else
+  (void)S;
+  return tide_resume(co, L, nargs, n);
+#endif
+}
+
 /* The task that L runs for; the main program's if it may wait; or NULL. */
 static tide_task *task_of(lua_State *L, tideL_state *S) {
   tide_task *task = S->current;
   if (task != NULL)
     return task->coro == L ? task : NULL;
-  if (S->rt != NULL && tide_loop_running(S->rt))
+  if (tideL_isbusy(S))
     return NULL;
   if (S->rt != NULL && S->mainthread != NULL) {
     task = tide_task_root(S->rt);
@@ -200,7 +224,7 @@ static int resume_as(lua_State *L, tideL_state *S, tide_task *task,
   }
   task->coro = co;
   tideL_attachscopes(L, S, task, co);
-  status = tide_resume(co, L, nargs, &n);
+  status = resume(S, co, L, nargs, &n);
   task->flags &= (uint16_t)~TASK_PINNED;
   task->flags |= (uint16_t)pinned;
   S->pinner = pinner;
@@ -255,7 +279,7 @@ static int foreign_resume(lua_State *L) {
   lua_xmove(L, co, nargs);
   if (task != NULL)
     return resume_as(L, S, task, co, nargs);
-  status = tide_resume(co, L, nargs, &n);
+  status = resume(S, co, L, nargs, &n);
   return give_results(L, co, status, n);
 }
 

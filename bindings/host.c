@@ -43,7 +43,7 @@ int tide_step(tide_runtime *rt, double budget) {
 
 int tide_run(tide_runtime *rt) {
   tideL_state *S = tide_runtime_data(rt);
-  if (tide_loop_running(rt))
+  if (tideL_isbusy(S))
     return UV_EBUSY;
   return tideL_drive(S);
 }
@@ -59,7 +59,7 @@ int tide_fd(tide_runtime *rt) {
 int tide_close(tide_runtime *rt, void (*closed)(void *ud), void *ud) {
   tideL_state *S = tide_runtime_data(rt);
   int err;
-  if (tide_loop_running(rt))
+  if (tideL_isbusy(S))
     return UV_EBUSY;
   err = tideL_shut(S);
   if (err == 0 && closed != NULL)

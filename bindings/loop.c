@@ -68,7 +68,7 @@ int tideL_drive(tideL_state *S) {
 int tideL_step(tideL_state *S, double budget) {
   lua_State *T = S->thread;
   int result = 1;
-  if (tide_loop_running(S->rt))
+  if (tideL_isbusy(S))
     return UV_EBUSY;
   S->hosted = true;
   lua_settop(T, T_CLOSE);
@@ -102,7 +102,7 @@ int tideL_shut(tideL_state *S) {
 
 /* CALLS[slot] = the function, or a table of it and its n arguments. */
 static void store_call(lua_State *L, const tide_call *call, int n) {
-  if (n > 0) {
+  if (n > 0 || lua_istable(L, -1)) {
     lua_createtable(L, n + 1, 1);
     lua_insert(L, -n - 2);
     for (int i = n + 1; i >= 1; i--)
@@ -156,15 +156,14 @@ static int take_call(lua_State *T, const tide_call *call) {
   lua_remove(T, -2);
   if (type == LUA_TNIL)
     return -1;
-  if (type == LUA_TTABLE && tide_getfield(T, -1, "n") == LUA_TNUMBER) {
+  if (type == LUA_TTABLE) {
+    lua_getfield(T, -1, "n");
     n = (int)lua_tointeger(T, -1);
     lua_pop(T, 1);
     luaL_checkstack(T, n + 1, "too many arguments");
     for (int i = 1; i <= n + 1; i++)
       lua_rawgeti(T, -i, i);
     lua_remove(T, -n - 2);
-  } else if (type == LUA_TTABLE) {
-    lua_pop(T, 1);
   }
   return n;
 }
@@ -335,7 +334,7 @@ static int loop_close(lua_State *L) {
   const tideL_loop *self = to_loop(L, "Loop:close");
   if (!is_open(S, self))
     return 0;
-  if (tide_loop_running(S->rt))
+  if (tideL_isbusy(S))
     return tideL_error(L, "'Loop:close': the loop is running");
   tideL_reportunseen(L, S);
   tideL_close(L, S);
@@ -466,33 +465,54 @@ static int loop__newindex(lua_State *L) {
 
 /* ---- run ---- */
 
-static void cancel_young(tideL_state *S, bool abandon) {
+static void each_young(tideL_state *S,
+                       void (*end)(tide_runtime *, tide_task *)) {
   for (uint32_t slot = 1; slot <= tide_task_slots(S->rt); slot++) {
     tide_task *task = tide_task_at(S->rt, slot);
-    if (!tide_task_alive(task) || task == S->spawning ||
-        !tide_task_is_young(S->rt, task))
-      continue;
-    if (abandon)
-      tide_task_give_up(S->rt, task);
-    else
-      tide_task_cancel(S->rt, task);
+    if (tide_task_alive(task) && task != S->spawning &&
+        tide_task_is_young(S->rt, task))
+      end(S->rt, task);
   }
 }
 
-/* What run started and did not wait for: cancelled, awaited, abandoned. */
-static void wind_up(tideL_state *S) {
-  S->draining = true;
+static void cancel(tide_runtime *rt, tide_task *task) {
+  tide_task_cancel(rt, task);
+}
+
+/* Who only waits for another's end gets it by the other's being given up. */
+static void give_up_stubborn(tide_runtime *rt, tide_task *task) {
+  if (!(task->flags & TIDE_LEAVING))
+    tide_task_give_up(rt, task);
+}
+
+/* Ends those that are there now: true if they have ended. */
+static bool drain(tideL_state *S, void (*end)(tide_runtime *, tide_task *),
+                  double seconds) {
   tide_loop_drain(S->rt, true);
-  cancel_young(S, false);
+  each_young(S, end);
   if (tide_young_count(S->rt) > 0 &&
-      tide_loop_stop_after(S->rt, S->grace) == 0) {
+      tide_loop_stop_after(S->rt, seconds) == 0) {
     tideL_drive(S);
     tide_loop_stop_after(S->rt, -1);
   }
-  for (int i = 0; i < 3 && tide_young_count(S->rt) > 0; i++) {
-    cancel_young(S, true); /* thrice: what is closed may start others */
-    tideL_drive(S);
+  return tide_young_count(S->rt) == 0;
+}
+
+/* What run started and did not wait for is cancelled and awaited; then what
+ * that started in turn. What is left after the grace is abandoned. */
+static void wind_up(tideL_state *S) {
+  uint64_t until = tide_deadline(S->rt, S->grace);
+  double left = S->grace;
+  bool done = false;
+  S->draining = true;
+  while (!done && left > 0) {
+    done = drain(S, cancel, left);
+    left = ((double)until - (double)tide_now(S->rt)) / 1e9;
+    if (!done && !tide_loop_alive(S->rt))
+      break;
   }
+  for (int i = 0; i < 5 && !done; i++)
+    done = drain(S, i < 3 ? give_up_stubborn : tide_task_give_up, 0);
   tide_loop_drain(S->rt, false);
   S->draining = false;
 }
@@ -513,7 +533,7 @@ static int core_run(lua_State *L) {
   tide_young saved;
   bool interrupted;
   tideL_checkcallable(L, 1, "tide.run");
-  if (tide_loop_running(S->rt))
+  if (tideL_isbusy(S))
     return tideL_error(L, "'tide.run' cannot be called while the loop runs: "
                           "call the function, or give it to tide.task");
   if (S->hosted || !S->blocking)
@@ -528,6 +548,7 @@ static int core_run(lua_State *L) {
     continue;
   wind_up(S);
   tide_young_restore(S->rt, saved);
+  tideL_reportdrained(L, S);
   tideL_reportunseen(L, S);
   interrupted = tide_interrupt_take(S->rt);
   if (S->exiting)
@@ -571,7 +592,7 @@ static int core_in_script(lua_State *L) {
 /* is_running() */
 static int core_is_running(lua_State *L) {
   const tideL_state *S = tideL_get(L);
-  lua_pushboolean(L, S->rt != NULL && tide_loop_running(S->rt));
+  lua_pushboolean(L, tideL_isbusy(S));
   return 1;
 }
 

@@ -16,6 +16,7 @@ typedef struct tideL_parking {
   uint32_t epoch;
   uint32_t serial;
   bool done;      /* woken, aborted or left: a wake is stale */
+  bool starting;  /* fn runs: its abort function is not known yet */
   bool abortable; /* there is an abort function */
   bool aborting;  /* to be called */
 } tideL_parking;
@@ -35,7 +36,8 @@ static void end_parking(tideL_parking *self) {
 static bool abort_parking(tide_runtime *rt, tide_task *task, tide_status why) {
   tideL_parking *self = (tideL_parking *)task->wait;
   (void)rt;
-  if (why == TIDE_CANCELLED && self->abortable && !self->done) {
+  if (why == TIDE_CANCELLED && (self->abortable || self->starting) &&
+      !self->done) {
     self->aborting = self->state->aborts = true;
     tideL_wantchores(self->state);
     return false;
@@ -85,11 +87,9 @@ static tideL_parking *new_parking(lua_State *L, tideL_state *S,
   return self;
 }
 
-/* Calls fn(wake) on the starter, so that it cannot await; leaves its result or
- * error on top of L. stack of L: <fn, parking> */
-static int start(lua_State *L, tideL_state *S) {
-  lua_State *starter = S->starter;
-  int status;
+/* Leaves fn and its wake function on the starter, where it cannot await.
+ * stack of L: <fn, parking> */
+static void prepare(lua_State *L, lua_State *starter) {
   lua_settop(starter, 0);
   luaL_checkstack(starter, 4, NULL);
   lua_pushvalue(L, 1);
@@ -98,8 +98,17 @@ static int start(lua_State *L, tideL_state *S) {
   lua_pushvalue(L, 2);
   lua_pushcclosure(L, parking_wake, UPVALUES + 1);
   lua_xmove(L, starter, 2);
-  status = lua_pcall(starter, 1, 1, 0);
-  lua_xmove(starter, L, 1);
+}
+
+/* Calls it; its result or error is left on top of L. */
+static int start(lua_State *L, tideL_state *S) {
+  int status;
+  S->busy++;
+  S->starting = true;
+  status = lua_pcall(S->starter, 1, 1, 0);
+  S->starting = false;
+  S->busy--;
+  lua_xmove(S->starter, L, 1);
   return status;
 }
 
@@ -132,9 +141,11 @@ static int core_park(lua_State *L) {
   tideL_checkyield(L, task, name);
   lua_settop(L, 1);
   self = new_parking(L, S, task);
+  prepare(L, S->starter);
   tide_park(S->rt, task, &self->wait);
   self->epoch = task->epoch;
   self->done = false;
+  self->starting = true;
   tide_waker_add(S->rt);
   if (start(L, S) != LUA_OK) {
     if (!self->done)
@@ -146,7 +157,8 @@ static int core_park(lua_State *L) {
     task->state = TIDE_TASK_RUNNING;
     return tideL_ready(L, S, task, name, park_finish);
   }
-  self->abortable = lua_isfunction(L, 3);
+  self->starting = false;
+  self->abortable = tideL_iscallable(L, 3);
   tide_getuservalue(L, 2);
   lua_pushvalue(L, 3);
   lua_setfield(L, -2, "abort");
@@ -160,7 +172,10 @@ static int core_park(lua_State *L) {
 static bool call_abort(lua_State *T, tideL_state *S) {
   bool aborted = true;
   tide_getuservalue(T, -1);
-  lua_getfield(T, -1, "abort");
+  if (tide_getfield(T, -1, "abort") == LUA_TNIL) {
+    lua_pop(T, 2); /* fn gave none, but was cancelled while it ran */
+    return true;
+  }
   if (lua_pcall(T, 0, 1, 0) != LUA_OK) {
     tideL_pushreport(T, "error in the abort function of a park", -1);
     tideL_report(T, S);

@@ -127,7 +127,8 @@ static void print_report(lua_State *T) {
 void tideL_report(lua_State *T, tideL_state *S) {
   tide_task *current = S->current;
   luaL_checkstack(T, 12, NULL);
-  S->current = NULL; /* a handler is a callback */
+  S->current = NULL; /* a handler is a callback, whoever calls it */
+  S->busy++;
   if (tideL_own(T, OWN_HANDLER) == LUA_TNIL) {
     lua_pop(T, 1);
     print_report(T);
@@ -140,6 +141,7 @@ void tideL_report(lua_State *T, tideL_state *S) {
       print_report(T);
     }
   }
+  S->busy--;
   S->current = current;
   lua_pop(T, 1);
 }
@@ -171,8 +173,15 @@ void tideL_watchfailure(lua_State *T, tideL_state *S, int index, bool held) {
   const tideL_task *handle = lua_touserdata(T, index);
   if (handle->seen)
     return;
-  if (!held || S->debug || S->draining) {
+  if (!held || S->debug) {
     report_failure(T, S, index);
+    return;
+  }
+  if (S->draining) {
+    tideL_own(T, OWN_DRAINED);
+    lua_pushvalue(T, index);
+    lua_rawseti(T, -2, (int)lua_rawlen(T, -2) + 1);
+    lua_pop(T, 1);
     return;
   }
   tideL_pushinfo(T, index);
@@ -205,14 +214,15 @@ static int sentinel__gc(lua_State *L) {
   return 0;
 }
 
-void tideL_flushreports(lua_State *T, tideL_state *S) {
+static void report_list(lua_State *T, tideL_state *S, int place) {
   int list, n;
-  tideL_own(T, OWN_REPORTS);
+  luaL_checkstack(T, 12, NULL);
+  tideL_own(T, place);
   list = lua_gettop(T);
   n = (int)lua_rawlen(T, list);
   if (n > 0) {
     lua_newtable(T);
-    lua_rawseti(T, UP_OWN, OWN_REPORTS);
+    lua_rawseti(T, UP_OWN, place);
   }
   for (int i = 1; i <= n; i++) {
     lua_rawgeti(T, list, i);
@@ -221,6 +231,14 @@ void tideL_flushreports(lua_State *T, tideL_state *S) {
     lua_settop(T, list);
   }
   lua_pop(T, 1);
+}
+
+void tideL_flushreports(lua_State *T, tideL_state *S) {
+  report_list(T, S, OWN_REPORTS);
+}
+
+void tideL_reportdrained(lua_State *L, tideL_state *S) {
+  report_list(L, S, OWN_DRAINED);
 }
 
 void tideL_lastreports(lua_State *L, int own) {
@@ -244,9 +262,20 @@ void tideL_lastreports(lua_State *L, int own) {
   }
 }
 
+static int collect(lua_State *L) {
+  lua_gc(L, LUA_GCCOLLECT, 0);
+  return 0;
+}
+
+/* Finalisers run: they may do anything but close the loop, and may fail. */
 void tideL_reportunseen(lua_State *L, tideL_state *S) {
-  if (S->unseen > 0)
-    lua_gc(L, LUA_GCCOLLECT, 0);
+  if (S->unseen > 0) {
+    S->busy++;
+    lua_pushcfunction(L, collect);
+    if (lua_pcall(L, 0, 0, 0) != LUA_OK)
+      lua_pop(L, 1);
+    S->busy--;
+  }
   tideL_flushreports(L, S);
 }
 

@@ -39,7 +39,7 @@ void tideL_pushreason(lua_State *L, uint64_t id) {
   lua_remove(L, -2);
 }
 
-static void clear_reason(lua_State *L, const tide_scope *scope) {
+void tideL_clearreason(lua_State *L, const tide_scope *scope) {
   tideL_own(L, OWN_REASONS);
   lua_pushnumber(L, (lua_Number)scope->id);
   lua_pushnil(L);
@@ -50,7 +50,7 @@ static void clear_reason(lua_State *L, const tide_scope *scope) {
 /* Its scopes end with the task. */
 void tideL_clearreasons(lua_State *L, tide_task *task) {
   for (tide_scope *scope = task->scope; scope; scope = scope->parent)
-    clear_reason(L, scope);
+    tideL_clearreason(L, scope);
 }
 
 /* ---- objects ---- */
@@ -122,7 +122,7 @@ static void leave(lua_State *L, tideL_state *S, tide_task *task) {
   tide_scope *scope = task->scope;
   retire_object(L, scope);
   if (scope->flags & TIDE_SCOPE_CANCEL)
-    clear_reason(L, scope);
+    tideL_clearreason(L, scope);
   tide_scope_leave(S->rt, task);
 }
 
@@ -154,8 +154,6 @@ static bool catch_own(lua_State *L, tide_scope *scope, int index) {
     outer = tide_scope_culprit(scope->parent);
   if (outer != NULL) {
     tideL_seterrorscope(L, index, outer->id);
-    tideL_pushreason(L, outer->id);
-    lua_setfield(L, index, "reason");
     return false;
   }
   scope->flags |= TIDE_SCOPE_CAUGHT;
@@ -210,6 +208,15 @@ static int core_scope_leave(lua_State *L) {
   lua_pushboolean(L, expired);
   lua_insert(L, -2);
   return 3;
+}
+
+/* is_own_cancel(e): whether it is a cancellation of the running task */
+static int core_is_own_cancel(lua_State *L) {
+  tideL_state *S = tideL_get(L);
+  const tide_task *task = tideL_enter(L, S, "tide.scope");
+  uint64_t id = tideL_errorscope(L, 1);
+  lua_pushboolean(L, id != 0 && is_within(task->scope, id));
+  return 1;
 }
 
 /* scope_object(is_timeout): the object of the innermost scope */
@@ -444,6 +451,7 @@ void tideL_openscope(lua_State *L) {
   static const luaL_Reg functions[] = {{"scope_enter", core_scope_enter},
                                        {"timeout_enter", core_timeout_enter},
                                        {"scope_leave", core_scope_leave},
+                                       {"is_own_cancel", core_is_own_cancel},
                                        {"scope_object", core_scope_object},
                                        {"current_scope", core_current_scope},
                                        {NULL, NULL}};

@@ -74,7 +74,7 @@ static int core_next_tick(lua_State *L) {
 void tideL_opensleep(lua_State *L) {
   static const tideL_awaiting awaiting[] = {
       {"tide.sleep", core_sleep, slept, AWAIT_SECOND},
-      {"tide.next_tick", core_next_tick, ticked, AWAIT_SECOND},
+      {"tide.next_tick", core_next_tick, ticked, AWAIT_NOTHING},
       {NULL, NULL, NULL, AWAIT_SECOND}};
   tideL_setawaiting(L, awaiting);
 }

@@ -161,11 +161,12 @@ static void queue_callbacks(lua_State *T, tideL_state *S, int index) {
 }
 
 void tideL_settle(lua_State *T, tideL_state *S, int index, lua_State *co,
-                  tideL_outcome outcome, int n, bool held) {
+                  bool failed, int n, bool held) {
   tideL_task *handle = lua_touserdata(T, index);
+  tideL_outcome outcome = failed ? OUTCOME_FAILED : OUTCOME_RESULTS;
   uint32_t slot = handle->task->slot;
   bool pinned = handle->info;
-  if (outcome == OUTCOME_FAILED) {
+  if (failed) {
     store_error(T, index, co);
     tideL_pushinfo(T, index);
     lua_getfield(T, -1, "error");
@@ -173,7 +174,7 @@ void tideL_settle(lua_State *T, tideL_state *S, int index, lua_State *co,
       outcome = OUTCOME_CANCELLED;
     lua_pop(T, 2);
     pinned = true;
-  } else if (outcome == OUTCOME_RESULTS) {
+  } else {
     store_results(T, index, co, n);
     pinned = handle->info;
   }
@@ -365,8 +366,8 @@ static int task_cancel(lua_State *L) {
   }
   if (tide_task_cancel(S->rt, task) < 0)
     return luaL_error(L, "not enough memory");
-  if (!lua_isnoneornil(L, 2))
-    tideL_setreason(L, tide_task_own_scope(task), 2);
+  lua_settop(L, 2);
+  tideL_setreason(L, tide_task_own_scope(task), 2);
   lua_pushboolean(L, 1);
   return 1;
 }
@@ -383,8 +384,13 @@ static int task_uncancel(lua_State *L) {
   tideL_state *S = tideL_get(L);
   const tideL_task *handle = tideL_checktask(L, 1, "Task:uncancel");
   tide_task *task = unfinished(handle, S);
-  lua_pushinteger(L, task != NULL ? (lua_Integer)tide_task_uncancel(S->rt, task)
-                                  : 0);
+  lua_Integer left = 0;
+  if (task != NULL) {
+    left = tide_task_uncancel(S->rt, task);
+    if (left == 0 && tide_task_own_scope(task) != NULL)
+      tideL_clearreason(L, tide_task_own_scope(task));
+  }
+  lua_pushinteger(L, left);
   return 1;
 }
 

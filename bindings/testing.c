@@ -73,7 +73,7 @@ void tideL_opentesting(lua_State *L) {
                                        {NULL, NULL}};
   static const tideL_awaiting awaiting[] = {{"testing.wait_all_tasks_blocked",
                                              core_wait_all_tasks_blocked,
-                                             unblocked, AWAIT_SECOND},
+                                             unblocked, AWAIT_NOTHING},
                                             {NULL, NULL, NULL, AWAIT_SECOND}};
   tideL_setfunctions(L, functions);
   tideL_setawaiting(L, awaiting);

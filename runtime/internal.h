@@ -61,6 +61,7 @@ typedef struct tide_extra {
   uint32_t cancels;   /* cancelling() */
   uint32_t swallowed; /* cancellations delivered since it was last free */
   uint64_t since;     /* when the first of them was */
+  uint64_t culprit;   /* the scope whose cancel is on its way */
   struct tide_extra *next_cancel; /* see cancel_own */
   bool cancel_queued;
 } tide_extra;
@@ -84,7 +85,8 @@ struct tide_runtime {
   bool running;  /* in step or run: not re-entrant */
   bool blocking; /* in run: may wait in libuv */
   bool stop;
-  bool draining; /* stop when no young task is left */
+  bool draining; /* stop when these young tasks have ended: */
+  uint32_t drain_last, drain_left;
   uint32_t wakers;
 
   void *data;
@@ -96,7 +98,8 @@ struct tide_runtime {
   tide_wait sleeping, forever, turning; /* what such tasks wait for */
 
   tide_pool tasks, scopes, calls;
-  tide_task *free_tasks;
+  tide_task *free_tasks; /* with a coroutine: used first */
+  tide_task *bare_tasks; /* without one */
   tide_scope *free_scopes;
   tide_call *free_calls;
   tide_call *calls_head, *calls_tail; /* run in the next turn */

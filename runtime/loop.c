@@ -157,24 +157,27 @@ static bool has_ready(const tide_runtime *rt) {
   return rt->ready.head != NULL || rt->batch != NULL || rt->ncalls > 0;
 }
 
+/* The tasks are those ready before the callbacks run: one that a callback wakes
+ * runs in the next turn. */
+static void begin_turn(tide_runtime *rt) {
+  rt->turns++;
+  if (rt->seed != 0)
+    shuffle(rt, &rt->ready);
+  rt->batch = rt->ready.head;
+  rt->nbatch = rt->ready.count;
+  rt->ready.head = NULL;
+  rt->ready.count = 0;
+  if (rt->batch == NULL)
+    rt->since_poll++; /* or turns without a task would never poll */
+  if (rt->ncalls > 0)
+    tide__calls_run(rt);
+}
+
 /* Until `until` a turn; what that ends early is run first in the next. */
 static void turn(tide_runtime *rt, uint64_t until) {
   tide_task *task;
-  if (rt->batch == NULL) {
-    rt->turns++;
-    if (rt->ncalls > 0)
-      tide__calls_run(rt);
-    if (rt->ready.head == NULL) {
-      rt->since_poll++; /* or turns without a task would never poll */
-      return;
-    }
-    if (rt->seed != 0)
-      shuffle(rt, &rt->ready);
-    rt->batch = rt->ready.head;
-    rt->nbatch = rt->ready.count;
-    rt->ready.head = NULL;
-    rt->ready.count = 0;
-  }
+  if (rt->batch == NULL)
+    begin_turn(rt);
   while ((task = rt->batch) != NULL) {
     rt->batch = task->next;
     rt->nbatch--;
@@ -329,6 +332,8 @@ int tide_loop_stop_after(tide_runtime *rt, double seconds) {
 
 void tide_loop_drain(tide_runtime *rt, bool on) {
   rt->draining = on;
+  rt->drain_last = rt->last_id;
+  rt->drain_left = rt->young.count;
 }
 
 tide_task *tide_recover(tide_runtime *rt) {

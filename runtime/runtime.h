@@ -91,7 +91,8 @@ int tide_loop_run(tide_runtime *rt);
 void tide_loop_stop(tide_runtime *rt);
 /* Asks tide_loop_run to stop `seconds` from now; < 0 takes that back. */
 int tide_loop_stop_after(tide_runtime *rt, double seconds);
-/* While on, tide_loop_run also stops when the last young task ended. */
+/* While on, tide_loop_run also stops when all tasks that are young now have
+ * ended. */
 void tide_loop_drain(tide_runtime *rt, bool on);
 bool tide_loop_running(const tide_runtime *rt);
 bool tide_loop_alive(const tide_runtime *rt);
@@ -221,6 +222,11 @@ int tide_park_on(tide_runtime *rt, tide_task *task, tide_task *target,
                  bool counted);
 const char *tide_task_waits_for(const tide_task *task);
 
+/* The id of the scope whose cancellation a raise in the task is; 0: unknown,
+ * it has been lifted. */
+uint64_t tide_task_culprit(const tide_task *task);
+/* True if the next tide_task_new gives a record that has a `coro`. */
+bool tide_task_pooled(const tide_runtime *rt);
 /* At the start of every awaiting call, when task->flags & TIDE_TROUBLE: fires
  * what is due; true if the call has to raise a cancellation instead. */
 bool tide_checkpoint(tide_runtime *rt, tide_task *task);

@@ -22,10 +22,11 @@ static bool abort_joined(tide_runtime *rt, tide_task *task, tide_status why);
 /* ---- records ---- */
 
 static tide_task *record_new(tide_runtime *rt) {
-  tide_task *task = rt->free_tasks;
+  tide_task **list = rt->free_tasks ? &rt->free_tasks : &rt->bare_tasks;
+  tide_task *task = *list;
   uint32_t slot;
   if (task != NULL) {
-    rt->free_tasks = task->next;
+    *list = task->next;
     return task;
   }
   task = tide__pool_grow(&rt->tasks, &slot);
@@ -40,8 +41,13 @@ static void record_free(tide_runtime *rt, tide_task *task) {
   task->epoch++;
   task->wait = NULL;
   task->prev = NULL;
-  task->next = rt->free_tasks;
-  rt->free_tasks = task;
+  tide_task **list = task->coro ? &rt->free_tasks : &rt->bare_tasks;
+  task->next = *list;
+  *list = task;
+}
+
+bool tide_task_pooled(const tide_runtime *rt) {
+  return rt->free_tasks != NULL;
 }
 
 tide_task *tide_task_new(tide_runtime *rt) {
@@ -149,7 +155,8 @@ void tide_task_finish(tide_runtime *rt, tide_task *task) {
   if (rt->probed == task)
     tide__probe_end(rt);
   uncount(rt, task);
-  if (rt->draining && rt->young.count == 0)
+  if (rt->draining && tide_task_is_young(rt, task) &&
+      task->id <= rt->drain_last && --rt->drain_left == 0)
     rt->stop = true;
   record_free(rt, task);
 }
@@ -275,13 +282,27 @@ const char *tide_task_waits_for(const tide_task *task) {
 
 /* ---- waiting for a task ---- */
 
+static tide_extra *awaited(const tide_task *task) {
+  return CONTAINER(CONTAINER(task->wait, tide_waitq, wait), tide_extra, joined);
+}
+
+/* Tasks that await each other in a ring: who would stay for the end of one that
+ * stays for its own end leaves, so the ring ends. */
+static bool closes_ring(const tide_task *task) {
+  const tide_task *next = awaited(task)->task;
+  while (next != task && next->state == TIDE_TASK_PARKED &&
+         next->flags & TIDE_LEAVING)
+    next = awaited(next)->task;
+  return next == task;
+}
+
 /* A cancelled waiter that was the last cancels the task and stays until it has
  * ended; any other just leaves. */
 static bool abort_joined(tide_runtime *rt, tide_task *task, tide_status why) {
-  tide_extra *extra =
-      CONTAINER(CONTAINER(task->wait, tide_waitq, wait), tide_extra, joined);
+  tide_extra *extra = awaited(task);
   bool last = !(task->flags & TIDE_LEAVING) && --extra->awaiters == 0;
-  if (last && why == TIDE_CANCELLED && tide_task_cancel(rt, extra->task) == 0) {
+  if (last && why == TIDE_CANCELLED && !closes_ring(task) &&
+      tide_task_cancel(rt, extra->task) == 0) {
     task->flags |= TIDE_LEAVING;
     return false;
   }
@@ -309,6 +330,22 @@ void tide__task_abort(tide_runtime *rt, tide_task *task, tide_status why) {
     tide_wake(rt, task, why);
 }
 
+/* From here on the cancel is under way: a shield put up before it is raised
+ * does not make it another's. */
+static void remember_culprit(tide_runtime *rt, tide_task *task) {
+  tide_extra *extra = tide__task_extra(rt, task);
+  const tide_scope *scope = tide_scope_culprit(task->scope);
+  if (extra != NULL && scope != NULL)
+    extra->culprit = scope->id;
+}
+
+uint64_t tide_task_culprit(const tide_task *task) {
+  const tide_scope *scope = tide_scope_culprit(task->scope);
+  if (scope != NULL)
+    return scope->id;
+  return task->extra != NULL ? task->extra->culprit : 0;
+}
+
 /* Takes over what the innermost scope says. */
 void tide__task_mark(tide_runtime *rt, tide_task *task) {
   unsigned scope = task->scope != NULL ? task->scope->flags : 0;
@@ -318,9 +355,11 @@ void tide__task_mark(tide_runtime *rt, tide_task *task) {
   if (scope & TIDE_SCOPE_TIMED)
     flags |= TIDE_TIMED;
   task->flags = (uint16_t)flags;
-  if (flags & TIDE_CANCEL)
+  if (flags & TIDE_CANCEL) {
+    if (task->state == TIDE_TASK_PARKED && !(task->flags & TIDE_ABORTED))
+      remember_culprit(rt, task);
     tide__task_abort(rt, task, TIDE_CANCELLED);
-  else if (task->extra != NULL && task->extra->cancels == 0)
+  } else if (task->extra != NULL && task->extra->cancels == 0)
     task->extra->swallowed = 0;
 }
 
@@ -417,6 +456,7 @@ void tide_park_raise(tide_runtime *rt, tide_task *task) {
   tide_extra *extra = tide__task_extra(rt, task);
   uint64_t now;
   task->flags &= (uint16_t)~TIDE_SELFCANCEL;
+  remember_culprit(rt, task);
   if (extra == NULL || ++extra->swallowed <= SWALLOW_FREE) {
     if (extra != NULL && extra->swallowed == 1)
       extra->since = tide_now(rt);

@@ -132,9 +132,12 @@ uint64_t tide_now(const tide_runtime *rt) {
 }
 
 uint64_t tide_instant(double seconds) {
-  double ns = ceil(seconds * 1e9);
+  double ns = seconds * 1e9, whole = nearbyint(ns);
   if (!(ns > 0))
     return 0;
+  /* A time that tide_now gave and that went through a double is itself again:
+   * only what is more than a rounding error above a nanosecond is rounded. */
+  ns = fabs(ns - whole) <= ns * 4e-16 ? whole : ceil(ns);
   return ns < 9e18 ? (uint64_t)ns : TIDE_NEVER; /* 285 years: never */
 }
 

@@ -231,12 +231,13 @@ describe("tide.compat51", function()
 
     it("without it, an await in the built-in pcall says: use tide.pcall", function()
       testing.run(function()
-        for name, f in pairs { pcall = pcall, xpcall = xpcall } do
-          local ok, err = f(function() tide.sleep(1) end, tostring)
-          assert.is_false(ok)
-          assert.matches("cannot wait inside the C function '" .. name .. "'", err)
-          assert.matches("use tide.pcall", err)
-        end
+        local function wait() tide.sleep(1) end
+        local ok, err = pcall(wait)
+        assert.is_false(ok)
+        assert.matches("cannot wait inside the C function 'pcall'.*use tide.pcall", err)
+        ok, err = xpcall(wait, tostring)
+        assert.is_false(ok)
+        assert.matches("cannot wait inside the C function 'xpcall'.*use tide.pcall", err)
         assert.equal("x", tide.sleep(1, "x"))
       end)
     end)

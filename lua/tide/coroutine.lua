@@ -51,8 +51,8 @@ end
 M.pcall, M.xpcall = pcall, xpcall
 
 if _VERSION == "Lua 5.1" and not rawget(_G, "jit") then
-  local in_task, pcall, xpcall = core.in_task, pcall, xpcall
-  local yield, create = native.yield, native.create
+  local pcall, xpcall = pcall, xpcall
+  local yield, create, running = native.yield, native.create, native.running
 
   -- What f itself yields goes to whoever resumed the coroutine that called
   -- pcall, and comes back from there.
@@ -63,14 +63,23 @@ if _VERSION == "Lua 5.1" and not rawget(_G, "jit") then
     return ok, ...
   end
 
-  -- C functions cannot be the body of a 5.1 coroutine that yields; and a body
-  -- may be any callable.
-  local function body(f, ...)
-    return (function(...) return ... end)(f(...))
+  local function pass(...)
+    return ...
   end
 
+  -- A C function cannot be the body of a 5.1 coroutine that yields; and a body
+  -- may be any callable.
+  local function body(f, ...)
+    return pass(f(...))
+  end
+
+  local function is_callable(f)
+    return type(f) == "function" or (debug.getmetatable(f) or {}).__call ~= nil
+  end
+
+  --- In the main program, which does not yield, the built-in one will do.
   function M.pcall(f, ...)
-    if not in_task() then
+    if not running() or not is_callable(f) then
       return pcall(f, ...)
     end
     local co = core.inner_coroutine(create(body))
@@ -81,12 +90,13 @@ if _VERSION == "Lua 5.1" and not rawget(_G, "jit") then
     if ok then
       return true, ...
     end
-    return false, handler((...))
+    local _, message = pcall(handler, (...))
+    return false, message
   end
 
   --- The handler runs after the stack of f is gone.
   function M.xpcall(f, handler, ...)
-    if not in_task() then
+    if not running() then
       if select("#", ...) == 0 then
         return xpcall(f, handler)
       end

@@ -45,10 +45,13 @@ local function leave_timeout(id, ok, ...)
     return ...
   end
   local err = ...
-  if scope_leave(id, false, err) then
+  local own, expired, reason = scope_leave(id, false, err)
+  if not own then
+    error(err, 0)
+  elseif expired then
     error(timed_out(), 0)
   end
-  error(err, 0)
+  error(ScopeCancelled { message = "the scope was cancelled", reason = reason }, 0)
 end
 
 --- Calls `fn(...)` here, under a deadline `seconds` from now: its results, or
@@ -111,10 +114,6 @@ local function leave_scope(id, ok, ...)
   return false, reason
 end
 
-local function is_callable(v)
-  return type(v) == "function" or (getmetatable(v) or {}).__call ~= nil
-end
-
 local function enter_with(options)
   if type(options) ~= "table" then
     core.misuse(("bad argument #1 to 'tide.scope' (function or options expected, got %s)")
@@ -130,12 +129,12 @@ end
 -- `fn(scope, ...)`: true and its results, or false and the reason if this scope
 -- was cancelled or its deadline passed. `scope{...}` alone is for `<close>`.
 function M.scope(options, ...)
-  if is_callable(options) then
+  if core.is_callable(options) then
     local id = scope_enter()
     return leave_scope(id, protected(options, note, core.scope_object(), ...))
   end
   local fn = ...
-  if fn == nil then
+  if select("#", ...) == 0 then
     check_close("tide.scope")
     enter_with(options or {})
     return core.scope_object()
@@ -185,7 +184,7 @@ local function after_deadline(task, ok, ...)
     return ...
   end
   local err = ...
-  if core.is_cancelled(err) and task:cancelled() then
+  if core.is_cancelled(err) and task:cancelled() and not core.is_own_cancel(err) then
     error(timed_out(), 0)
   end
   error(err, 0)

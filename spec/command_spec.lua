@@ -1,0 +1,334 @@
+local tide = require "tide"
+
+local function interpreter()
+  local first = 0
+  while arg[first - 1] do first = first - 1 end
+  return arg[first]
+end
+
+local command = debug.getinfo(1, "S").source:sub(2):gsub("spec/[^/]*$", "") .. "bin/tide"
+local scratch
+
+--- A file in the scratch folder.
+local function write(name, code)
+  local file = assert(io.open(scratch .. "/" .. name, "w"))
+  file:write(code)
+  file:close()
+  return scratch .. "/" .. name
+end
+
+local function quote(s)
+  return "'" .. s:gsub("'", "'\\''") .. "'"
+end
+
+--- Runs bin/tide in the scratch folder: stdout, stderr, status.
+local function run(args, input)
+  local words = {}
+  for i, word in ipairs(args) do words[i] = quote(word) end
+  local stdin = input and write("stdin", input) or "/dev/null"
+  local pipe = assert(io.popen((
+    "if command -v timeout >/dev/null; then t='timeout 20'; fi; " ..
+    "LUA_PATH=%s\"$LUA_PATH\" $t %s %s %s <%s 2>%s/stderr; echo \"exit $?\""):format(
+      quote(scratch .. "/?.lua;"), interpreter(), command, table.concat(words, " "), stdin,
+      scratch)))
+  local output = pipe:read("*a")
+  pipe:close()
+  local file = assert(io.open(scratch .. "/stderr"))
+  local errors = file:read("*a")
+  file:close()
+  local text, status = output:match("^(.*)exit (%d+)\n$")
+  return text, errors, tonumber(status)
+end
+
+local function run_code(code)
+  return run { write("script.lua", code) }
+end
+
+--- A script that prints `expected`, nothing on stderr, and ends with 0.
+local function script_it(title, expected, code)
+  it(title, function()
+    local output, errors, status = run_code(code)
+    assert.equal("", errors)
+    assert.equal(expected, output)
+    assert.equal(0, status)
+  end)
+end
+
+describe("bin/tide", function()
+  setup(function()
+    scratch = os.tmpname()
+    os.remove(scratch)
+    os.execute("mkdir " .. scratch)
+  end)
+  teardown(function() os.execute("rm -r " .. scratch) end)
+
+  it("gives the script its arguments, as Lua does", function()
+    local name = write("script.lua", [[
+      print(select("#", ...), ...)
+      print(arg[0] == debug.getinfo(1, "S").source:sub(2), arg[1], arg[2], #arg, arg[-1] ~= nil)]])
+    local output, _, status = run { name, "one", "-e", "--" }
+    assert.equal("3\tone\t-e\t--\ntrue\tone\t-e\t3\ttrue\n", output)
+    assert.equal(0, status)
+    assert.equal("0\ntrue\tnil\tnil\t0\ttrue\n", (run { "--", name }))
+  end)
+
+  it("-e runs code, in order, before the script; -v prints the version", function()
+    assert.equal("1\n2\n", (run { "-e", "print(1)", "-eprint(2)" }))
+    local name = write("script.lua", "print(x, ...)")
+    assert.equal("5\targ\n", (run { "-e", "x = 5", name, "arg" }))
+    assert.equal("late\n", (run { "-e", "require 'tide'.sleep(0.001) print 'late'" }))
+    local output, _, status = run { "-v" }
+    assert.matches("^" .. tide._VERSION:gsub("%.", "%%."), output)
+    assert.equal(0, status)
+    assert.matches("\n1\n$", (run { "-v", "-e", "print(1)" }))
+  end)
+
+  it("- runs standard input", function()
+    assert.equal("in\ta\n", (run({ "-", "a" }, "print('in', ...)")))
+    assert.equal("a\n", (run({ "-", "a" }, "#!/usr/bin/env tide\nprint(...)")))
+  end)
+
+  it("a first line with # is skipped", function()
+    assert.equal("ran\n", (run_code "#!/usr/bin/env tide\nprint 'ran'"))
+  end)
+
+  it("tells its usage with status 1 for what it does not know", function()
+    for _, args in ipairs { {}, { "-x" }, { "-e" }, { "--help" } } do
+      local output, errors, status = run(args)
+      assert.equal("", output)
+      assert.matches("usage: tide", errors)
+      assert.equal(1, status)
+    end
+  end)
+
+  it("a missing file, a syntax error: status 1 and a message", function()
+    local _, errors, status = run { scratch .. "/missing.lua" }
+    assert.matches("tide: .*missing.lua", errors)
+    assert.equal(1, status)
+    _, errors, status = run_code "x = = 1"
+    assert.matches("tide: .*script.lua:1:.*'='", errors)
+    assert.equal(1, status)
+    _, errors, status = run { "-e", "x = = 1" }
+    assert.matches("%(command line%):1:", errors)
+    assert.equal(1, status)
+    local output
+    output, _, status = run { "-e", "error 'first'", "-e", "print 'second'" }
+    assert.equal("", output)
+    assert.equal(1, status)
+  end)
+
+  it("an uncaught error has a traceback and status 1", function()
+    local output, errors, status = run_code [[
+      local tide = require "tide"
+      local function inner() tide.sleep(0.001) error "oops" end
+      print "before"
+      inner()]]
+    assert.equal("before\n", output)
+    assert.matches("tide: .*script.lua:2: oops\nstack traceback:\n", errors)
+    assert.matches("script.lua:4:", errors)
+    assert.equal(1, status)
+  end)
+
+  it("error objects are told by __tostring, others by what they are", function()
+    local _, errors, status = run_code [[
+      error(setmetatable({}, { __tostring = function() return "text" end }))]]
+    assert.matches("^tide: text", errors)
+    assert.equal(1, status)
+    for code, pattern in pairs {
+      ["error()"] = "^tide: .*no error object",
+      ["error(nil)"] = "^tide: .*no error object",
+      ["error({})"] = "^tide: .*table",
+      ["error(42)"] = "^tide: .*42",
+      ["error(setmetatable({}, {__tostring = error}))"] = "^tide: ",
+      ["require 'tide'.timeout(0.001, require 'tide'.sleep, 1)"] = "^tide: TimeoutError",
+    } do
+      _, errors, status = run_code(code)
+      assert.matches(pattern, errors)
+      assert.equal(1, status)
+    end
+  end)
+
+  it("output is flushed and status 0 when tasks are left; they are cancelled", function()
+    local output, errors, status = run_code [[
+      local tide = require "tide"
+      tide.task(function()
+        tide.finally(function() tide.sleep(100) end, function() print "cleanup" end)
+      end)
+      tide.sleep(0)
+      print "end"]]
+    assert.equal("end\ncleanup\n", output)
+    assert.equal("", errors)
+    assert.equal(0, status)
+  end)
+
+  it("a failed task that nobody awaited is told on stderr", function()
+    local _, errors, status = run_code [[
+      local tide = require "tide"
+      tide.task(error, "unseen", 0)
+      tide.sleep(0.001)]]
+    assert.matches("tide: task%-%d+ failed and nobody awaited it: unseen", errors)
+    assert.equal(0, status)
+  end)
+
+  script_it("the script is the main task; tide.run runs in place",
+    "true\ntrue\n1\tnil\ntrue\nfalse\toops\n", [[
+    local tide = require "tide"
+    local main = tide.current_task()
+    print(main ~= nil)
+    tide.run(function(...)
+      print(tide.current_task() == main)
+      print(...)
+      tide.sleep(0)
+    end, 1, nil)
+    tide.run(tide.run, function() tide.sleep(0) print(tide.current_task() == main) end)
+    print(pcall(tide.run, error, "oops", 0))]])
+
+  script_it("tide.run in another task is refused as ever", "false\ttrue\n", [[
+    local tide = require "tide"
+    local ok, err = tide.task(function() return pcall(tide.run, print) end):await()
+    print(ok, err:match("cannot be called while the loop runs") ~= nil)]])
+
+  script_it("coroutine and pcall are tide's: they can await",
+    "1\n2\nfalse\toops\ntrue\tx\nfalse\thandled oops\n", [[
+    local tide = require "tide"
+    local gen = coroutine.wrap(function()
+      for i = 1, 2 do
+        tide.sleep(0)
+        coroutine.yield(i)
+      end
+    end)
+    print(gen())
+    print(gen())
+    print(pcall(function() tide.sleep(0) error("oops", 0) end))
+    print(pcall(tide.sleep, 0, "x"))
+    local function handle(e) return "handled " .. e end
+    print(xpcall(function() tide.sleep(0) error("oops", 0) end, handle))]])
+
+  script_it("a wrap that fails raises, and on 5.4 close works", "false\ntrue\tdead\n", [[
+    print((pcall(coroutine.wrap(function() error("x", 0) end))))
+    local co = coroutine.create(function() coroutine.yield() end)
+    coroutine.resume(co)
+    if coroutine.close then print(coroutine.close(co), coroutine.status(co))
+    else print("true\tdead") end]])
+
+  script_it("coroutine.running and status are as a script expects", "thread\tfalse\nrunning\n", [[
+    local co, main = coroutine.running()
+    print(type(co), main or false)
+    print(coroutine.status(co))]])
+
+  it("a module may await while it is required", function()
+    write("awaits.lua", [[
+      local tide = require "tide"
+      loads = (loads or 0) + 1
+      tide.sleep(0.005)
+      return { name = ..., value = tide.sleep(0, "loaded") }]])
+    local output, errors = run_code [[
+      local tide = require "tide"
+      local a, b = tide.task(require, "awaits"), tide.task(require, "awaits")
+      local first, second = a:await(), b:await()
+      print(first == second, first.name, first.value, loads)
+      print(require "awaits" == first, package.loaded.awaits == first)]]
+    assert.equal("", errors)
+    assert.equal("true\tawaits\tloaded\t1\ntrue\ttrue\n", output)
+  end)
+
+  it("a module that fails, or whose loading is cancelled, can be required again", function()
+    write("fails.lua", [[
+      loads = (loads or 0) + 1
+      require "tide".sleep(0.002)
+      if loads < 3 then error("fails " .. loads, 0) end
+      return loads]])
+    local output, errors = run_code [[
+      local tide = require "tide"
+      local a = tide.task(function() return pcall(require, "fails") end)
+      local b = tide.task(function() return pcall(require, "fails") end)
+      print(a:await())
+      print(b:await())
+      local c = tide.task(require, "fails")
+      tide.sleep(0)
+      c:cancel()
+      print(tide.is_cancelled(select(2, pcall(c.await, c))))
+      print((require "fails"))]]
+    assert.equal("", errors)
+    assert.equal("false\tfails 1\nfalse\tfails 2\ntrue\n4\n", output)
+  end)
+
+  it("modules that require each other are an error, in one task and in two", function()
+    write("ring1.lua", "require 'tide'.sleep(0.001) require 'ring2' return 1")
+    write("ring2.lua", "require 'tide'.sleep(0.001) require 'ring1' return 2")
+    local output = run_code [[
+      local tide = require "tide"
+      print(pcall(require, "ring1"))
+      local a = tide.task(function() return pcall(require, "ring1") end)
+      local b = tide.task(function() return pcall(require, "ring2") end)
+      print((a:await()), (b:await()))]]
+    assert.matches("^false\t.*loop or previous error loading module 'ring1'", output)
+    assert.matches("\nfalse\tfalse\n$", output)
+  end)
+
+  it("require is as Lua's for what is not there, preloaded, false or nil", function()
+    write("nothing.lua", "count = (count or 0) + 1")
+    write("sets.lua", "package.loaded[...] = 'set'")
+    local output, errors = run_code [[
+      local ok, err = pcall(require, "not.there")
+      print(ok, err:match("module 'not.there' not found:") ~= nil,
+        err:match("not/there.lua") ~= nil,
+        err:match("package.preload%['not.there'%]") ~= nil)
+      package.preload.pre = function(...) return ... end
+      print((require "pre"))
+      print((require "nothing"), (require "nothing"), count)
+      print((require "sets"))
+      print(pcall(require))]]
+    assert.equal("", errors)
+    local lines = {}
+    for line in output:gmatch("[^\n]+") do lines[#lines + 1] = line end
+    assert.equal("false\ttrue\ttrue\ttrue", lines[1])
+    assert.equal("pre", lines[2])
+    assert.equal("true\ttrue\t1", lines[3])
+    assert.equal("set", lines[4])
+    assert.matches("^false\t.*string expected", lines[5])
+  end)
+
+  it("tide.exit(code) runs the cleanup of all tasks, from any place", function()
+    local cleanup = [[
+      local tide = require "tide"
+      tide.task(function()
+        tide.finally(function() tide.sleep(100) end, function() tide.sleep(0.001) print "task" end)
+      end)
+      tide.sleep(0)
+      tide.finally(function() %s print "not here" end, function() tide.sleep(0) print "main" end)]]
+    for _, leave in ipairs {
+      "tide.exit(7)",
+      "pcall(tide.exit, 7) tide.sleep(0)",
+      "tide.task(tide.exit, 7) tide.sleep(10)",
+      "tide.loop():call_soon(tide.exit, 7) tide.sleep(10)",
+      "coroutine.wrap(function() tide.exit(7) end)()",
+    } do
+      local output, errors, status = run_code(cleanup:format(leave))
+      assert.equal("", errors)
+      assert.equal("main\ntask\n", output)
+      assert.equal(7, status)
+    end
+    assert.equal(0, (select(3, run_code "require 'tide'.exit()")))
+    local _, errors, status = run_code "require 'tide'.exit('x')"
+    assert.matches("script.lua:1: bad argument #1 to 'tide.exit'", errors)
+    assert.equal(1, status)
+  end)
+
+  it("Ctrl-C runs the cleanup and ends with status 130", function()
+    local output, errors, status = run_code [[
+      local tide = require "tide"
+      tide.finally(function()
+        io.popen("kill -INT $PPID"):close()
+        tide.sleep(100)
+      end, function() tide.sleep(0.001) print "cleanup" end)]]
+    assert.equal("cleanup\n", output)
+    assert.equal("tide: interrupted\n", errors)
+    assert.equal(130, status)
+  end)
+
+  it("os.exit in a script keeps its meaning", function()
+    assert.equal(3, (select(3, run_code "os.exit(3)")))
+    assert.equal(3, (select(3, run_code "require 'tide'.sleep(0) os.exit(3, true)")))
+  end)
+end)

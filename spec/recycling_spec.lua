@@ -1,0 +1,155 @@
+local tide = require "tide"
+local testing = require "tide.testing"
+
+local pcall = tide.pcall
+local is_jit = rawget(_G, "jit") ~= nil
+
+local function task_it(title, fn)
+  it(title, function() testing.run(fn) end)
+end
+
+local function threads(n)
+  local seen, distinct = {}, 0
+  for _ = 1, n do
+    local task = tide.task(function() return (coroutine.running()) end)
+    local thread = task:await()
+    if not seen[thread] then
+      seen[thread] = true
+      distinct = distinct + 1
+    end
+  end
+  return distinct
+end
+
+describe("a finished coroutine", function()
+  task_it("is used again, stats().recycled grows", function()
+    tide.task(function() end):await()
+    local before = tide.stats().recycled
+    for _ = 1, 10 do tide.task(function() tide.sleep(0) end):await() end
+    assert.equal(before + 10, tide.stats().recycled)
+  end)
+
+  task_it("that user code may hold is not used again", function()
+    assert.equal(20, threads(20))
+  end)
+
+  task_it("held by way of a pcall it is not used again", function()
+    local seen = {}
+    for _ = 1, 20 do
+      local thread = tide.task(function()
+        local _, running = pcall(function() return (coroutine.running()) end)
+        return running
+      end):await()
+      assert.is_nil(seen[thread])
+      seen[thread] = true
+    end
+  end)
+
+  task_it("held by way of a tide.coroutine's running it is not used again", function()
+    local seen = {}
+    for _ = 1, 20 do
+      local thread = tide.task(function() return (tide.coroutine.running()) end):await()
+      assert.is_nil(seen[thread])
+      seen[thread] = true
+    end
+  end)
+
+  task_it("of a failed task works for others, tracebacks stay the failed one's", function()
+    local tasks = {}
+    for i = 1, 20 do
+      local function fails_here() error("failure " .. i, 0) end
+      tasks[i] = tide.task(function() tide.sleep(0) fails_here() end)
+    end
+    tide.sleep(1)
+    for i = 1, 20 do assert.equal(i, tide.task(function() return tide.sleep(0, i) end):await()) end
+    for i = 1, 20 do
+      assert.same({ false, "failure " .. i }, { pcall(tasks[i].await, tasks[i]) })
+      assert.matches("recycling_spec.lua", tasks[i]:traceback())
+    end
+  end)
+
+  task_it("does not keep locals, arguments and results of the task alive", function()
+    local weak = setmetatable({}, { __mode = "v" })
+    tide.task(function(argument)
+      local locally = {}
+      weak[1], weak[2] = argument, locally
+      weak[3] = {}
+      return weak[3]
+    end, {}):await()
+    tide.task(function() end):await()
+    for _ = 1, 3 do collectgarbage() end
+    assert.same({}, weak)
+  end)
+
+  task_it("of a deep and wide task is small again or at least right", function()
+    local function deep(n) if n == 0 then return 0 end return 1 + deep(n - 1) end
+    for _ = 1, 3 do
+      assert.equal(5000, tide.task(deep, 5000):await())
+      local results = { tide.task((unpack or table.unpack), { 1, 2, 3 }, 1, 200):await() }
+      assert.equal(3, #results)
+    end
+  end)
+
+  task_it("has no scope, cancel or name left from before", function()
+    local first = tide.task(function() tide.sleep(10) end):set_name("first")
+    tide.sleep(0)
+    first:cancel("reason")
+    pcall(first.await, first)
+    for _ = 1, 5 do
+      local task = tide.task(function()
+        tide.sleep(1)
+        return tide.current_task():cancelling()
+      end)
+      assert.matches("^task%-%d+$", task:get_name())
+      assert.equal(0, task:await())
+    end
+  end)
+
+  task_it("is kept up to 1,024: 3,000 at once and then again", function()
+    for _ = 1, 2 do
+      local tasks, sum = {}, 0
+      for i = 1, 3000 do tasks[i] = tide.task(function() tide.sleep(1) return 1 end) end
+      for i = 1, 3000 do sum = sum + tasks[i]:await() end
+      assert.equal(3000, sum)
+    end
+    local before = tide.stats().recycled
+    local tasks = {}
+    for i = 1, 2000 do tasks[i] = tide.task(function() end) end
+    for i = 1, 2000 do tasks[i]:await() end
+    assert.equal(1024, tide.stats().recycled - before)
+  end)
+
+  if not is_jit then -- there a hook is the state's, and so everybody's
+    task_it("has the hook of its spawner, not of the task before", function()
+      local lines = 0
+      tide.task(function() debug.sethook(function() lines = lines + 1 end, "l") end):await()
+      lines = 0
+      tide.task(function()
+        local x = 1
+        return x
+      end):await()
+      assert.equal(0, lines)
+      local function count() return (select(3, debug.gethook())) or 0 end
+      debug.sethook(function() end, "", 1000000)
+      local task = tide.task(count)
+      debug.sethook()
+      assert.equal(1000000, task:await())
+      assert.equal(0, tide.task(count):await())
+    end)
+  end
+
+  if setfenv then -- 5.1 and LuaJIT: each coroutine has its own globals
+    task_it("has the globals of its spawner, not of the task before", function()
+      local other = setmetatable({ marker = "other" }, { __index = _G })
+      tide.task(function() setfenv(0, other) end):await()
+      for _ = 1, 3 do
+        assert.is_nil(tide.task(function() return getfenv(0).marker end):await())
+      end
+      local task = tide.task(function()
+        setfenv(0, other)
+        return tide.task(function() return getfenv(0).marker end)
+      end)
+      assert.equal("other", task:await():await())
+    end)
+  end
+end)

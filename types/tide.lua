@@ -1,0 +1,550 @@
+---@meta tide
+
+--- tide: asyncio for Lua. Seconds are numbers; points in time are seconds on the
+--- clock of `tide.loop():time()`. Whatever is marked async raises
+--- CancelledError when a scope around it is cancelled.
+---@class tide
+---@field _VERSION string since 0.1.0
+local tide = {}
+
+---What can be called: a function, or a table with `__call`.
+---@alias tide.Callable fun(...): ...
+
+-- Errors
+
+---What tide raises. Since 0.1.0.
+---@class tide.Error
+---@field message? string
+---@field reason? any what was given to `cancel`
+---@field code? any
+---@field cause? any
+---@field errors? any[]
+---@field traceback? string
+
+---A class of errors: call it with a message or a table of fields to make one.
+---@class tide.ErrorClass
+---@field name string
+---@overload fun(message: string|table): tide.Error
+
+---The scope is cancelled; `reason`. Let it pass. Since 0.1.0.
+---@class tide.CancelledError: tide.Error
+---@type tide.ErrorClass
+tide.CancelledError = nil
+
+---A deadline passed. Since 0.1.0.
+---@class tide.TimeoutError: tide.Error
+---@type tide.ErrorClass
+tide.TimeoutError = nil
+
+---A scope without a function was cancelled; `reason`. Since 0.1.0.
+---@class tide.ScopeCancelled: tide.Error
+---@type tide.ErrorClass
+tide.ScopeCancelled = nil
+
+---The object is not in a state for this. Since 0.1.0.
+---@class tide.InvalidStateError: tide.Error
+---@type tide.ErrorClass
+tide.InvalidStateError = nil
+
+---Nothing can wake the main task any more. Since 0.1.0.
+---@class tide.DeadlockError: tide.Error
+---@type tide.ErrorClass
+tide.DeadlockError = nil
+
+---The task went on after its cancellation and was given up. Since 0.1.0.
+---@class tide.AbandonedError: tide.Error
+---@type tide.ErrorClass
+tide.AbandonedError = nil
+
+---`run` was ended by the interrupt key. Since 0.1.0.
+---@class tide.Interrupted: tide.Error
+---@type tide.ErrorClass
+tide.Interrupted = nil
+
+---Several errors: `errors`. Not raised yet. Since 0.1.0.
+---@class tide.ErrorGroup: tide.Error
+---@type tide.ErrorClass
+tide.ErrorGroup = nil
+
+---A failure of the operating system: `code`. Not raised yet. Since 0.1.0.
+---@class tide.OSError: tide.Error
+---@type tide.ErrorClass
+tide.OSError = nil
+
+---A process failed. Not raised yet. Since 0.1.0.
+---@class tide.ProcessError: tide.Error
+---@type tide.ErrorClass
+tide.ProcessError = nil
+
+---The queue was shut down. Not raised yet. Since 0.1.0.
+---@class tide.QueueShutDown: tide.Error
+---@type tide.ErrorClass
+tide.QueueShutDown = nil
+
+---The barrier is broken. Not raised yet. Since 0.1.0.
+---@class tide.BrokenBarrierError: tide.Error
+---@type tide.ErrorClass
+tide.BrokenBarrierError = nil
+
+---The owner of the lock ended. Not raised yet. Since 0.1.0.
+---@class tide.BrokenLockError: tide.Error
+---@type tide.ErrorClass
+tide.BrokenLockError = nil
+
+---Whether `err` is an error of that class. Since 0.1.0.
+---@param err any
+---@param class tide.ErrorClass
+---@return boolean
+function tide.is(err, class) end
+
+---Whether `err` is a CancelledError. Since 0.1.0.
+---@param err any
+---@return boolean
+function tide.is_cancelled(err) end
+
+-- Running
+
+---Runs `fn(...)` as the main task; returns its results or raises its error, when
+---all that it started has ended. What is left is cancelled, and awaited for
+---`Loop:set_grace` seconds. Raises Interrupted, DeadlockError; a string if the
+---loop runs, or a host steps it. Since 0.1.0.
+---@param fn tide.Callable
+---@param ... any
+---@return any ...
+function tide.run(fn, ...) end
+
+---Ends the process with `code` (0), in `run` after the cleanup of all tasks.
+---Raises CancelledError where it is called in a task. Since 0.1.0.
+---@async
+---@param code? integer
+function tide.exit(code) end
+
+---Schedules `fn(...)`; runs nothing itself. Since 0.1.0.
+---@param fn tide.Callable
+---@param ... any
+---@return tide.Task
+function tide.task(fn, ...) end
+
+---The task that runs; nil in callbacks and in the main program. Since 0.1.0.
+---@return tide.Task?
+function tide.current_task() end
+
+---The unfinished tasks. Since 0.1.0.
+---@return tide.Task[]
+function tide.all_tasks() end
+
+---Waits, then returns `result`. 0 or less: one turn; `math.huge`: for ever.
+---Since 0.1.0.
+---@async
+---@generic T
+---@param seconds number
+---@param result? T
+---@return T
+function tide.sleep(seconds, result) end
+
+---Waits for the host's next step; in `run` for the next turn. Since 0.1.0.
+---@async
+function tide.next_tick() end
+
+---Suspends the task until `wake(...)` is called; returns what that was given.
+---`fn` starts what is to be waited for, cannot await, and returns a function
+---that aborts it (false from that: cannot be aborted) or nothing. Since 0.1.0.
+---@async
+---@param fn fun(wake: fun(...): boolean): (fun(): boolean?)?
+---@return any ...
+function tide.park(fn) end
+
+---Counts of the runtime. Since 0.1.0.
+---@return tide.Stats
+function tide.stats() end
+
+---@class tide.Stats
+---@field tasks integer unfinished
+---@field ready integer of these, waiting for their turn
+---@field sleeping integer of these, asleep
+---@field timers integer sleeps, deadlines, delayed calls
+---@field handles integer open handles
+---@field wakers integer parks that wait for their wake
+---@field spawned integer tasks so far
+---@field switches integer resumes so far
+---@field turns integer so far
+---@field polls integer so far
+---@field recycled integer coroutines used again so far
+
+-- Scopes
+
+---Calls `fn(...)` here, under a deadline: its results, or raises TimeoutError.
+---Without `fn`, Lua 5.4.3 and later: a scope for `local x <close> =`. Since 0.1.0.
+---@async
+---@param seconds number
+---@param fn tide.Callable
+---@param ... any
+---@return any ...
+---@overload fun(seconds: number): tide.Scope
+function tide.timeout(seconds, fn, ...) end
+
+---The same with a point in time. Since 0.1.0.
+---@async
+---@param when number
+---@param fn tide.Callable
+---@param ... any
+---@return any ...
+---@overload fun(when: number): tide.Scope
+function tide.timeout_at(when, fn, ...) end
+
+---Calls `fn(...)` here: true and its results, or false if `seconds` passed.
+---Since 0.1.0.
+---@async
+---@param seconds number
+---@param fn tide.Callable
+---@param ... any
+---@return boolean in_time
+---@return any ...
+function tide.move_on_after(seconds, fn, ...) end
+
+---Waits for a task or calls a function, for at most `seconds`; raises
+---TimeoutError. At the deadline a task is cancelled and its end awaited; a value
+---that it returns anyway wins. A function is not called when `seconds` <= 0.
+---Since 0.1.0.
+---@async
+---@param aw tide.Task|tide.Callable
+---@param seconds number
+---@return any ...
+function tide.wait_for(aw, seconds) end
+
+---@class tide.ScopeOptions
+---@field deadline? number a point in time
+---@field shield? boolean cancels from outside wait
+
+---Calls `fn(scope, ...)`: true and its results, or false and the reason if this
+---scope's cancellation ended it. Since 0.1.0.
+---@async
+---@param options tide.ScopeOptions
+---@param fn fun(scope: tide.Scope, ...): ...
+---@param ... any
+---@return boolean completed
+---@return any ... results or reason
+---@overload fun(fn: (fun(scope: tide.Scope, ...): ...), ...): boolean, ...
+---@overload fun(options: tide.ScopeOptions): tide.Scope
+function tide.scope(options, fn, ...) end
+
+---A function: calls it here; cancels from outside wait until it returned. A
+---task: waits for it; a cancel ends only the waiting. Since 0.1.0.
+---@async
+---@param aw tide.Task|tide.Callable
+---@param ... any
+---@return any ...
+function tide.shield(aw, ...) end
+
+---Calls `fn(...)`, then `cleanup(err)`, shielded, whatever happened; the results
+---or the error of `fn` pass on. Since 0.1.0.
+---@async
+---@param fn tide.Callable
+---@param cleanup fun(err: any)
+---@param ... any
+---@return any ...
+function tide.finally(fn, cleanup, ...) end
+
+---The innermost scope that the task has open. Since 0.1.0.
+---@return tide.Scope?
+function tide.current_scope() end
+
+-- Coroutines
+
+---Lua's coroutine library, whose coroutines may await. Since 0.1.0.
+---@class tide.coroutine
+tide.coroutine = {}
+
+---Since 0.1.0.
+---@param fn function
+---@return thread
+function tide.coroutine.create(fn) end
+
+---Since 0.1.0.
+---@async
+---@param co thread
+---@param ... any
+---@return boolean ok
+---@return any ...
+function tide.coroutine.resume(co, ...) end
+
+---Since 0.1.0.
+---@async
+---@param ... any
+---@return any ...
+function tide.coroutine.yield(...) end
+
+---One that awaits is "normal". Since 0.1.0.
+---@param co thread
+---@return "running"|"suspended"|"normal"|"dead"
+function tide.coroutine.status(co) end
+
+---Since 0.1.0.
+---@param fn function
+---@return fun(...): ...
+function tide.coroutine.wrap(fn) end
+
+---Since 0.1.0.
+---@return thread? running
+---@return boolean? ismain
+function tide.coroutine.running() end
+
+---Only where Lua has it. Since 0.1.0.
+---@param co? thread
+---@return boolean
+function tide.coroutine.isyieldable(co) end
+
+---Only where Lua has it. Since 0.1.0.
+---@param co thread
+---@return boolean ok
+---@return any err
+function tide.coroutine.close(co) end
+
+---The same as `tide.pcall`. Since 0.1.0.
+---@async
+---@param fn tide.Callable
+---@param ... any
+---@return boolean ok
+---@return any ...
+function tide.coroutine.pcall(fn, ...) end
+
+---The same as `tide.xpcall`. Since 0.1.0.
+---@async
+---@param fn tide.Callable
+---@param handler fun(err: any): any
+---@param ... any
+---@return boolean ok
+---@return any ...
+function tide.coroutine.xpcall(fn, handler, ...) end
+
+---Lua's; on PUC 5.1 one in which tasks can await. Since 0.1.0.
+---@async
+---@param fn tide.Callable
+---@param ... any
+---@return boolean ok
+---@return any ...
+function tide.pcall(fn, ...) end
+
+---Lua's; on PUC 5.1 one in which tasks can await. Since 0.1.0.
+---@async
+---@param fn tide.Callable
+---@param handler fun(err: any): any
+---@param ... any
+---@return boolean ok
+---@return any ...
+function tide.xpcall(fn, handler, ...) end
+
+-- Task
+
+---Since 0.1.0.
+---@class tide.Task
+local Task = {}
+
+---Waits for its end; its results, or raises its error. A cancelled awaiter that
+---is the last cancels the task and waits for its end. Since 0.1.0.
+---@async
+---@return any ...
+function Task:await() end
+
+---Cancels it; true unless it had ended. Since 0.1.0.
+---@param reason? any the CancelledError's `reason`
+---@return boolean
+function Task:cancel(reason) end
+
+---Whether it ended cancelled. Since 0.1.0.
+---@return boolean
+function Task:cancelled() end
+
+---How often `cancel` was called. Since 0.1.0.
+---@return integer
+function Task:cancelling() end
+
+---Takes one `cancel` back; how many are left. Since 0.1.0.
+---@return integer
+function Task:uncancel() end
+
+---Whether it has ended. Since 0.1.0.
+---@return boolean
+function Task:done() end
+
+---Its results, or raises its error; InvalidStateError before its end. Since 0.1.0.
+---@return any ...
+function Task:result() end
+
+---The error it failed with, or nil; raises CancelledError, or InvalidStateError
+---before its end. Since 0.1.0.
+---@return any
+function Task:exception() end
+
+---Since 0.1.0.
+---@return string
+function Task:get_name() end
+
+---Since 0.1.0.
+---@param name string
+---@return tide.Task self
+function Task:set_name(name) end
+
+---`fn(task)` is called from the loop after the end; it cannot await. Since 0.1.0.
+---@param fn fun(task: tide.Task)
+function Task:add_done_callback(fn) end
+
+---Since 0.1.0.
+---@param fn fun(task: tide.Task)
+---@return integer removed
+function Task:remove_done_callback(fn) end
+
+---Where it is, or where it failed. Since 0.1.0.
+---@return string?
+function Task:traceback() end
+
+-- Scope
+
+---Since 0.1.0.
+---@class tide.Scope
+---@field deadline? number a point in time, or nil; setting it is `reschedule`
+---@field shield boolean while true, cancels from outside wait
+local Scope = {}
+
+---Cancels what runs inside; false if the scope was over. Since 0.1.0.
+---@param reason? any
+---@return boolean
+function Scope:cancel(reason) end
+
+---Whether its deadline passed. Since 0.1.0.
+---@return boolean
+function Scope:expired() end
+
+---Whether it was cancelled, by a call or its deadline. Since 0.1.0.
+---@return boolean
+function Scope:cancel_called() end
+
+---Whether a cancellation ended at its edge. Since 0.1.0.
+---@return boolean
+function Scope:cancelled_caught() end
+
+---Moves the deadline; nil: none. InvalidStateError if it is closed, expired or
+---cancelled. Since 0.1.0.
+---@param when? number
+function Scope:reschedule(when) end
+
+-- Loop
+
+---The loop of this Lua state. Since 0.1.0.
+---@return tide.Loop
+function tide.loop() end
+
+---What the exception handler gets.
+---@class tide.Report
+---@field message string
+---@field error? any
+---@field task? tide.Task
+---@field traceback? string
+
+---Since 0.1.0.
+---@class tide.Loop
+---@field slow_callback_duration number seconds; longer is reported in debug mode
+local Loop = {}
+
+---Seconds on a monotonic clock. Since 0.1.0.
+---@return number
+function Loop:time() end
+
+---Calls `fn(...)` in the next turn; it cannot await. Since 0.1.0.
+---@param fn tide.Callable
+---@param ... any
+---@return tide.Handle
+function Loop:call_soon(fn, ...) end
+
+---Since 0.1.0.
+---@param seconds number
+---@param fn tide.Callable
+---@param ... any
+---@return tide.Handle
+function Loop:call_later(seconds, fn, ...) end
+
+---Since 0.1.0.
+---@param when number
+---@param fn tide.Callable
+---@param ... any
+---@return tide.Handle
+function Loop:call_at(when, fn, ...) end
+
+---Since 0.1.0.
+---@return boolean
+function Loop:is_running() end
+
+---Since 0.1.0.
+---@return boolean
+function Loop:is_closed() end
+
+---Drops unfinished tasks. An error while the loop runs. Since 0.1.0.
+function Loop:close() end
+
+---For hosts: turns until nothing is ready or `budget` seconds (0: one turn) are
+---spent, then looks for events. True if work is ready. Since 0.1.0.
+---@param budget? number
+---@return boolean
+function Loop:step(budget) end
+
+---A descriptor to poll, or nil. Since 0.1.0.
+---@return integer?
+function Loop:fd() end
+
+---Seconds until a step is due; `math.huge`: only by the descriptor. Since 0.1.0.
+---@return number
+function Loop:next_timeout() end
+
+---Whether anything can still happen. Since 0.1.0.
+---@return boolean
+function Loop:alive() end
+
+---nil: the default, which prints to stderr. Since 0.1.0.
+---@param fn? fun(report: tide.Report)
+function Loop:set_exception_handler(fn) end
+
+---Since 0.1.0.
+---@return fun(report: tide.Report)?
+function Loop:get_exception_handler() end
+
+---Since 0.1.0.
+---@param on boolean
+function Loop:set_debug(on) end
+
+---Since 0.1.0.
+---@return boolean
+function Loop:get_debug() end
+
+---false: awaiting in the main program is an error. Since 0.1.0.
+---@param on boolean
+function Loop:set_blocking(on) end
+
+---SIGINT cancels the main task. Since 0.1.0.
+---@param on boolean
+---@return true? ok
+---@return string? message
+---@return string? code "EBUSY", "ENOTSUP"
+function Loop:set_interrupt(on) end
+
+---How long `run` waits for what it cancelled: 5 seconds. Since 0.1.0.
+---@param seconds number
+function Loop:set_grace(seconds) end
+
+-- Handle
+
+---A call that the loop will make. Since 0.1.0.
+---@class tide.Handle
+local Handle = {}
+
+---It will not be called. Since 0.1.0.
+function Handle:cancel() end
+
+---Since 0.1.0.
+---@return boolean
+function Handle:cancelled() end
+
+---Its point in time. Since 0.1.0.
+---@return number
+function Handle:when() end
+
+return tide
