@@ -182,7 +182,7 @@ static int refuse(lua_State *L, tideL_state *S, const char *function) {
 
 /* Finalisers run with hooks off, on every Lua, and nothing else tells them from
  * other code: a hook that does not come is the sign. Only the main program asks,
- * before it waits. */
+ * before it waits, runs or closes the loop. */
 static void on_hook(lua_State *L, lua_Debug *ar) {
   tideL_state *S;
   (void)ar;
@@ -198,7 +198,8 @@ static int nothing(lua_State *L) {
   return 0;
 }
 
-static bool in_finaliser(lua_State *L, tideL_state *S) {
+bool tideL_infinaliser(lua_State *L) {
+  tideL_state *S = tideL_get(L);
   lua_Hook hook = lua_gethook(L);
   int mask = lua_gethookmask(L), count = lua_gethookcount(L);
   luaL_checkstack(L, 4, NULL);
@@ -231,7 +232,7 @@ tide_task *tideL_entertask(lua_State *L, tideL_state *S, const char *function) {
   if (S->hosted || !S->blocking)
     tideL_error(L, "'%s' cannot wait in the main program: %s", function,
                 S->hosted ? "a host steps the loop" : "it must not block");
-  if (in_finaliser(L, S))
+  if (tideL_infinaliser(L))
     tideL_error(L, "'%s' cannot wait in a finaliser", function);
   S->mainthread = L;
   root->coro = L;
@@ -389,8 +390,10 @@ void tideL_checkwoken(lua_State *L, tideL_state *S, tide_task *task) {
 /* Pushes a CancelledError. Each delivery is a new one: a scope knows its own by
  * the scope's id, which the error carries. */
 void tideL_pushcancel(lua_State *L, tideL_state *S, tide_task *task) {
+  const tide_scope *scope = tide_scope_culprit(task->scope);
   tideL_pusherror(L, TIDEL_CANCELLED, NULL);
-  tideL_seterrorscope(L, -1, tide_task_culprit(task));
+  tideL_seterrorscope(L, -1, tide_task_culprit(task),
+                      scope != NULL && scope->flags & TIDE_SCOPE_EXPIRED);
   if (S->debug) {
     tideL_traceback(L, L, NULL);
     lua_setfield(L, -2, "traceback");

@@ -117,7 +117,7 @@ typedef struct tideL_state {
   bool chores;     /* a callback for our own chores is queued */
   bool swallowers; /* a task is to be reported for swallowing */
   bool aborts;     /* a parking is to be aborted */
-  bool hooked;     /* see in_finaliser in await.c */
+  bool hooked;     /* see tideL_infinaliser */
   bool starting;   /* what park starts runs */
   bool dead;       /* lua_close has come so far */
   bool draining;   /* run cancels what is left: failures are reported at once */
@@ -184,7 +184,7 @@ const char *tideL_typename(lua_State *L, int index); /* may push */
 void tideL_tostring(lua_State *L, int index);
 /* The scope that a CancelledError belongs to; 0: none of ours. */
 uint64_t tideL_errorscope(lua_State *L, int index);
-void tideL_seterrorscope(lua_State *L, int index, uint64_t id);
+void tideL_seterrorscope(lua_State *L, int index, uint64_t id, bool expired);
 
 /* ---- await.c ---- */
 
@@ -223,6 +223,8 @@ static inline bool tideL_checkpoint(tideL_state *S, tide_task *task) {
 }
 int tideL_cancel(lua_State *L, tideL_state *S, tide_task *task,
                  const char *function, tideL_finish finish);
+/* Where nothing may wait, nor run or close the loop. Costs a hook call. */
+bool tideL_infinaliser(lua_State *L);
 /* Before a wait is registered: an await that cannot yield leaves no trace. */
 bool tideL_rareyieldable(lua_State *L, const tide_task *task);
 static inline bool tideL_yieldable(lua_State *L, const tide_task *task) {
@@ -313,12 +315,17 @@ void tideL_openscope(lua_State *L);
 /* The value at `index` is the reason of this scope's cancel. */
 void tideL_setreason(lua_State *L, tide_scope *scope, int index);
 void tideL_clearreason(lua_State *L, const tide_scope *scope);
-void tideL_clearreasons(lua_State *L, tide_task *task);
+/* These scopes end without having been left. */
+void tideL_retirescopes(lua_State *L, tide_scope *top);
+/* The same, and frees them: they are detached. */
+void tideL_dropscopes(lua_State *L, tideL_state *S, tide_scope *top);
 void tideL_pushreason(lua_State *L, uint64_t id);
 /* Scopes that a coroutine of tide.coroutine has open leave the task with it and
  * come back with it. */
 void tideL_detachscopes(lua_State *L, tideL_state *S, tide_task *task,
                         tide_scope *base, lua_State *co);
+/* What a suspended coroutine has open, or NULL; it is the caller's now. */
+tide_scope *tideL_takebox(lua_State *L, const tideL_state *S, lua_State *co);
 void tideL_attachscopes(lua_State *L, tideL_state *S, tide_task *task,
                         lua_State *co);
 

@@ -131,6 +131,17 @@ void tideL_close(lua_State *L, tideL_state *S) {
   tideL_disown(L, OWN_LOOPOBJ);
 }
 
+/* Their tasks are no more. upvalues: <own, handles> */
+static void orphan_handles(lua_State *L) {
+  lua_pushnil(L);
+  while (lua_next(L, lua_upvalueindex(2))) {
+    tideL_task *handle = lua_touserdata(L, -1);
+    handle->task = NULL;
+    handle->outcome = OUTCOME_CLOSED;
+    lua_pop(L, 1);
+  }
+}
+
 /* lua_close, or nothing of tide is left: no Lua is called any more. */
 static int state__gc(lua_State *L) {
   tideL_state *S = lua_touserdata(L, 1);
@@ -138,7 +149,9 @@ static int state__gc(lua_State *L) {
   uint32_t fresh = 0;
   S->rt = NULL;
   S->dead = true;
+  S->serial++;
   tideL_lastreports(L, lua_upvalueindex(1));
+  orphan_handles(L);
   if (rt == NULL)
     return 0;
   for (uint32_t slot = 1; slot <= tide_task_slots(rt); slot++) {
@@ -266,7 +279,8 @@ static void push_opener(lua_State *L) {
   lua_newtable(L);
   lua_createtable(L, 0, 2);
   lua_pushvalue(L, -2);
-  lua_pushcclosure(L, state__gc, 1);
+  lua_pushvalue(L, -4);
+  lua_pushcclosure(L, state__gc, 2);
   lua_setfield(L, -2, "__gc");
   lua_pushliteral(L, "tide.state");
   lua_setfield(L, -2, "__name");

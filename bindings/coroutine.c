@@ -97,7 +97,6 @@ static void move_call(lua_State *L, lua_State *co, int nargs) {
 }
 
 tide_task *tideL_spawn(lua_State *L, tideL_state *S, int nargs) {
-  uint32_t serial = S->serial;
   tideL_task *handle = tideL_newtask(L, S);
   tide_task *task;
   lua_State *co;
@@ -105,9 +104,7 @@ tide_task *tideL_spawn(lua_State *L, tideL_state *S, int nargs) {
   if (S->spawning != NULL || !tide_task_pooled(S->rt)) {
     lua_newthread(L);
     fresh = lua_gettop(L);
-  }
-  if (S->serial != serial) /* closed by a finaliser, just now */
-    tideL_error(L, "the loop is closed");
+    }
   task = new_record(L, S);
   if (task->coro == NULL && fresh == 0)
     luaL_error(L, "not enough memory");
@@ -185,8 +182,8 @@ static void end_task(lua_State *T, tideL_state *S, tide_task *task,
     lua_pop(T, 1);
   }
   lua_pop(T, 1);
-  if (task->extra != NULL)
-    tideL_clearreasons(T, task);
+  if (task->scope != NULL)
+    tideL_retirescopes(T, task->scope);
   put_away(T, S, task, co, reusable);
   tide_task_finish(S->rt, task);
 }
@@ -351,17 +348,34 @@ static void expose(lua_State *L, tide_task *task) {
   lua_pop(L, 1);
 }
 
+#if !TIDE_YIELDK
+
+/* In the function of a pcall of 5.1: pushes the coroutine that called it. */
+static bool push_caller(lua_State *L) {
+  bool inner = false;
+  tideL_own(L, OWN_INNER);
+  for (lua_pushthread(L);; inner = true) {
+    lua_pushvalue(L, -1);
+    lua_rawget(L, -3);
+    if (lua_isnil(L, -1))
+      break;
+    lua_replace(L, -2);
+  }
+  lua_pop(L, 1);
+  if (!inner)
+    lua_pop(L, 2);
+  return inner;
+}
+
+#endif
+
 /* What Lua's own returns. A coroutine that user code gets to hold is not used
  * again for another task. */
 static int coroutine_running(lua_State *L) {
   tideL_state *S = tideL_get(L);
 #if !TIDE_YIELDK
-  tideL_own(L, OWN_INNER);
-  lua_pushthread(L);
-  lua_rawget(L, -2);
-  if (!lua_isnil(L, -1))
+  if (push_caller(L))
     return 1;
-  lua_settop(L, 0);
 #endif
   if (S->current != NULL && S->current->coro == L)
     expose(L, S->current);

@@ -55,13 +55,13 @@ uint64_t tideL_errorscope(lua_State *L, int index) {
 }
 
 /* Also the reason and the message are that scope's. */
-void tideL_seterrorscope(lua_State *L, int index, uint64_t id) {
+void tideL_seterrorscope(lua_State *L, int index, uint64_t id, bool expired) {
   index = lua_absindex(L, index);
   tideL_pushreason(L, id);
   if (lua_type(L, -1) == LUA_TSTRING)
     lua_pushfstring(L, "cancelled: %s", lua_tostring(L, -1));
   else
-    lua_pushliteral(L, "cancelled");
+    lua_pushstring(L, expired ? "the deadline passed" : "cancelled");
   lua_setfield(L, index, "message");
   lua_setfield(L, index, "reason");
   lua_pushlightuserdata(L, (void *)&scope_key);
@@ -179,9 +179,14 @@ static void push_where(lua_State *L) {
     return;
   tideL_own(L, OWN_INNER);
   lua_pushthread(L);
-  lua_rawget(L, -2);
-  if (!lua_isthread(L, -1) || !push_line(L, lua_tothread(L, -1), 0))
-    lua_pushliteral(L, "");
+  for (;;) {
+    lua_rawget(L, -2);
+    if (!lua_isthread(L, -1))
+      break;
+    if (push_line(L, lua_tothread(L, -1), 0))
+      return;
+  }
+  lua_pushliteral(L, "");
 }
 
 int tideL_error(lua_State *L, const char *format, ...) {

@@ -24,13 +24,13 @@ static lua_State *check_coroutine(lua_State *L, const char *function) {
 /* ---- links ---- */
 
 static void link(lua_State *L, tideL_state *S, lua_State *co,
-                 tide_scope *base) {
+                 uint64_t base) {
   tideL_own(L, OWN_LINKS);
   lua_pushvalue(L, 1);
   lua_pushthread(L);
   lua_rawset(L, -3);
   lua_pushlightuserdata(L, co);
-  lua_pushlightuserdata(L, base);
+  lua_pushnumber(L, (lua_Number)base);
   lua_rawset(L, -3);
   lua_pop(L, 1);
   S->links++;
@@ -45,12 +45,12 @@ static lua_State *push_resumer(lua_State *T, lua_State *co) {
   return lua_tothread(T, -1);
 }
 
-static tide_scope *unlink_resumer(lua_State *T, tideL_state *S, lua_State *co) {
-  tide_scope *base;
+static uint64_t unlink_resumer(lua_State *T, tideL_state *S, lua_State *co) {
+  uint64_t base;
   tideL_own(T, OWN_LINKS);
   lua_pushlightuserdata(T, co);
   lua_rawget(T, -2);
-  base = lua_touserdata(T, -1);
+  base = (uint64_t)lua_tonumber(T, -1);
   lua_pop(T, 1);
   lua_pushlightuserdata(T, co);
   lua_pushnil(T);
@@ -125,15 +125,26 @@ static tide_task *task_of(lua_State *L, tideL_state *S) {
   return NULL;
 }
 
-/* What co left open is its own while it is suspended, and ends with it. */
+static uint64_t scope_id(const tide_scope *scope) {
+  return scope != NULL ? scope->id : 0;
+}
+
+/* What co left open, inside the scope that was the innermost when it was
+ * resumed, is its own while it is suspended, and ends with it. If co has closed
+ * that one, which was not its own, nothing of its own is left. */
 static void take_scopes(lua_State *L, tideL_state *S, tide_task *task,
-                        tide_scope *base, lua_State *co, int status) {
-  if (task->scope == base)
+                        uint64_t id, lua_State *co, int status) {
+  tide_scope *base = task->scope;
+  if (scope_id(base) == id)
+    return;
+  while (base != NULL && base->id != id)
+    base = base->parent;
+  if (base == NULL && id != 0)
     return;
   if (status == LUA_YIELD)
     tideL_detachscopes(L, S, task, base, co);
   else
-    tide_scope_discard(S->rt, tide_scope_detach(S->rt, task, base));
+    tideL_dropscopes(L, S, tide_scope_detach(S->rt, task, base));
 }
 
 static int give_results(lua_State *L, lua_State *co, int status, int n) {
@@ -214,7 +225,7 @@ static int wait_for_inner(lua_State *L, tideL_state *S, tide_task *task) {
 
 static int resume_as(lua_State *L, tideL_state *S, tide_task *task,
                      lua_State *co, int nargs) {
-  tide_scope *base = task->scope;
+  uint64_t base = scope_id(task->scope);
   unsigned pinned = task->flags & TASK_PINNED;
   lua_State *pinner = S->pinner;
   int status, n;
@@ -300,13 +311,8 @@ static int core_in_task(lua_State *L) {
 static int core_drop_scopes(lua_State *L) {
   tideL_state *S = tideL_get(L);
   lua_State *co = check_coroutine(L, "coroutine.close");
-  if (S->detached > 0 && S->rt != NULL) {
-    tideL_own(L, OWN_DETACHED);
-    lua_pushthread(co);
-    lua_xmove(co, L, 1);
-    lua_pushnil(L);
-    lua_rawset(L, -3);
-  }
+  if (S->detached > 0 && S->rt != NULL)
+    tideL_dropscopes(L, S, tideL_takebox(L, S, co));
   return 0;
 }
 
@@ -325,14 +331,7 @@ static int core_inner_coroutine(lua_State *L) {
   lua_settop(L, 1);
   tideL_own(L, OWN_INNER);
   lua_pushvalue(L, 1);
-  tideL_own(L, OWN_INNER);
   lua_pushthread(L);
-  lua_rawget(L, -2);
-  if (lua_isnil(L, -1)) { /* not in a pcall itself */
-    lua_pop(L, 1);
-    lua_pushthread(L);
-  }
-  lua_remove(L, -2);
   lua_rawset(L, -3);
   lua_settop(L, 1);
   return 1;

@@ -9,6 +9,10 @@ static int open_body(lua_State *L) {
   lua_settop(L, 0);
   lua_pushcfunction(L, luaopen_tide_core);
   lua_call(L, 0, 1);
+  lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
+  lua_pushvalue(L, -2);
+  lua_setfield(L, -2, "tide.core");
+  lua_pop(L, 1);
   lua_getfield(L, -1, "loop"); /* makes the runtime */
   lua_pushvalue(L, -1);
   lua_call(L, 0, 0);
@@ -17,19 +21,33 @@ static int open_body(lua_State *L) {
   return 0;
 }
 
-int tide_open(tide_runtime **out, lua_State *L, const tide_options *options) {
-  tideL_state *S = NULL;
-  *out = NULL;
-  if (options != NULL && options->size < sizeof options->size)
-    return UV_EINVAL;
+/* Nothing is pushed outside of the protected call: on 5.1 that may raise. */
+static int open_protected(lua_State *L, tideL_state **out) {
+#if LUA_VERSION_NUM == 501
+  int status = lua_cpcall(L, open_body, out);
+#else
+  int status;
   if (!lua_checkstack(L, 3))
     return UV_ENOMEM;
   lua_pushcfunction(L, open_body);
-  lua_pushlightuserdata(L, &S);
-  if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
-    lua_pop(L, 1);
-    return UV_ENOMEM;
-  }
+  lua_pushlightuserdata(L, out);
+  status = lua_pcall(L, 1, 0, 0);
+#endif
+  if (status == LUA_OK)
+    return 0;
+  lua_pop(L, 1);
+  return UV_ENOMEM;
+}
+
+int tide_open(tide_runtime **out, lua_State *L, const tide_options *options) {
+  tideL_state *S = NULL;
+  int err;
+  *out = NULL;
+  if (options != NULL && options->size < sizeof options->size)
+    return UV_EINVAL;
+  err = open_protected(L, &S);
+  if (err < 0)
+    return err;
   if (options != NULL && options->size >= sizeof *options &&
       options->no_blocking)
     S->blocking = false;

@@ -328,6 +328,11 @@ static int loop_is_closed(lua_State *L) {
   return 1;
 }
 
+static void refuse_finaliser(lua_State *L, const char *function) {
+  if (tideL_infinaliser(L))
+    tideL_error(L, "'%s' cannot be called in a finaliser", function);
+}
+
 /* Loop:close(): again is fine, while it runs is not */
 static int loop_close(lua_State *L) {
   tideL_state *S = tideL_get(L);
@@ -336,6 +341,7 @@ static int loop_close(lua_State *L) {
     return 0;
   if (tideL_isbusy(S))
     return tideL_error(L, "'Loop:close': the loop is running");
+  refuse_finaliser(L, "Loop:close");
   tideL_reportunseen(L, S);
   tideL_close(L, S);
   return 0;
@@ -346,7 +352,9 @@ static int loop_step(lua_State *L) {
   tideL_state *S = check_loop(L, "Loop:step");
   double budget =
       lua_isnoneornil(L, 2) ? 0 : tideL_checkseconds(L, 2, "Loop:step");
-  int result = tideL_step(S, budget);
+  int result;
+  refuse_finaliser(L, "Loop:step");
+  result = tideL_step(S, budget);
   if (result < 0)
     return tideL_error(L, "'Loop:step': the loop is running");
   lua_pushboolean(L, result > 0);
@@ -517,6 +525,17 @@ static void wind_up(tideL_state *S) {
   S->draining = false;
 }
 
+/* Done callbacks of what ended last have a turn, too, and may start others. */
+static void end_turns(tideL_state *S) {
+  for (int i = 0; i < 3; i++) {
+    wind_up(S);
+    tide_loop_stop(S->rt); /* one turn */
+    tideL_drive(S);
+    if (tide_young_count(S->rt) == 0)
+      break;
+  }
+}
+
 static void leave_process(lua_State *L, const tideL_state *S) {
   lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
   lua_getfield(L, -1, "os");
@@ -540,13 +559,14 @@ static int core_run(lua_State *L) {
     return tideL_error(L, "'tide.run' cannot block here: %s",
                        S->hosted ? "a host steps the loop"
                                  : "set_blocking(false) was called");
+  refuse_finaliser(L, "tide.run");
   saved = tide_young_begin(S->rt);
   tide_loop_main(S->rt, tideL_spawn(L, S, lua_gettop(L) - 1));
   handle = lua_touserdata(L, 1);
   handle->seen = true; /* its error is raised here */
   while (handle->outcome == OUTCOME_NONE && tideL_drive(S) == 0)
     continue;
-  wind_up(S);
+  end_turns(S);
   tide_young_restore(S->rt, saved);
   tideL_reportdrained(L, S);
   tideL_reportunseen(L, S);

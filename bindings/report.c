@@ -47,12 +47,14 @@ static bool is_noted(lua_State *L, int index, uint32_t id) {
   return noted;
 }
 
-/* The innermost edge that an error passes notes where it was raised; scopes
+/* note(error[, coroutine]), a message handler; on 5.1 it is called when the stack
+ * is gone, with the dead coroutine. The innermost edge that an error passes notes where it was raised; scopes
  * further out see that it is noted. A cancellation is common and nobody asks
  * where: it is noted in debug mode only. */
 int tideL_noter(lua_State *L) {
   const tideL_state *S = tideL_get(L);
   uint32_t id = S->current != NULL ? S->current->id : 0;
+  lua_State *co = lua_tothread(L, 2);
   lua_settop(L, 1);
   if (lua_isnil(L, 1)) {
     lua_pushliteral(L, "<no error object>");
@@ -66,11 +68,7 @@ int tideL_noter(lua_State *L) {
   lua_pushvalue(L, 1);
   lua_rawseti(L, 2, 1);
   tideL_tostring(L, 1);
-#if LUA_VERSION_NUM >= 502 || TIDE_LUAJIT
-  luaL_traceback(L, L, lua_tostring(L, -1), 1);
-#else
-  tideL_traceback(L, L, lua_tostring(L, -1));
-#endif
+  tideL_traceback(L, co != NULL ? co : L, lua_tostring(L, -1));
   lua_rawseti(L, 2, 2);
   lua_pushnumber(L, id);
   lua_rawseti(L, 2, 3);

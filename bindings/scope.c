@@ -47,12 +47,6 @@ void tideL_clearreason(lua_State *L, const tide_scope *scope) {
   lua_pop(L, 1);
 }
 
-/* Its scopes end with the task. */
-void tideL_clearreasons(lua_State *L, tide_task *task) {
-  for (tide_scope *scope = task->scope; scope; scope = scope->parent)
-    tideL_clearreason(L, scope);
-}
-
 /* ---- objects ---- */
 
 static tideL_scope *check_scope(lua_State *L, int arg, const char *function) {
@@ -116,6 +110,19 @@ static void retire_object(lua_State *L, const tide_scope *scope) {
   lua_pop(L, 2);
 }
 
+void tideL_retirescopes(lua_State *L, tide_scope *top) {
+  for (; top != NULL; top = top->parent) {
+    retire_object(L, top);
+    if (top->flags & TIDE_SCOPE_CANCEL)
+      tideL_clearreason(L, top);
+  }
+}
+
+void tideL_dropscopes(lua_State *L, tideL_state *S, tide_scope *top) {
+  tideL_retirescopes(L, top);
+  tide_scope_discard(S->rt, top);
+}
+
 /* ---- leaving ---- */
 
 static void leave(lua_State *L, tideL_state *S, tide_task *task) {
@@ -153,17 +160,26 @@ static bool catch_own(lua_State *L, tide_scope *scope, int index) {
   if (!(scope->flags & TIDE_SCOPE_SHIELD))
     outer = tide_scope_culprit(scope->parent);
   if (outer != NULL) {
-    tideL_seterrorscope(L, index, outer->id);
+    tideL_seterrorscope(L, index, outer->id,
+                        outer->flags & TIDE_SCOPE_EXPIRED);
     return false;
   }
   scope->flags |= TIDE_SCOPE_CAUGHT;
   return true;
 }
 
-/* scope_enter(deadline, shield): its id. deadline: a time, or nil. */
+/* The argument is the name of the function that is called. */
+static tide_task *enter(lua_State *L, tideL_state *S, int arg) {
+  tide_task *task = S->current;
+  if (task != NULL && task->coro == L)
+    return task;
+  return tideL_entertask(L, S, luaL_checkstring(L, arg));
+}
+
+/* scope_enter(deadline, shield, name): its id. deadline: a time, or nil. */
 static int core_scope_enter(lua_State *L) {
   tideL_state *S = tideL_get(L);
-  tide_task *task = tideL_enter(L, S, "tide.scope");
+  tide_task *task = enter(L, S, 3);
   uint64_t deadline = TIDE_NEVER;
   tide_scope *scope;
   if (!lua_isnoneornil(L, 1))
@@ -174,10 +190,10 @@ static int core_scope_enter(lua_State *L) {
   return 1;
 }
 
-/* timeout_enter(seconds): the id of a scope that ends so long from now */
+/* timeout_enter(seconds, name): the id of a scope that ends so long from now */
 static int core_timeout_enter(lua_State *L) {
   tideL_state *S = tideL_get(L);
-  tide_task *task = tideL_enter(L, S, "tide.timeout");
+  tide_task *task = enter(L, S, 2);
   uint64_t deadline = tide_deadline(S->rt, lua_tonumber(L, 1));
   tide_scope *scope;
   if (tide_scope_enter(S->rt, task, deadline, false, &scope) < 0)
@@ -347,6 +363,8 @@ static int scope__close(lua_State *L) {
   const tideL_scope *self = check_scope(L, 1, "Scope");
   bool expired;
   lua_settop(L, 2);
+  if (open_scope(L, self) == NULL) /* its coroutine is closed, it was dropped */
+    return 0;
   lua_pushnumber(L, (lua_Number)self->id);
   lua_insert(L, 1); /* id, self, err */
   lua_pushboolean(L, lua_isnil(L, 3));
@@ -382,10 +400,10 @@ typedef struct scope_box {
 } scope_box;
 
 static int scopebox__gc(lua_State *L) {
-  const tideL_state *S = tideL_get(L);
+  tideL_state *S = tideL_get(L);
   const scope_box *box = lua_touserdata(L, 1);
   if (box->top != NULL && S->rt != NULL && box->serial == S->serial)
-    tide_scope_discard(S->rt, box->top);
+    tideL_dropscopes(L, S, box->top);
   return 0;
 }
 
@@ -416,22 +434,27 @@ void tideL_detachscopes(lua_State *L, tideL_state *S, tide_task *task,
   lua_pop(L, 1);
 }
 
-void tideL_attachscopes(lua_State *L, tideL_state *S, tide_task *task,
-                        lua_State *co) {
-  if (S->detached == 0)
-    return;
+tide_scope *tideL_takebox(lua_State *L, const tideL_state *S, lua_State *co) {
+  tide_scope *top = NULL;
   luaL_checkstack(co, 1, NULL);
   tideL_own(L, OWN_DETACHED);
   lua_pushthread(co);
   lua_xmove(co, L, 1);
   if (tide_rawget(L, -2) == LUA_TUSERDATA) {
     scope_box *box = lua_touserdata(L, -1);
-    tide_scope *top = box->top;
+    if (box->serial == S->serial)
+      top = box->top;
     box->top = NULL;
-    if (top != NULL && box->serial == S->serial)
-      tide_scope_attach(S->rt, task, top);
   }
   lua_pop(L, 2);
+  return top;
+}
+
+void tideL_attachscopes(lua_State *L, tideL_state *S, tide_task *task,
+                        lua_State *co) {
+  tide_scope *top = S->detached > 0 ? tideL_takebox(L, S, co) : NULL;
+  if (top != NULL)
+    tide_scope_attach(S->rt, task, top);
 }
 
 void tideL_openscope(lua_State *L) {

@@ -196,15 +196,15 @@ describe("shield(fn)", function()
     end)
   end)
 
-  it("15: the cancel of what cannot be aborted is delivered even if shielded meanwhile", function()
+  it("T15: the cancel of what cannot be aborted is delivered even if shielded meanwhile", function()
     run(function()
-      local wake, scope, aborts = nil, nil, 0
+      local keep, aborts = {}, 0
       local task = tide.task(function()
-        return tide.scope(function(s)
+        return tide.scope(function()
           tide.scope(function(inner)
-            scope = inner
-            local got = tide.park(function(w)
-              wake = w
+            keep.scope = inner
+            local got = tide.park(function(wake)
+              keep.wake = wake
               return function()
                 aborts = aborts + 1
                 return false
@@ -222,9 +222,9 @@ describe("shield(fn)", function()
       task:cancel("why")
       tide.sleep(0)
       task:cancel()
-      scope.shield = true
+      keep.scope.shield = true
       tide.sleep(1)
-      wake("granted")
+      keep.wake("granted")
       raises(tide.CancelledError, task.await, task)
       assert.equal(1, aborts)
     end)
@@ -363,7 +363,8 @@ describe("finally", function()
         order[#order + 1] = "not reached"
       end)
       local took = elapsed(function()
-        assert.equal(got, raises(tide.CancelledError, task.await, task))
+        local err = raises(tide.CancelledError, task.await, task)
+        assert.equal(got, err)
       end)
       assert.equal(2, took)
       assert.equal("why", got.reason)

@@ -7,6 +7,7 @@ local core = require "tide.core"
 core.own_chunk()
 
 local native = coroutine
+local native_close = native.close -- bin/tide puts ours in its place
 local co_resume, co_status = core.co_resume, core.co_status
 
 local M = {
@@ -37,14 +38,14 @@ function M.wrap(f)
   end
 end
 
-if native.close then
+if native_close then
   --- As Lua's. One that awaits belongs to its task and cannot be closed.
   function M.close(co)
     if type(co) == "thread" and co_status(co) == "normal" then
       core.misuse("cannot close a normal coroutine")
     end
     core.drop_scopes(co)
-    return native.close(co)
+    return native_close(co)
   end
 end
 
@@ -86,15 +87,16 @@ if _VERSION == "Lua 5.1" and not rawget(_G, "jit") then
     return run(co, co_resume(co, f, ...))
   end
 
-  local function handle(handler, ok, ...)
+  local function handle(handler, co, ok, ...)
     if ok then
       return true, ...
     end
-    local _, message = pcall(handler, (...))
+    local traceback = handler == debug.traceback
+    local _, message = pcall(handler, traceback and co or (...), traceback and (...) or co)
     return false, message
   end
 
-  --- The handler runs after the stack of f is gone.
+  --- The handler runs after f, and gets the coroutine in which f failed, too.
   function M.xpcall(f, handler, ...)
     if not running() then
       if select("#", ...) == 0 then
@@ -103,7 +105,11 @@ if _VERSION == "Lua 5.1" and not rawget(_G, "jit") then
       local args, n = { ... }, select("#", ...)
       return xpcall(function() return f(unpack(args, 1, n)) end, handler) -- luacheck: ignore 113
     end
-    return handle(handler, M.pcall(f, ...))
+    if not is_callable(f) then
+      return handle(handler, nil, pcall(f, ...))
+    end
+    local co = core.inner_coroutine(create(body))
+    return handle(handler, co, run(co, co_resume(co, f, ...)))
   end
 end
 

@@ -7,6 +7,7 @@ core.own_chunk()
 
 local native = require
 local loading = {} -- name -> {task =, wakes =}: modules being loaded by a task
+local waiting = {} -- task -> the entry of `loading` that it waits for
 
 local function searchers()
   return package.searchers or package.loaders -- luacheck: ignore 143
@@ -54,6 +55,27 @@ local function load(name)
   return finish(name, entry, data, protected(loader, core.note, name, data))
 end
 
+--- Whether who loads the module waits, at last, for a module that we load.
+local function closes_ring(entry)
+  local me = core.current_task()
+  while entry and entry.task ~= me do
+    entry = waiting[entry.task]
+  end
+  return entry ~= nil
+end
+
+local function wait(entry)
+  local me = core.current_task()
+  waiting[me] = entry
+  local ok, err = require("tide.coroutine").pcall(core.park, function(wake)
+    table.insert(entry.wakes, wake)
+  end)
+  waiting[me] = nil
+  if not ok then
+    error(err, 0)
+  end
+end
+
 --- As Lua's. In a task the module may await; another task that requires it
 -- meanwhile waits until it is there.
 return function(name)
@@ -64,12 +86,10 @@ return function(name)
     local entry = loading[name]
     if not entry then
       return load(name)
-    elseif entry.task == core.current_task() then
+    elseif closes_ring(entry) then
       core.misuse(("loop or previous error loading module '%s'"):format(name))
     end
-    core.park(function(wake)
-      table.insert(entry.wakes, wake)
-    end)
+    wait(entry)
   end
   return package.loaded[name]
 end

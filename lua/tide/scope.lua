@@ -39,6 +39,10 @@ local function timed_out()
   return TimeoutError("the deadline passed")
 end
 
+local function was_cancelled(reason)
+  return ScopeCancelled { message = "the scope was cancelled", reason = reason }
+end
+
 local function leave_timeout(id, ok, ...)
   if ok then
     scope_leave(id, true)
@@ -51,7 +55,7 @@ local function leave_timeout(id, ok, ...)
   elseif expired then
     error(timed_out(), 0)
   end
-  error(ScopeCancelled { message = "the scope was cancelled", reason = reason }, 0)
+  error(was_cancelled(reason), 0)
 end
 
 --- Calls `fn(...)` here, under a deadline `seconds` from now: its results, or
@@ -60,11 +64,11 @@ function M.timeout(seconds, fn, ...)
   check_seconds(seconds, 1, "tide.timeout")
   if fn == nil and select("#", ...) == 0 then
     check_close("tide.timeout")
-    timeout_enter(seconds)
+    timeout_enter(seconds, "tide.timeout")
     return core.scope_object(true)
   end
   check_callable(fn, 2, "tide.timeout")
-  return leave_timeout(timeout_enter(seconds), protected(fn, note, ...))
+  return leave_timeout(timeout_enter(seconds, "tide.timeout"), protected(fn, note, ...))
 end
 
 --- The same with a point in time, as `loop():time()` tells it.
@@ -72,11 +76,11 @@ function M.timeout_at(when, fn, ...)
   check_seconds(when, 1, "tide.timeout_at")
   if fn == nil and select("#", ...) == 0 then
     check_close("tide.timeout_at")
-    scope_enter(when)
+    scope_enter(when, false, "tide.timeout_at")
     return core.scope_object(true)
   end
   check_callable(fn, 2, "tide.timeout_at")
-  return leave_timeout(scope_enter(when), protected(fn, note, ...))
+  return leave_timeout(scope_enter(when, false, "tide.timeout_at"), protected(fn, note, ...))
 end
 
 local function leave_move_on(id, ok, ...)
@@ -95,7 +99,7 @@ end
 function M.move_on_after(seconds, fn, ...)
   check_seconds(seconds, 1, "tide.move_on_after")
   check_callable(fn, 2, "tide.move_on_after")
-  return leave_move_on(timeout_enter(seconds), protected(fn, note, ...))
+  return leave_move_on(timeout_enter(seconds, "tide.move_on_after"), protected(fn, note, ...))
 end
 
 local function leave_scope(id, ok, ...)
@@ -114,15 +118,17 @@ local function leave_scope(id, ok, ...)
   return false, reason
 end
 
-local function enter_with(options)
+local function check_options(options)
   if type(options) ~= "table" then
     core.misuse(("bad argument #1 to 'tide.scope' (function or options expected, got %s)")
       :format(type(options)))
-  end
-  if options.deadline ~= nil then
+  elseif options.deadline ~= nil then
     check_seconds(options.deadline, 1, "tide.scope")
   end
-  return scope_enter(options.deadline, options.shield)
+end
+
+local function enter_with(options)
+  return scope_enter(options.deadline, options.shield, "tide.scope")
 end
 
 --- `scope(fn, ...)` or `scope({deadline=, shield=}, fn, ...)`: calls
@@ -130,26 +136,29 @@ end
 -- was cancelled or its deadline passed. `scope{...}` alone is for `<close>`.
 function M.scope(options, ...)
   if core.is_callable(options) then
-    local id = scope_enter()
+    local id = scope_enter(nil, false, "tide.scope")
     return leave_scope(id, protected(options, note, core.scope_object(), ...))
   end
   local fn = ...
   if select("#", ...) == 0 then
+    options = options or {}
+    check_options(options)
     check_close("tide.scope")
-    enter_with(options or {})
+    enter_with(options)
     return core.scope_object()
   end
+  check_options(options)
   check_callable(fn, 2, "tide.scope")
   local id = enter_with(options)
   return leave_scope(id, protected(fn, note, core.scope_object(), select(2, ...)))
 end
 
 local function leave_shield(id, ok, ...)
-  scope_leave(id, ok, (...))
+  local own, _, reason = scope_leave(id, ok, (...))
   if ok then
     return ...
   end
-  error((...), 0)
+  error(own and was_cancelled(reason) or (...), 0)
 end
 
 --- A Task: waits for it; a cancel ends the waiting, the task goes on. A
@@ -159,7 +168,7 @@ function M.shield(aw, ...)
     return core.watch(aw)
   end
   check_callable(aw, 1, "tide.shield")
-  return leave_shield(scope_enter(nil, true), protected(aw, note, ...))
+  return leave_shield(scope_enter(nil, true, "tide.shield"), protected(aw, note, ...))
 end
 
 local function clean_up(cleanup, ok, ...)
@@ -213,7 +222,7 @@ function M.wait_for(aw, seconds)
   end
   check_seconds(seconds, 2, "tide.wait_for")
   if is_task and not aw:done() then
-    return leave_wait_for(timeout_enter(seconds), aw, protected(aw.await, note, aw))
+    return leave_wait_for(timeout_enter(seconds, "tide.wait_for"), aw, protected(aw.await, note, aw))
   elseif is_task then
     return aw:await()
   elseif seconds <= 0 then
