@@ -75,8 +75,9 @@ static int look(lua_State *L) {
 static bool prove_view(lua_State *L) {
   int seen[3] = {-1, -1, -1}, n;
   lua_State *co = lua_newthread(L);
-  lua_pushcfunction(co, look);
-  lua_pushlightuserdata(co, seen);
+  lua_pushcfunction(L, look);
+  lua_pushlightuserdata(L, seen);
+  lua_xmove(L, co, 2);
   tide_resume(co, L, 1, &n);
   lua_pop(L, 1);
   return seen[0] == 0 && seen[1] == 1 && seen[2] == 0;
@@ -148,7 +149,7 @@ int tideL_cannotyield(lua_State *L, const char *function) {
   const char *name, *hint = "";
   luaL_checkstack(L, 12, NULL);
   name = c_function(L, L, 1);
-  if (name == NULL && pinner != NULL && lua_checkstack(pinner, 1))
+  if (name == NULL && pinner != NULL && tide_checkstack(pinner, 1))
     name = c_function(L, pinner, 1);
   if (name == NULL)
     return tideL_error(L,
@@ -181,8 +182,8 @@ static int refuse(lua_State *L, tideL_state *S, const char *function) {
 /* ---- is this a finaliser? ---- */
 
 /* Finalisers run with hooks off, on every Lua, and nothing else tells them from
- * other code: a hook that does not come is the sign. Only the main program asks,
- * before it waits, runs or closes the loop. */
+ * other code: a hook that does not come is the sign. Only the main program
+ * asks, before it waits, runs or closes the loop. */
 static void on_hook(lua_State *L, lua_Debug *ar) {
   tideL_state *S;
   (void)ar;

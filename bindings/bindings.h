@@ -103,8 +103,8 @@ typedef struct tideL_state {
   uint32_t links;        /* entries in OWN_LINKS */
   uint32_t detached;     /* entries ever made in OWN_DETACHED */
   uint32_t unseen;       /* sentinels of failures that are not collected */
-  uint32_t depth;      /* of resumes inside each other, on LuaJIT */
-  uint32_t busy;       /* calls of user code outside of the loop's own */
+  uint32_t depth;        /* of resumes inside each other, on LuaJIT */
+  uint32_t busy;         /* calls of user code outside of the loop's own */
   uint64_t recycled;
   double grace; /* seconds that run waits for what it cancelled */
   double slow;  /* in debug mode: a longer resume is reported */

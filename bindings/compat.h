@@ -80,6 +80,17 @@ static inline int tide_getfield(lua_State *L, int i, const char *k) {
 #define tide_getuservalue lua_getfenv
 #endif
 
+/* Room for n values on a coroutine that does not run. An error raised there has
+ * no handler: 5.1 and LuaJIT would end the process, so there nothing may be
+ * allocated on it, and the few slots that every stack has to spare must do. */
+static inline int tide_checkstack(lua_State *co, int n) {
+#if LUA_VERSION_NUM == 501
+  if (n <= 3)
+    return 1;
+#endif
+  return lua_checkstack(co, n);
+}
+
 /* *nresults: how many values are on top of the coroutine now. */
 static inline int tide_resume(lua_State *co, lua_State *from, int nargs,
                               int *nresults) {

@@ -78,7 +78,7 @@ static lua_State *coroutine_for(lua_State *L, tideL_state *S, tide_task *task,
 
 /* L: function, arguments. What goes under the function, and then all, to co. */
 static void move_call(lua_State *L, lua_State *co, int nargs) {
-  if (!lua_checkstack(co, nargs + 4))
+  if (nargs > 10 && !tide_checkstack(co, nargs + 4)) /* others have room */
     luaL_error(L, "too many arguments to a task");
 #if TIDE_BASEFRAME
   tideL_own(L, OWN_BASE);
@@ -104,7 +104,7 @@ tide_task *tideL_spawn(lua_State *L, tideL_state *S, int nargs) {
   if (S->spawning != NULL || !tide_task_pooled(S->rt)) {
     lua_newthread(L);
     fresh = lua_gettop(L);
-    }
+  }
   task = new_record(L, S);
   if (task->coro == NULL && fresh == 0)
     luaL_error(L, "not enough memory");
@@ -165,7 +165,7 @@ static void put_away(lua_State *T, tideL_state *S, tide_task *task,
 static void end_task(lua_State *T, tideL_state *S, tide_task *task,
                      lua_State *co, bool failed, int n, bool reusable) {
   if (!failed && task->flags & TIDE_SELFCANCEL) { /* in its last step */
-    luaL_checkstack(co, 1, NULL);
+    tide_checkstack(co, 1);
     tideL_pushcancel(T, S, task);
     lua_xmove(T, co, 1);
     failed = true;
@@ -173,7 +173,8 @@ static void end_task(lua_State *T, tideL_state *S, tide_task *task,
   }
   if (failed && lua_isnil(co, -1)) {
     lua_pop(co, 1);
-    lua_pushliteral(co, "<no error object>");
+    lua_pushliteral(T, "<no error object>");
+    lua_xmove(T, co, 1);
   }
   bool held = tide_rawgeti(T, UP_HANDLES, (int)task->slot) == LUA_TUSERDATA;
   if (held || failed) { /* an error nobody can ask for is reported at once */
@@ -196,8 +197,9 @@ static void close_coroutine(lua_State *T, lua_State *co) {
 static void end_badyield(lua_State *T, tideL_state *S, tide_task *task,
                          lua_State *co) {
   close_coroutine(T, co);
-  lua_pushliteral(co, "a task yielded outside of an await: only coroutines "
-                      "made in it can coroutine.yield");
+  lua_pushliteral(T, "a task yielded outside of an await: only coroutines "
+                     "made in it can coroutine.yield");
+  lua_xmove(T, co, 1);
   end_task(T, S, task, co, true, 1, false);
 }
 
@@ -287,7 +289,7 @@ static int abandon_body(lua_State *T) {
   if (co == NULL)
     co = task->coro = lua_newthread(T);
   close_coroutine(T, co);
-  luaL_checkstack(co, 2, NULL);
+  tide_checkstack(co, 2);
   tideL_pusherror(T, TIDEL_ABANDONED,
                   "the task went on after it was cancelled and was abandoned");
   lua_xmove(T, co, 1);
@@ -313,7 +315,7 @@ void tideL_failtask(lua_State *T, tideL_state *S, tide_task *task) {
   S->failed = false;
   if (task->state == TIDE_TASK_FREE)
     return; /* it had ended before the error */
-  if (co == NULL || !lua_checkstack(co, 2)) {
+  if (co == NULL || !tide_checkstack(co, 2)) {
     task->coro = NULL;
     tide_task_finish(S->rt, task);
     return;

@@ -23,8 +23,7 @@ static lua_State *check_coroutine(lua_State *L, const char *function) {
 
 /* ---- links ---- */
 
-static void link(lua_State *L, tideL_state *S, lua_State *co,
-                 uint64_t base) {
+static void link(lua_State *L, tideL_state *S, lua_State *co, uint64_t base) {
   tideL_own(L, OWN_LINKS);
   lua_pushvalue(L, 1);
   lua_pushthread(L);
@@ -67,7 +66,7 @@ static uint64_t unlink_resumer(lua_State *T, tideL_state *S, lua_State *co) {
 /* It awaits, or has resumed one that does: only the loop may resume it. */
 static bool is_waiting(lua_State *L, const tideL_state *S, lua_State *co) {
   bool waits = false;
-  if (S->links > 0 && lua_checkstack(co, 1)) {
+  if (S->links > 0 && tide_checkstack(co, 1)) {
     waits = push_resumer(L, co) != NULL;
     lua_pop(L, 2);
   }
@@ -91,7 +90,8 @@ static int resume(tideL_state *S, lua_State *co, lua_State *L, int nargs,
   int status;
   if (S->depth >= RESUMES_MAX) {
     lua_settop(co, 0);
-    lua_pushliteral(co, "C stack overflow");
+    lua_pushliteral(L, "C stack overflow");
+    lua_xmove(L, co, 1);
     *n = 1;
     return LUA_ERRRUN;
   }
@@ -165,7 +165,7 @@ static int give_results(lua_State *L, lua_State *co, int status, int n) {
 lua_State *tideL_handback(lua_State *T, tideL_state *S, tide_task *task,
                           lua_State *co, int status, int n, int *nargs) {
   lua_State *outer;
-  luaL_checkstack(co, 1, NULL);
+  tide_checkstack(co, 1);
   outer = push_resumer(T, co);
   lua_pop(T, 2);
   if (outer == NULL)
@@ -281,7 +281,7 @@ static int foreign_resume(lua_State *L) {
   tide_task *task;
   if (*state != 's')
     return refuse_resume(L, *state == 'd' ? "dead" : "non-suspended");
-  if (!lua_checkstack(co, nargs + 1)) {
+  if (!tide_checkstack(co, nargs + 1)) {
     lua_pushboolean(L, 0);
     lua_pushliteral(L, "too many arguments to resume");
     return 2;

@@ -47,10 +47,11 @@ static bool is_noted(lua_State *L, int index, uint32_t id) {
   return noted;
 }
 
-/* note(error[, coroutine]), a message handler; on 5.1 it is called when the stack
- * is gone, with the dead coroutine. The innermost edge that an error passes notes where it was raised; scopes
- * further out see that it is noted. A cancellation is common and nobody asks
- * where: it is noted in debug mode only. */
+/* note(error[, coroutine]), a message handler; on 5.1 it is called when the
+ * stack is gone, with the dead coroutine. The innermost edge that an error
+ * passes notes where it was raised; scopes further out see that it is noted. A
+ * cancellation is common and nobody asks where: it is noted in debug mode only.
+ */
 int tideL_noter(lua_State *L) {
   const tideL_state *S = tideL_get(L);
   uint32_t id = S->current != NULL ? S->current->id : 0;

@@ -18,7 +18,6 @@ typedef struct tideL_scope {
   uint64_t id;
   uint64_t deadline; /* these as they were when it was left */
   uint16_t flags;
-  bool is_timeout; /* a deadline raises TimeoutError at its edge */
 } tideL_scope;
 
 /* ---- reasons ---- */
@@ -70,7 +69,7 @@ static unsigned scope_flags(lua_State *L, const tideL_scope *self) {
 }
 
 /* Pushes the object of a scope, made at the first call. */
-static void push_scope(lua_State *L, tide_scope *scope, bool is_timeout) {
+static void push_scope(lua_State *L, tide_scope *scope) {
   tideL_scope *self;
   tideL_own(L, OWN_SCOPES);
   if (scope->flags & TIDE_SCOPE_OBJECT) {
@@ -85,8 +84,7 @@ static void push_scope(lua_State *L, tide_scope *scope, bool is_timeout) {
   *self = (tideL_scope){.magic = MAGIC,
                         .serial = tideL_get(L)->serial,
                         .scope = scope,
-                        .id = scope->id,
-                        .is_timeout = is_timeout};
+                        .id = scope->id};
   tideL_own(L, OWN_SCOPE);
   lua_setmetatable(L, -2);
   lua_pushnumber(L, (lua_Number)scope->id);
@@ -160,8 +158,7 @@ static bool catch_own(lua_State *L, tide_scope *scope, int index) {
   if (!(scope->flags & TIDE_SCOPE_SHIELD))
     outer = tide_scope_culprit(scope->parent);
   if (outer != NULL) {
-    tideL_seterrorscope(L, index, outer->id,
-                        outer->flags & TIDE_SCOPE_EXPIRED);
+    tideL_seterrorscope(L, index, outer->id, outer->flags & TIDE_SCOPE_EXPIRED);
     return false;
   }
   scope->flags |= TIDE_SCOPE_CAUGHT;
@@ -235,11 +232,17 @@ static int core_is_own_cancel(lua_State *L) {
   return 1;
 }
 
-/* scope_object(is_timeout): the object of the innermost scope */
+/* check_task(name): raises where name could not wait */
+static int core_check_task(lua_State *L) {
+  enter(L, tideL_get(L), 1);
+  return 0;
+}
+
+/* scope_object(): the object of the innermost scope */
 static int core_scope_object(lua_State *L) {
   tideL_state *S = tideL_get(L);
   tide_task *task = tideL_enter(L, S, "tide.scope");
-  push_scope(L, task->scope, lua_toboolean(L, 1));
+  push_scope(L, task->scope);
   return 1;
 }
 
@@ -256,7 +259,7 @@ static int core_current_scope(lua_State *L) {
   if (scope == NULL)
     lua_pushnil(L);
   else
-    push_scope(L, scope, false);
+    push_scope(L, scope);
   return 1;
 }
 
@@ -422,7 +425,7 @@ void tideL_detachscopes(lua_State *L, tideL_state *S, tide_task *task,
   scope_box *box;
   if (task->scope == base)
     return;
-  luaL_checkstack(co, 1, NULL);
+  tide_checkstack(co, 1);
   box = tide_newuserdata(L, sizeof *box);
   *box = (scope_box){NULL, S->serial};
   tideL_own(L, OWN_SCOPEBOX);
@@ -436,7 +439,7 @@ void tideL_detachscopes(lua_State *L, tideL_state *S, tide_task *task,
 
 tide_scope *tideL_takebox(lua_State *L, const tideL_state *S, lua_State *co) {
   tide_scope *top = NULL;
-  luaL_checkstack(co, 1, NULL);
+  tide_checkstack(co, 1);
   tideL_own(L, OWN_DETACHED);
   lua_pushthread(co);
   lua_xmove(co, L, 1);
@@ -475,6 +478,7 @@ void tideL_openscope(lua_State *L) {
                                        {"timeout_enter", core_timeout_enter},
                                        {"scope_leave", core_scope_leave},
                                        {"is_own_cancel", core_is_own_cancel},
+                                       {"check_task", core_check_task},
                                        {"scope_object", core_scope_object},
                                        {"current_scope", core_current_scope},
                                        {NULL, NULL}};

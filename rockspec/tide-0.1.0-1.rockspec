@@ -34,9 +34,28 @@ external_dependencies = {
 build = {
   type = "builtin",
   modules = {
+    ["tide.command"] = "lua/tide/command.lua",
+    ["tide.compat51"] = "lua/tide/compat51.lua",
+    ["tide.coroutine"] = "lua/tide/coroutine.lua",
+    ["tide"] = "lua/tide/init.lua",
+    ["tide.require"] = "lua/tide/require.lua",
+    ["tide.scope"] = "lua/tide/scope.lua",
+    ["tide.testing"] = "lua/tide/testing.lua",
     ["tide.core"] = {
       sources = {
+        "bindings/await.c",
+        "bindings/core.c",
+        "bindings/coroutine.c",
         "bindings/error.c",
+        "bindings/foreign.c",
+        "bindings/host.c",
+        "bindings/loop.c",
+        "bindings/park.c",
+        "bindings/report.c",
+        "bindings/scope.c",
+        "bindings/sleep.c",
+        "bindings/task.c",
+        "bindings/testing.c",
         "runtime/call.c",
         "runtime/interrupt.c",
         "runtime/loop.c",
@@ -54,7 +73,7 @@ build = {
   install = {
     bin = { "bin/tide" },
   },
-  copy_directories = { },
+  copy_directories = { "doc", "examples", "include", "types" },
 }
 
 test = {

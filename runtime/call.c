@@ -73,14 +73,15 @@ tide_call *tide_call_find(const tide_runtime *rt, uint32_t slot,
   return live && call->serial == serial ? call : NULL;
 }
 
-/* Those queued by now; what they queue runs in the next turn. Each is taken
- * off before it runs: the hook may longjmp. */
+/* What they queue runs in the next turn. Each is taken off before it runs: the
+ * hook may longjmp. */
 void tide__calls_run(tide_runtime *rt) {
-  for (uint32_t left = rt->ncalls; left > 0 && rt->calls_head; left--) {
+  while (rt->calls_due > 0) {
     tide_call *call = rt->calls_head;
     bool cancelled = call->state == TIDE_CALL_CANCELLED;
     rt->calls_head = call->next;
     rt->ncalls--;
+    rt->calls_due--;
     call_free(rt, call);
     if (!cancelled)
       rt->hooks->call(rt, call);

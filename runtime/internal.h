@@ -104,6 +104,7 @@ struct tide_runtime {
   tide_call *free_calls;
   tide_call *calls_head, *calls_tail; /* run in the next turn */
   uint32_t ncalls;
+  uint32_t calls_due; /* of these, in this turn; left over after a longjmp */
 
   uint32_t live;     /* unfinished tasks */
   uint32_t sleepers; /* of these, with a timer */

@@ -169,15 +169,16 @@ static void begin_turn(tide_runtime *rt) {
   rt->ready.count = 0;
   if (rt->batch == NULL)
     rt->since_poll++; /* or turns without a task would never poll */
-  if (rt->ncalls > 0)
-    tide__calls_run(rt);
+  rt->calls_due = rt->ncalls;
 }
 
 /* Until `until` a turn; what that ends early is run first in the next. */
 static void turn(tide_runtime *rt, uint64_t until) {
   tide_task *task;
-  if (rt->batch == NULL)
+  if (rt->batch == NULL && rt->calls_due == 0)
     begin_turn(rt);
+  if (rt->calls_due > 0)
+    tide__calls_run(rt);
   while ((task = rt->batch) != NULL) {
     rt->batch = task->next;
     rt->nbatch--;

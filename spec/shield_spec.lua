@@ -435,6 +435,11 @@ describe("finally", function()
       local function fn() called = true end
       misuse("#2 to 'tide.finally' %(function", function() tide.finally(fn) end)
       misuse("#1 to 'tide.finally' %(function", function() tide.finally(nil, fn) end)
+      -- where its cleanup could not await it would call fn and then not clean up
+      local outside = coroutine.wrap(function()
+        misuse("'tide.finally' cannot wait in a plain", function() tide.finally(fn, fn) end)
+      end)
+      outside()
       assert.is_false(called)
     end)
   end)

@@ -3,6 +3,8 @@
 local core = require "tide.core"
 local tide = require "tide"
 
+local unpack = unpack or table.unpack
+
 local M = {}
 
 local usage = [==[
@@ -115,7 +117,7 @@ function M.main(argv)
     return 1
   end
   if chunks.version then
-    print(("%s  (%s)"):format(tide._VERSION, rawget(_G, "jit") and jit.version or _VERSION)) -- luacheck: ignore 113
+    print(("%s  (%s)"):format(tide._VERSION, jit and jit.version or _VERSION))
   end
   if #chunks == 0 and not argv[script] then
     if not chunks.version then
@@ -125,9 +127,9 @@ function M.main(argv)
   end
   install()
   tide.loop():set_interrupt(true)
-  arg = shift(argv, argv[script] and script or 0) -- luacheck: ignore 111
+  _G.arg = shift(argv, argv[script] and script or 0) -- luacheck: ignore 122
   for _, code in ipairs(chunks) do
-    local status = run_chunk((loadstring or load)(code, "=(command line)")) -- luacheck: ignore 113
+    local status = run_chunk((loadstring or load)(code, "=(command line)"))
     if status ~= 0 then
       return status
     end
@@ -136,7 +138,7 @@ function M.main(argv)
     return 0
   end
   local chunk, message = load_script(argv[script])
-  return run_chunk(chunk, message, (unpack or table.unpack)(argv, script + 1)) -- luacheck: ignore 113 143
+  return run_chunk(chunk, message, unpack(argv, script + 1))
 end
 
 return M

@@ -103,7 +103,7 @@ if _VERSION == "Lua 5.1" and not rawget(_G, "jit") then
         return xpcall(f, handler)
       end
       local args, n = { ... }, select("#", ...)
-      return xpcall(function() return f(unpack(args, 1, n)) end, handler) -- luacheck: ignore 113
+      return xpcall(function() return f(unpack(args, 1, n)) end, handler)
     end
     if not is_callable(f) then
       return handle(handler, nil, pcall(f, ...))

@@ -10,7 +10,7 @@ local loading = {} -- name -> {task =, wakes =}: modules being loaded by a task
 local waiting = {} -- task -> the entry of `loading` that it waits for
 
 local function searchers()
-  return package.searchers or package.loaders -- luacheck: ignore 143
+  return package.searchers or package.loaders
 end
 
 local function find(name)

@@ -18,7 +18,7 @@ local M = {}
 
 --- `local s <close> = ...` needs a `__close` that can await: 5.4.3 and later.
 local can_close = (function()
-  local load = loadstring or load -- luacheck: ignore 143
+  local load = loadstring or load
   local f = load("local x <close> = ...; return x")
   if not f then
     return false
@@ -65,7 +65,7 @@ function M.timeout(seconds, fn, ...)
   if fn == nil and select("#", ...) == 0 then
     check_close("tide.timeout")
     timeout_enter(seconds, "tide.timeout")
-    return core.scope_object(true)
+    return core.scope_object()
   end
   check_callable(fn, 2, "tide.timeout")
   return leave_timeout(timeout_enter(seconds, "tide.timeout"), protected(fn, note, ...))
@@ -77,7 +77,7 @@ function M.timeout_at(when, fn, ...)
   if fn == nil and select("#", ...) == 0 then
     check_close("tide.timeout_at")
     scope_enter(when, false, "tide.timeout_at")
-    return core.scope_object(true)
+    return core.scope_object()
   end
   check_callable(fn, 2, "tide.timeout_at")
   return leave_timeout(scope_enter(when, false, "tide.timeout_at"), protected(fn, note, ...))
@@ -185,6 +185,7 @@ end
 function M.finally(fn, cleanup, ...)
   check_callable(fn, 1, "tide.finally")
   check_callable(cleanup, 2, "tide.finally")
+  core.check_task("tide.finally")
   return clean_up(cleanup, protected(fn, note, ...))
 end
 
@@ -222,14 +223,15 @@ function M.wait_for(aw, seconds)
   end
   check_seconds(seconds, 2, "tide.wait_for")
   if is_task and not aw:done() then
-    return leave_wait_for(timeout_enter(seconds, "tide.wait_for"), aw, protected(aw.await, note, aw))
+    local id = timeout_enter(seconds, "tide.wait_for")
+    return leave_wait_for(id, aw, protected(aw.await, note, aw))
   elseif is_task then
     return aw:await()
   elseif seconds <= 0 then
     core.sleep(0)
     error(timed_out(), 0)
   end
-  return M.timeout(seconds, aw)
+  return leave_timeout(timeout_enter(seconds, "tide.wait_for"), protected(aw, note))
 end
 
 return M

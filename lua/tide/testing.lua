@@ -28,6 +28,10 @@ local function check_options(options)
   if clock ~= nil and clock ~= "virtual" and clock ~= "real" then
     core.misuse("bad argument #2 to 'testing.run' (clock: 'virtual' or 'real' expected)")
   end
+  local seed = options.seed
+  if seed ~= nil and (type(seed) ~= "number" or not (seed >= 0 and seed < 2 ^ 53)) then
+    core.misuse("bad argument #2 to 'testing.run' (seed: a number from 0 up expected)")
+  end
   return options
 end
 
