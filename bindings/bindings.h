@@ -262,6 +262,8 @@ void tideL_pushcancel(lua_State *L, tideL_state *S, tide_task *task);
 /* ---- coroutine.c ---- */
 
 extern const tide_hooks tideL_hooks;
+/* Resumes task after task until the loop stops; inside tide_loop_begin. */
+void tideL_resumeall(lua_State *T, tideL_state *S);
 void tideL_opencoroutine(lua_State *L);
 /* A task of the function and its nargs arguments on top of L, which are popped;
  * pushes the Task. Raises, then nothing has changed. */

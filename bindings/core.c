@@ -51,10 +51,20 @@ void tideL_newclass(lua_State *L, int place, const char *name,
 
 /* ---- the runtime of a state ---- */
 
+/* Settings are the loop's: a new one begins with these. */
+static void set_defaults(tideL_state *S) {
+  S->grace = 5;
+  S->slow = 0.1;
+  S->debug = false;
+  S->blocking = true;
+}
+
 static int new_runtime(lua_State *L) {
   tideL_state *S = tideL_get(L);
   int err;
   lua_settop(L, 0);
+  if (S->rt != NULL)
+    return 0; /* a finaliser was quicker */
   err = tide_runtime_new(&S->rt, &tideL_hooks, S);
   if (err < 0)
     return luaL_error(L, "tide: no event loop: %s", uv_strerror(err));
@@ -134,6 +144,8 @@ void tideL_close(lua_State *L, tideL_state *S) {
     lua_pop(L, 1);
   }
   tideL_disown(L, OWN_LOOPOBJ);
+  tideL_disown(L, OWN_HANDLER);
+  set_defaults(S);
 }
 
 /* Their tasks are no more. upvalues: <own, handles> */
@@ -276,9 +288,7 @@ static void check_version(lua_State *L) {
 static void push_opener(lua_State *L) {
   tideL_state *S = lua_newuserdata(L, sizeof *S);
   memset(S, 0, sizeof *S); /* closed: if what follows raises, nothing leaks */
-  S->grace = 5;
-  S->slow = 0.1;
-  S->blocking = true;
+  set_defaults(S);
   lua_newtable(L); /* threads, handles, own */
   new_weak(L, "v");
   lua_newtable(L);

@@ -245,6 +245,18 @@ int tideL_arguments(tide_task *task, lua_State *co) {
   return 0;
 }
 
+static inline void resume(lua_State *T, tideL_state *S, tide_task *task) {
+  lua_State *co = task->coro;
+  int n = tideL_arguments(task, co), status;
+  S->current = task;
+  do {
+    status = tide_resume(co, T, n, &n);
+    if (status == LUA_YIELD && task->state != TIDE_TASK_RUNNING)
+      break;
+  } while (stopped(T, S, task, &co, status, &n));
+  S->current = NULL;
+}
+
 static void report_slow(lua_State *T, tideL_state *S, uint64_t since) {
   double seconds = (double)(uv_hrtime() - since) / 1e9;
   if (seconds < S->slow)
@@ -255,20 +267,23 @@ static void report_slow(lua_State *T, tideL_state *S, uint64_t since) {
   lua_pop(T, 1);
 }
 
-static void on_resume(tide_runtime *rt, tide_task *task) {
-  tideL_state *S = tide_runtime_data(rt);
-  lua_State *T = S->thread, *co = task->coro;
-  uint64_t since = S->debug ? uv_hrtime() : 0;
-  int n = tideL_arguments(task, co), status;
-  S->current = task;
-  do {
-    status = tide_resume(co, T, n, &n);
-    if (status == LUA_YIELD && task->state != TIDE_TASK_RUNNING)
-      break;
-  } while (stopped(T, S, task, &co, status, &n));
-  S->current = NULL;
-  if (since != 0)
-    report_slow(T, S, since);
+static void resume_slowly(lua_State *T, tideL_state *S, tide_task *task) {
+  uint64_t since = uv_hrtime();
+  resume(T, S, task);
+  report_slow(T, S, since);
+}
+
+/* The loop of all loops. A yield leaves lua_resume by longjmp, after which the
+ * processor guesses the next few returns wrong: so as few as possible lie
+ * between lua_resume and the next one. */
+void tideL_resumeall(lua_State *T, tideL_state *S) {
+  tide_task *task;
+  while ((task = tide_loop_next(S->rt)) != NULL) {
+    if (S->debug)
+      resume_slowly(T, S, task);
+    else
+      resume(T, S, task);
+  }
 }
 
 /* ---- ends that are not the coroutine's own ---- */
@@ -334,7 +349,7 @@ static void on_report(tide_runtime *rt, tide_task *task, tide_report what) {
   }
 }
 
-const tide_hooks tideL_hooks = {on_resume, on_abandon, tideL_oncall, on_report};
+const tide_hooks tideL_hooks = {NULL, on_abandon, tideL_oncall, on_report};
 
 /* ---- coroutine.running ---- */
 

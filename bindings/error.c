@@ -256,7 +256,8 @@ static int core_is_callable(lua_State *L) {
   return 1;
 }
 
-/* check_callable, check_seconds(value, arg, function): for lua/tide */
+/* check_callable, check_seconds(value, arg, function): for lua/tide; the latter
+ * returns the number */
 static int check_callable(lua_State *L) {
   int arg = (int)lua_tointeger(L, 2);
   const char *function = lua_tostring(L, 3);
@@ -270,11 +271,12 @@ static int check_callable(lua_State *L) {
 static int check_seconds(lua_State *L) {
   int arg = (int)lua_tointeger(L, 2);
   const char *function = lua_tostring(L, 3);
-  const char *got = tideL_typename(L, 1);
-  if (lua_type(L, 1) == LUA_TNUMBER) {
-    if (!isnan(lua_tonumber(L, 1)))
-      return 0;
-    got = "NaN";
+  const char *got = "NaN";
+  if (!lua_isnumber(L, 1)) {
+    got = tideL_typename(L, 1);
+  } else if (!isnan(lua_tonumber(L, 1))) {
+    lua_pushnumber(L, lua_tonumber(L, 1));
+    return 1;
   }
   return tideL_argerror(L, arg, function,
                         lua_pushfstring(L, "number expected, got %s", got));

@@ -15,16 +15,25 @@
 /* stack of S->thread: <drive, step, recover, close> */
 enum { T_DRIVE = 1, T_STEP, T_RECOVER, T_CLOSE };
 
+static int resume_body(lua_State *T, tideL_state *S, int err) {
+  if (err == 0) {
+    tideL_resumeall(T, S);
+    tide_loop_end(S->rt);
+    err = tide_loop_ready(S->rt);
+  }
+  lua_pushinteger(T, err);
+  return 1;
+}
+
 static int drive_body(lua_State *T) {
   tideL_state *S = tideL_get(T);
-  lua_pushinteger(T, tide_loop_run(S->rt));
-  return 1;
+  return resume_body(T, S, tide_loop_begin(S->rt));
 }
 
 static int step_body(lua_State *T) {
   tideL_state *S = tideL_get(T);
-  lua_pushinteger(T, tide_loop_step(S->rt, lua_tonumber(T, 1)));
-  return 1;
+  double budget = lua_tonumber(T, 1);
+  return resume_body(T, S, tide_loop_begin_step(S->rt, budget));
 }
 
 static int recover_body(lua_State *T) {
@@ -62,7 +71,7 @@ int tideL_drive(tideL_state *S) {
   }
   err = (int)lua_tointeger(T, -1);
   lua_settop(T, T_CLOSE);
-  return err;
+  return err < 0 ? err : 0;
 }
 
 int tideL_step(tideL_state *S, double budget) {

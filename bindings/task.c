@@ -447,6 +447,8 @@ static int task_add_done_callback(lua_State *L) {
   tideL_state *S = tideL_get(L);
   const tideL_task *handle = tideL_checktask(L, 1, "Task:add_done_callback");
   tideL_checkcallable(L, 2, "Task:add_done_callback");
+  if (handle->outcome == OUTCOME_CLOSED)
+    return tideL_error(L, "'Task:add_done_callback': the loop is closed");
   if (handle->task == NULL) {
     S = tideL_open(L);
     lua_pushvalue(L, 2);

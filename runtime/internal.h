@@ -73,6 +73,7 @@ struct tide_runtime {
   uint32_t nbatch;
   const tide_hooks *hooks;
   uint32_t streak;     /* awaits in a row that did not wait */
+  uint64_t until;      /* a step ends then */
   uint32_t since_poll; /* resumes since libuv was last asked */
   uint64_t switches;
 
@@ -84,6 +85,9 @@ struct tide_runtime {
 
   bool running;  /* in step or run: not re-entrant */
   bool blocking; /* in run: may wait in libuv */
+  bool in_turn;  /* the batch is this turn's */
+  bool one_turn; /* a step without a budget */
+  bool resumed;  /* the step has run a task */
   bool stop;
   bool draining; /* stop when these young tasks have ended: */
   uint32_t drain_last, drain_left;

@@ -133,24 +133,8 @@ static void abandon(tide_runtime *rt, tide_task *task) {
   bool granted = task->status == TIDE_WOKEN;
   if (granted && wait != NULL && wait->kind->forfeit != NULL)
     wait->kind->forfeit(rt, task);
-  rt->current = NULL;
   rt->hooks->report(rt, task, TIDE_REPORT_ABANDONED);
   rt->hooks->abandon(rt, task);
-}
-
-static void run_task(tide_runtime *rt, tide_task *task) {
-  rt->current = task;
-  rt->streak = 0;
-  rt->since_poll++;
-  rt->switches++;
-  task->state = TIDE_TASK_RUNNING;
-  if (task->flags & TIDE_GIVENUP)
-    abandon(rt, task);
-  else
-    rt->hooks->resume(rt, task);
-  rt->current = NULL;
-  if (task->flags & TIDE_PROBED)
-    tide__probe_parked(rt, task);
 }
 
 static bool has_ready(const tide_runtime *rt) {
@@ -170,23 +154,6 @@ static void begin_turn(tide_runtime *rt) {
   if (rt->batch == NULL)
     rt->since_poll++; /* or turns without a task would never poll */
   rt->calls_due = rt->ncalls;
-}
-
-/* Until `until` a turn; what that ends early is run first in the next. */
-static void turn(tide_runtime *rt, uint64_t until) {
-  tide_task *task;
-  if (rt->batch == NULL && rt->calls_due == 0)
-    begin_turn(rt);
-  if (rt->calls_due > 0)
-    tide__calls_run(rt);
-  while ((task = rt->batch) != NULL) {
-    rt->batch = task->next;
-    rt->nbatch--;
-    run_task(rt, task);
-    if (until != TIDE_NEVER && rt->switches % LOOK_EVERY == 0 &&
-        uv_hrtime() >= until)
-      break;
-  }
 }
 
 /* ---- polling ---- */
@@ -277,44 +244,134 @@ static bool idle(tide_runtime *rt) {
 
 /* ---- driving ---- */
 
-int tide_loop_run(tide_runtime *rt) {
-  if (rt->running)
-    return UV_EBUSY;
-  rt->running = rt->blocking = true;
-  do {
-    if (rt->ticks.head != NULL)
-      tide_waitq_wake_all(rt, &rt->ticks);
-    turn(rt, TIDE_NEVER);
-    if (!has_ready(rt) && !rt->stop && rt->ticks.head == NULL) {
-      if (!idle(rt))
-        break;
-    } else if (poll_is_due(rt)) {
-      poll_now(rt);
-    }
-  } while (!rt->stop);
-  rt->running = rt->blocking = rt->stop = false;
+static int begin(tide_runtime *rt, bool blocking, uint64_t until) {
+  rt->running = true;
+  rt->blocking = blocking;
+  rt->until = until;
+  if (rt->calls_due > 0) /* left over when a callback was left by longjmp */
+    tide__calls_run(rt);
   return 0;
 }
 
-int tide_loop_step(tide_runtime *rt, double budget) {
+int tide_loop_begin(tide_runtime *rt) {
+  return rt->running ? UV_EBUSY : begin(rt, true, TIDE_NEVER);
+}
+
+int tide_loop_begin_step(tide_runtime *rt, double budget) {
   uint64_t until = TIDE_NEVER;
   if (rt->running)
     return UV_EBUSY;
-  rt->running = true;
   tide_waitq_wake_all(rt, &rt->ticks);
   if (rt->heap.count > 0)
     tide__timers_fire(rt);
   if (budget > 0 && tide_instant(budget) != TIDE_NEVER)
     until = uv_hrtime() + tide_instant(budget); /* also in virtual time */
-  if (has_ready(rt)) {
-    do
-      turn(rt, until);
-    while (budget > 0 && has_ready(rt) && uv_hrtime() < until);
+  rt->one_turn = !(budget > 0);
+  rt->stop = !has_ready(rt); /* then the step is but a poll */
+  return begin(rt, false, until);
+}
+
+/* The turn that ran is over: looks for events; false: the run is over, too. */
+static bool end_turn(tide_runtime *rt) {
+  if (!has_ready(rt) && !rt->stop && rt->ticks.head == NULL)
+    return idle(rt) && !rt->stop;
+  if (poll_is_due(rt))
+    poll_now(rt);
+  return !rt->stop;
+}
+
+static bool end_turn_of_step(const tide_runtime *rt) {
+  return !rt->one_turn && has_ready(rt) && uv_hrtime() < rt->until;
+}
+
+/* Turns until one has a task to run. */
+static bool next_turn(tide_runtime *rt) {
+  do {
+    if (rt->in_turn) {
+      rt->in_turn = false;
+      if (!(rt->blocking ? end_turn(rt) : end_turn_of_step(rt)))
+        return false;
+    } else if (rt->stop && !rt->blocking) {
+      return false;
+    }
+    if (rt->blocking && rt->ticks.head != NULL)
+      tide_waitq_wake_all(rt, &rt->ticks);
+    begin_turn(rt);
+    rt->in_turn = true;
+    if (rt->calls_due > 0)
+      tide__calls_run(rt);
+  } while (rt->batch == NULL);
+  return true;
+}
+
+static bool out_of_budget(const tide_runtime *rt) {
+  return rt->until != TIDE_NEVER && rt->switches % LOOK_EVERY == 0 &&
+         rt->resumed && uv_hrtime() >= rt->until;
+}
+
+/* One call a switch: as short as it can be. */
+tide_task *tide_loop_next(tide_runtime *rt) {
+  tide_task *task = rt->current;
+  if (task != NULL) {
+    rt->current = NULL;
+    if (task->flags & TIDE_PROBED)
+      tide__probe_parked(rt, task);
   }
-  poll_now(rt);
-  if (!has_ready(rt))
-    tide_waitq_wake_all(rt, &rt->idlers);
-  rt->running = rt->stop = false;
+  for (;;) {
+    task = rt->batch;
+    if (task == NULL || rt->until != TIDE_NEVER) {
+      if (out_of_budget(rt) || (task == NULL && !next_turn(rt)))
+        return NULL;
+      task = rt->batch;
+      rt->resumed = true;
+    }
+    rt->batch = task->next;
+    rt->nbatch--;
+    rt->streak = 0;
+    rt->since_poll++;
+    rt->switches++;
+    task->state = TIDE_TASK_RUNNING;
+    if (task->flags & TIDE_GIVENUP) {
+      abandon(rt, task);
+      continue;
+    }
+    rt->current = task;
+    return task;
+  }
+}
+
+void tide_loop_end(tide_runtime *rt) {
+  if (!rt->blocking) {
+    poll_now(rt);
+    if (!has_ready(rt))
+      tide_waitq_wake_all(rt, &rt->idlers);
+  }
+  rt->running = rt->blocking = rt->stop = rt->resumed = false;
+}
+
+static void resume_all(tide_runtime *rt) {
+  tide_task *task;
+  while ((task = tide_loop_next(rt)) != NULL)
+    rt->hooks->resume(rt, task);
+  tide_loop_end(rt);
+}
+
+int tide_loop_run(tide_runtime *rt) {
+  int err = tide_loop_begin(rt);
+  if (err == 0)
+    resume_all(rt);
+  return err;
+}
+
+int tide_loop_step(tide_runtime *rt, double budget) {
+  int err = tide_loop_begin_step(rt, budget);
+  if (err < 0)
+    return err;
+  resume_all(rt);
+  return has_ready(rt);
+}
+
+bool tide_loop_ready(const tide_runtime *rt) {
   return has_ready(rt);
 }
 
@@ -340,7 +397,7 @@ void tide_loop_drain(tide_runtime *rt, bool on) {
 tide_task *tide_recover(tide_runtime *rt) {
   tide_task *task = rt->current;
   rt->current = NULL;
-  rt->running = rt->blocking = false;
+  rt->running = rt->blocking = rt->resumed = false;
   return task;
 }
 

@@ -49,7 +49,8 @@ typedef enum tide_report {
 
 /* What the runtime asks of its user. resume and call may longjmp out (an
  * out-of-memory error of Lua, say); tide_recover then makes the runtime usable
- * again. The others must return. */
+ * again. The others must return. resume may be NULL for who uses
+ * tide_loop_next. */
 typedef struct tide_hooks {
   void (*resume)(tide_runtime *rt, tide_task *task); /* run until it parks */
   void (*abandon)(tide_runtime *rt,
@@ -88,6 +89,15 @@ int tide_loop_step(tide_runtime *rt, double budget);
  * any more: then the waiting main or root task is woken TIDE_DEADLOCKED; with
  * neither, 0 is returned. */
 int tide_loop_run(tide_runtime *rt);
+/* The same taken apart, for who resumes tasks in a loop of their own: begin,
+ * then next until it is NULL, running each task until it parks or ends, then
+ * end. next does all the rest: callbacks, timers, polling. After a longjmp:
+ * tide_recover, and begin again. */
+int tide_loop_begin(tide_runtime *rt);
+int tide_loop_begin_step(tide_runtime *rt, double budget);
+tide_task *tide_loop_next(tide_runtime *rt);
+void tide_loop_end(tide_runtime *rt);
+bool tide_loop_ready(const tide_runtime *rt); /* work is ready */
 void tide_loop_stop(tide_runtime *rt);
 /* Asks tide_loop_run to stop `seconds` from now; < 0 takes that back. */
 int tide_loop_stop_after(tide_runtime *rt, double seconds);

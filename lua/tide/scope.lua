@@ -61,7 +61,7 @@ end
 --- Calls `fn(...)` here, under a deadline `seconds` from now: its results, or
 -- TimeoutError. Without `fn`: a Scope for `local x <close> =`.
 function M.timeout(seconds, fn, ...)
-  check_seconds(seconds, 1, "tide.timeout")
+  seconds = check_seconds(seconds, 1, "tide.timeout")
   if fn == nil and select("#", ...) == 0 then
     check_close("tide.timeout")
     timeout_enter(seconds, "tide.timeout")
@@ -73,7 +73,7 @@ end
 
 --- The same with a point in time, as `loop():time()` tells it.
 function M.timeout_at(when, fn, ...)
-  check_seconds(when, 1, "tide.timeout_at")
+  when = check_seconds(when, 1, "tide.timeout_at")
   if fn == nil and select("#", ...) == 0 then
     check_close("tide.timeout_at")
     scope_enter(when, false, "tide.timeout_at")
@@ -97,7 +97,7 @@ end
 
 --- Calls `fn(...)` here: true and its results, or false if `seconds` passed.
 function M.move_on_after(seconds, fn, ...)
-  check_seconds(seconds, 1, "tide.move_on_after")
+  seconds = check_seconds(seconds, 1, "tide.move_on_after")
   check_callable(fn, 2, "tide.move_on_after")
   return leave_move_on(timeout_enter(seconds, "tide.move_on_after"), protected(fn, note, ...))
 end
@@ -221,7 +221,7 @@ function M.wait_for(aw, seconds)
   if not is_task then
     check_callable(aw, 1, "tide.wait_for")
   end
-  check_seconds(seconds, 2, "tide.wait_for")
+  seconds = check_seconds(seconds, 2, "tide.wait_for")
   if is_task and not aw:done() then
     local id = timeout_enter(seconds, "tide.wait_for")
     return leave_wait_for(id, aw, protected(aw.await, note, aw))
