@@ -267,22 +267,16 @@ static void report_slow(lua_State *T, tideL_state *S, uint64_t since) {
   lua_pop(T, 1);
 }
 
-static void resume_slowly(lua_State *T, tideL_state *S, tide_task *task) {
-  uint64_t since = uv_hrtime();
-  resume(T, S, task);
-  report_slow(T, S, since);
-}
-
 /* The loop of all loops. A yield leaves lua_resume by longjmp, after which the
  * processor guesses the next few returns wrong: so as few as possible lie
  * between lua_resume and the next one. */
 void tideL_resumeall(lua_State *T, tideL_state *S) {
   tide_task *task;
   while ((task = tide_loop_next(S->rt)) != NULL) {
-    if (S->debug)
-      resume_slowly(T, S, task);
-    else
-      resume(T, S, task);
+    uint64_t since = S->debug ? uv_hrtime() : 0;
+    resume(T, S, task);
+    if (since != 0)
+      report_slow(T, S, since);
   }
 }
 

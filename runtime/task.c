@@ -184,7 +184,8 @@ bool tide_task_is_young(const tide_runtime *rt, const tide_task *task) {
 /* ---- park and wake ---- */
 
 void tide_park(tide_runtime *rt, tide_task *task, tide_wait *wait) {
-  unpark(rt, task);
+  if (task->state != TIDE_TASK_RUNNING)
+    unpark(rt, task);
   task->wait = wait;
   task->epoch++;
   task->flags &= (uint16_t) ~(TIDE_FRESH | TIDE_ABORTED | TIDE_LEAVING);
