@@ -199,7 +199,7 @@ static int nothing(lua_State *L) {
   return 0;
 }
 
-bool tideL_infinaliser(lua_State *L) {
+static bool in_finaliser(lua_State *L) {
   tideL_state *S = tideL_get(L);
   lua_Hook hook = lua_gethook(L);
   int mask = lua_gethookmask(L), count = lua_gethookcount(L);
@@ -213,6 +213,11 @@ bool tideL_infinaliser(lua_State *L) {
   lua_call(L, 0, 0);
   lua_sethook(L, hook, mask, count);
   return !S->hooked;
+}
+
+void tideL_refusefinaliser(lua_State *L, const char *function) {
+  if (in_finaliser(L))
+    tideL_error(L, "'%s' cannot be called in a finaliser", function);
 }
 
 /* The slow path: no task runs on L. The main program is one of its own. */
@@ -233,7 +238,7 @@ tide_task *tideL_entertask(lua_State *L, tideL_state *S, const char *function) {
   if (S->hosted || !S->blocking)
     tideL_error(L, "'%s' cannot wait in the main program: %s", function,
                 S->hosted ? "a host steps the loop" : "it must not block");
-  if (tideL_infinaliser(L))
+  if (in_finaliser(L))
     tideL_error(L, "'%s' cannot wait in a finaliser", function);
   S->mainthread = L;
   root->coro = L;

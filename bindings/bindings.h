@@ -6,11 +6,14 @@
  *   await.c      how an awaiting call begins, suspends and ends, on every Lua
  *   coroutine.c  coroutine <-> task: resume, results, recycling
  *   task.c       the Task object
+ *   outcome.c    how a task ended: results, error, who is told
  *   scope.c      the Scope object; entering and leaving scopes
  *   sleep.c      sleep, next_tick
  *   park.c       tide.park
  *   foreign.c    tide.coroutine: coroutines that may await
- *   loop.c       the loop object, run, callbacks
+ *   run.c        driving the loop; run, exit
+ *   loop.c       the loop object
+ *   call.c       callbacks, and the handles of delayed ones
  *   report.c     tracebacks, the exception handler, what nobody awaited
  *   error.c      the error classes; misuse
  *   testing.c    virtual clock, seeds, probes
@@ -117,7 +120,7 @@ typedef struct tideL_state {
   bool chores;     /* a callback for our own chores is queued */
   bool swallowers; /* a task is to be reported for swallowing */
   bool aborts;     /* a parking is to be aborted */
-  bool hooked;     /* see tideL_infinaliser */
+  bool hooked;     /* see await.c */
   bool starting;   /* what park starts runs */
   bool dead;       /* lua_close has come so far */
   bool draining;   /* run cancels what is left: failures are reported at once */
@@ -223,8 +226,8 @@ static inline bool tideL_checkpoint(tideL_state *S, tide_task *task) {
 }
 int tideL_cancel(lua_State *L, tideL_state *S, tide_task *task,
                  const char *function, tideL_finish finish);
-/* Where nothing may wait, nor run or close the loop. Costs a hook call. */
-bool tideL_infinaliser(lua_State *L);
+/* There nothing may wait, nor run or close the loop. Costs a hook call. */
+void tideL_refusefinaliser(lua_State *L, const char *function);
 /* Before a wait is registered: an await that cannot yield leaves no trace. */
 bool tideL_rareyieldable(lua_State *L, const tide_task *task);
 static inline bool tideL_yieldable(lua_State *L, const tide_task *task) {
@@ -301,13 +304,20 @@ tideL_task *tideL_totask(lua_State *L, int index); /* NULL: it is none */
 tideL_task *tideL_checktask(lua_State *L, int arg, const char *function);
 /* Pushes the Task of an unfinished task. */
 tideL_task *tideL_pushtask(lua_State *L, tideL_state *S, tide_task *task);
+void tideL_pushname(lua_State *L, int index);
+
+/* ---- outcome.c ---- */
+
 /* Ends the Task at `index` of T with n values from the top of co: its results
  * or, if it failed, its error. `held`: somebody else has it too. */
 void tideL_settle(lua_State *T, tideL_state *S, int index, lua_State *co,
                   bool failed, int n, bool held);
 /* Pushes the table beside the Task, made if there is none. */
 void tideL_pushinfo(lua_State *L, int index);
-void tideL_pushname(lua_State *L, int index);
+/* The same; a finished Task's single value moves into it. */
+void tideL_pushfullinfo(lua_State *L, int index);
+/* Pushes the error of a finished Task: it has been seen. */
+void tideL_pushfailure(lua_State *L, int index, tideL_task *handle);
 /* Pushes the results of a finished Task, or raises its error. */
 int tideL_pushoutcome(lua_State *L, int index);
 
@@ -340,13 +350,23 @@ void tideL_openforeign(lua_State *L);
 lua_State *tideL_handback(lua_State *T, tideL_state *S, tide_task *task,
                           lua_State *co, int status, int n, int *nargs);
 
-/* ---- loop.c ---- */
+/* ---- run.c ---- */
 
-void tideL_openloop(lua_State *L);
+void tideL_openrun(lua_State *L);
 /* Runs the loop until it stops; survives errors out of the hooks. */
 int tideL_drive(tideL_state *S);
 int tideL_step(tideL_state *S, double budget);
 int tideL_shut(tideL_state *S); /* closes the runtime; UV_ENOMEM */
+/* ---- loop.c ---- */
+
+void tideL_openloop(lua_State *L);
+
+/* ---- call.c ---- */
+
+void tideL_opencall(lua_State *L);
+/* Schedules the function at `first`, with the arguments above it; 0: soon.
+ * Pushes a Handle, returns 1. */
+int tideL_schedule(lua_State *L, tideL_state *S, int first, uint64_t when);
 /* Calls the function on top of L, with its n arguments, in the next turn. */
 void tideL_callsoon(lua_State *L, tideL_state *S, int n);
 void tideL_oncall(tide_runtime *rt, tide_call *call);

@@ -262,7 +262,9 @@ static int open_module(lua_State *L) {
   tideL_opensleep(L);
   tideL_openpark(L);
   tideL_openforeign(L);
+  tideL_openrun(L);
   tideL_openloop(L);
+  tideL_opencall(L);
   tideL_opentesting(L);
   tideL_setfunctions(L, functions);
   lua_pushvalue(L, -1);

@@ -159,7 +159,10 @@ tide_extra *tide__task_extra(tide_runtime *rt, tide_task *task);
 void tide__task_abort(tide_runtime *rt, tide_task *task, tide_status why);
 void tide__task_mark(tide_runtime *rt, tide_task *task);
 void tide__waits_init(tide_runtime *rt);
-/* After the task ran or was woken, with TIDE_PROBED. */
+
+/* probe.c, of a task with TIDE_PROBED: at an await's entry; after it ran or was
+ * woken; when it ended */
+void tide__probe_enter(tide_runtime *rt, tide_task *task);
 void tide__probe_parked(tide_runtime *rt, tide_task *task);
 void tide__probe_end(tide_runtime *rt);
 

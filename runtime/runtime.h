@@ -11,6 +11,7 @@
  *   scope.c  cancel scopes: who is cancelled, and by what
  *   waitq.c  FIFO queues of parked tasks
  *   call.c   callbacks that run from the loop (call_soon, call_later)
+ *   probe.c  testing: cancels a task at its nth await
  *   pool.c   slabs: records whose memory stays theirs until the runtime ends
  *   interrupt.c  SIGINT, taken and given back
  *

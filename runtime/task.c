@@ -422,19 +422,9 @@ tide_scope *tide_task_own_scope(const tide_task *task) {
   return task->extra != NULL ? task->extra->own : NULL;
 }
 
-static void probe_enter(tide_runtime *rt, tide_task *task) {
-  if (task != rt->probed || rt->probe_hit || --rt->probe_left > 0)
-    return;
-  rt->probe_hit = true;
-  if (rt->probe_at == TIDE_PROBE_ENTER)
-    tide_task_cancel(rt, task);
-  else
-    rt->probe_armed = true;
-}
-
 bool tide_checkpoint(tide_runtime *rt, tide_task *task) {
   if (task->flags & TIDE_PROBED)
-    probe_enter(rt, task);
+    tide__probe_enter(rt, task);
   if (task->flags & TIDE_TIMED && tide__timers_due(rt))
     tide__timers_fire(rt);
   return task->flags & TIDE_CANCEL;
@@ -491,33 +481,4 @@ void tide_task_give_up(tide_runtime *rt, tide_task *task) {
 void tide_swallow_limits(tide_runtime *rt, uint32_t times, double seconds) {
   rt->swallow_times = times;
   rt->swallow_seconds = seconds;
-}
-
-/* ---- probes ---- */
-
-void tide_probe(tide_runtime *rt, tide_task *task, uint32_t nth,
-                tide_probe_at at) {
-  rt->probed = task;
-  rt->probe_left = nth;
-  rt->probe_at = at;
-  rt->probe_hit = rt->probe_armed = false;
-  task->flags |= TIDE_PROBED;
-}
-
-bool tide_probe_hit(const tide_runtime *rt) {
-  return rt->probe_hit;
-}
-
-void tide__probe_end(tide_runtime *rt) {
-  rt->probed = NULL;
-  rt->probe_armed = false;
-}
-
-void tide__probe_parked(tide_runtime *rt, tide_task *task) {
-  if (task != rt->probed || !rt->probe_armed)
-    return;
-  if (rt->probe_at == TIDE_PROBE_WOKEN && task->state == TIDE_TASK_PARKED)
-    return;
-  rt->probe_armed = false;
-  tide_task_cancel(rt, task);
 }

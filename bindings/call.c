@@ -1,0 +1,162 @@
+/*
+ * call.c: callbacks that the loop calls, and the handles of delayed ones.
+ *
+ * OWN_CALLS holds the function of each tide_call at its slot. A call without
+ * one is our own: see chores.
+ */
+#include "bindings.h"
+
+/* ---- callbacks ---- */
+
+/* CALLS[slot] = the function, or a table of it and its n arguments. */
+static void store_call(lua_State *L, const tide_call *call, int n) {
+  if (n > 0 || lua_istable(L, -1)) {
+    lua_createtable(L, n + 1, 1);
+    lua_insert(L, -n - 2);
+    for (int i = n + 1; i >= 1; i--)
+      lua_rawseti(L, -i - 1, i);
+    lua_pushinteger(L, n);
+    lua_setfield(L, -2, "n");
+  }
+  tideL_own(L, OWN_CALLS);
+  lua_insert(L, -2);
+  lua_rawseti(L, -2, (int)call->slot);
+  lua_pop(L, 1);
+}
+
+static tide_call *call_at(lua_State *L, tideL_state *S, uint64_t when, int n) {
+  tide_call *call;
+  int err = when == 0 ? tide_call_soon(S->rt, &call)
+                      : tide_call_at(S->rt, when, &call);
+  if (err < 0)
+    luaL_error(L, "not enough memory");
+  store_call(L, call, n);
+  return call;
+}
+
+void tideL_callsoon(lua_State *L, tideL_state *S, int n) {
+  call_at(L, S, 0, n);
+}
+
+void tideL_wantchores(tideL_state *S) {
+  tide_call *call;
+  if (S->rt != NULL && !S->chores && tide_call_soon(S->rt, &call) == 0)
+    S->chores = true;
+}
+
+static void chores(lua_State *T, tideL_state *S) {
+  S->chores = false;
+  if (S->swallowers)
+    tideL_reportswallowers(T, S);
+  if (S->aborts)
+    tideL_runaborts(T, S);
+  tideL_flushreports(T, S);
+}
+
+/* Pushes the function and its arguments: how many; -1: there is none. */
+static int take_call(lua_State *T, const tide_call *call) {
+  int n = 0, type;
+  tideL_own(T, OWN_CALLS);
+  type = tide_rawgeti(T, -1, (int)call->slot);
+  lua_pushnil(T);
+  lua_rawseti(T, -3, (int)call->slot);
+  lua_remove(T, -2);
+  if (type == LUA_TNIL)
+    return -1;
+  if (type == LUA_TTABLE) {
+    lua_getfield(T, -1, "n");
+    n = (int)lua_tointeger(T, -1);
+    lua_pop(T, 1);
+    luaL_checkstack(T, n + 1, "too many arguments");
+    for (int i = 1; i <= n + 1; i++)
+      lua_rawgeti(T, -i, i);
+    lua_remove(T, -n - 2);
+  }
+  return n;
+}
+
+void tideL_oncall(tide_runtime *rt, tide_call *call) {
+  tideL_state *S = tide_runtime_data(rt);
+  lua_State *T = S->thread;
+  int top = lua_gettop(T), n;
+  tideL_own(T, OWN_NOTER);
+  n = take_call(T, call);
+  if (n < 0) {
+    chores(T, S);
+  } else if (lua_pcall(T, n, 0, top + 1) != LUA_OK) {
+    tideL_pushreport(T, "error in a callback", -1);
+    tideL_report(T, S);
+  }
+  lua_settop(T, top);
+}
+
+/* ---- handles of delayed calls ---- */
+
+#define TIMER_MAGIC 0x74696d65u
+
+typedef struct tideL_timer {
+  uint32_t magic;
+  uint32_t serial; /* of the runtime */
+  uint32_t slot, use;
+  uint64_t when;
+  bool cancelled;
+} tideL_timer;
+
+static tideL_timer *check_timer(lua_State *L, const char *function) {
+  tideL_timer *self = lua_touserdata(L, 1);
+  if (self == NULL || lua_rawlen(L, 1) != sizeof *self ||
+      self->magic != TIMER_MAGIC)
+    tideL_typeerror(L, 1, function, "Handle");
+  return self;
+}
+
+/* Handle:cancel(): it will not be called */
+static int timer_cancel(lua_State *L) {
+  tideL_state *S = tideL_get(L);
+  tideL_timer *self = check_timer(L, "Handle:cancel");
+  tide_call *call = NULL;
+  if (S->rt != NULL && self->serial == S->serial)
+    call = tide_call_find(S->rt, self->slot, self->use);
+  if (call != NULL) {
+    tideL_own(L, OWN_CALLS);
+    lua_pushboolean(L, 0); /* no function; nor a chore of ours */
+    lua_rawseti(L, -2, (int)self->slot);
+    tide_call_cancel(S->rt, call);
+    self->cancelled = true;
+  }
+  return 0;
+}
+
+static int timer_cancelled(lua_State *L) {
+  lua_pushboolean(L, check_timer(L, "Handle:cancelled")->cancelled);
+  return 1;
+}
+
+static int timer_when(lua_State *L) {
+  lua_pushnumber(L, (lua_Number)check_timer(L, "Handle:when")->when / 1e9);
+  return 1;
+}
+
+int tideL_schedule(lua_State *L, tideL_state *S, int first, uint64_t when) {
+  tide_call *call = call_at(L, S, when, lua_gettop(L) - first);
+  tideL_timer *self = tide_newuserdata(L, sizeof *self);
+  *self = (tideL_timer){TIMER_MAGIC,
+                        S->serial,
+                        call->slot,
+                        call->serial,
+                        when != 0 ? when : tide_now(S->rt),
+                        false};
+  tideL_own(L, OWN_TIMER);
+  lua_setmetatable(L, -2);
+  return 1;
+}
+
+void tideL_opencall(lua_State *L) {
+  static const luaL_Reg methods[] = {{"cancel", timer_cancel},
+                                     {"cancelled", timer_cancelled},
+                                     {"when", timer_when},
+                                     {NULL, NULL}};
+  static const luaL_Reg none[] = {{NULL, NULL}};
+  tideL_newclass(L, OWN_TIMER, "tide.Handle", methods, none);
+  lua_pop(L, 1);
+}

@@ -1,0 +1,233 @@
+/*
+ * outcome.c: how a task ended, kept by its Task.
+ *
+ * A number, boolean or nil fits into the userdata itself; one value of any type
+ * is its user value where Lua allows that; everything else makes `info` true
+ * and the user value a table: [1..n], n   results; or error       what it
+ * failed with, or the CancelledError it ended with coroutine   where it failed,
+ * for the traceback traceback   the text, where it had to be made at once name,
+ * callbacks, sentinel (report.c)
+ */
+#include "bindings.h"
+
+enum { STORE_NONE, STORE_NIL, STORE_BOOLEAN, STORE_NUMBER, STORE_VALUE };
+
+/* A Task with a table of its own lives as long as its task. */
+void tideL_pushinfo(lua_State *L, int index) {
+  tideL_task *handle = lua_touserdata(L, index);
+  index = lua_absindex(L, index);
+  if (handle->info) {
+    tide_getuservalue(L, index);
+    return;
+  }
+  lua_newtable(L);
+  if (handle->task != NULL) {
+    lua_pushvalue(L, index);
+    tideL_own(L, OWN_PINNED);
+    lua_insert(L, -2);
+    lua_rawseti(L, -2, (int)handle->task->slot);
+    lua_pop(L, 1);
+  }
+  lua_pushvalue(L, -1);
+  tide_setuservalue(L, index);
+  handle->info = true;
+}
+
+/* A value that only a finished Task has beside it gives way to a table. */
+void tideL_pushfullinfo(lua_State *L, int index) {
+  tideL_task *handle = lua_touserdata(L, index);
+  bool loose = handle->store == STORE_VALUE;
+  if (loose)
+    tide_getuservalue(L, index);
+  tideL_pushinfo(L, index);
+  if (loose) {
+    lua_insert(L, -2);
+    lua_rawseti(L, -2, 1);
+    lua_pushinteger(L, 1);
+    lua_setfield(L, -2, "n");
+    handle->store = STORE_NONE;
+  }
+}
+
+/* ---- the end of a task ---- */
+
+/* One value, if it fits beside or into the userdata. */
+static bool store_small(lua_State *T, int index, lua_State *co) {
+  tideL_task *handle = lua_touserdata(T, index);
+  switch (lua_type(co, -1)) {
+  case LUA_TNIL:
+    handle->store = STORE_NIL;
+    return true;
+  case LUA_TBOOLEAN:
+    handle->store = STORE_BOOLEAN;
+    handle->number = lua_toboolean(co, -1);
+    return true;
+  case LUA_TNUMBER:
+#if LUA_VERSION_NUM >= 503
+    if (lua_isinteger(co, -1))
+      break;
+#endif
+    handle->store = STORE_NUMBER;
+    handle->number = lua_tonumber(co, -1);
+    return true;
+  }
+#if TIDE_ANYUSERVALUE
+  if (!handle->info) {
+    lua_xmove(co, T, 1);
+    tide_setuservalue(T, index);
+    handle->store = STORE_VALUE;
+    lua_pushnil(co); /* as many values as before */
+    return true;
+  }
+#endif
+  return false;
+}
+
+static void store_results(lua_State *T, int index, lua_State *co, int n) {
+  if (n == 0 || (n == 1 && store_small(T, index, co)))
+    return;
+  tideL_pushinfo(T, index);
+  luaL_checkstack(T, n, "too many results");
+  lua_xmove(co, T, n);
+  lua_pushnumber(T, n);
+  lua_setfield(T, -n - 2, "n");
+  for (int i = n; i >= 1; i--)
+    lua_rawseti(T, -i - 1, i);
+  lua_pop(T, 1);
+}
+
+/* With the error goes where it happened: the text that was noted, or the dead
+ * coroutine itself, whose stack is as the error left it. */
+static void store_error(lua_State *T, int index, lua_State *co) {
+  tideL_task *handle = lua_touserdata(T, index);
+  tideL_pushinfo(T, index);
+  lua_xmove(co, T, 1);
+  tideL_pushnoted(T, -1, handle->id);
+  lua_setfield(T, -3, "traceback");
+  lua_setfield(T, -2, "error");
+#if !TIDE_BASEFRAME
+  if (lua_status(co) > LUA_YIELD) {
+    lua_pushthread(co);
+    lua_xmove(co, T, 1);
+    lua_setfield(T, -2, "coroutine");
+  }
+#endif
+  lua_pop(T, 1);
+}
+
+static void queue_callbacks(lua_State *T, tideL_state *S, int index) {
+  tideL_pushinfo(T, index);
+  if (tide_getfield(T, -1, "callbacks") == LUA_TTABLE) {
+    int list = lua_gettop(T), n = (int)lua_rawlen(T, list);
+    for (int i = 1; i <= n; i++) {
+      lua_rawgeti(T, list, i);
+      lua_pushvalue(T, index);
+      tideL_callsoon(T, S, 1);
+    }
+    lua_pushnil(T);
+    lua_setfield(T, -3, "callbacks");
+  }
+  lua_pop(T, 2);
+}
+
+void tideL_settle(lua_State *T, tideL_state *S, int index, lua_State *co,
+                  bool failed, int n, bool held) {
+  tideL_task *handle = lua_touserdata(T, index);
+  tideL_outcome outcome = failed ? OUTCOME_FAILED : OUTCOME_RESULTS;
+  uint32_t slot = handle->task->slot;
+  bool pinned = handle->info;
+  if (failed) {
+    store_error(T, index, co);
+    tideL_pushinfo(T, index);
+    lua_getfield(T, -1, "error");
+    if (tideL_iserror(T, -1, TIDEL_CANCELLED))
+      outcome = OUTCOME_CANCELLED;
+    lua_pop(T, 2);
+    pinned = true;
+  } else {
+    store_results(T, index, co, n);
+    pinned = handle->info;
+  }
+  if (pinned) {
+    queue_callbacks(T, S, index);
+    tideL_own(T, OWN_PINNED);
+    lua_pushnil(T);
+    lua_rawseti(T, -2, (int)slot);
+    lua_pop(T, 1);
+  }
+  lua_pushnil(T); /* the record is another task's next */
+  lua_rawseti(T, UP_HANDLES, (int)slot);
+  handle->outcome = (uint8_t)outcome;
+  handle->task = NULL;
+  if (outcome == OUTCOME_FAILED)
+    tideL_watchfailure(T, S, index, held);
+}
+
+/* ---- reading the outcome ---- */
+
+static int push_results(lua_State *L, int index, const tideL_task *handle) {
+  int n;
+  switch (handle->store) {
+  case STORE_NIL:
+    lua_pushnil(L);
+    return 1;
+  case STORE_BOOLEAN:
+    lua_pushboolean(L, handle->number != 0);
+    return 1;
+  case STORE_NUMBER:
+    lua_pushnumber(L, handle->number);
+    return 1;
+  case STORE_VALUE:
+    tide_getuservalue(L, index);
+    return 1;
+  }
+  if (!handle->info)
+    return 0;
+  tideL_pushinfo(L, index);
+  lua_getfield(L, -1, "n");
+  n = (int)lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  luaL_checkstack(L, n, "too many results");
+  for (int i = 1; i <= n; i++)
+    lua_rawgeti(L, -i, i);
+  return n;
+}
+
+static void mark_seen(lua_State *L, int index, tideL_task *handle) {
+  if (handle->seen)
+    return;
+  handle->seen = true;
+  if (handle->outcome == OUTCOME_FAILED) {
+    tideL_pushinfo(L, index); /* lets go of what would report it */
+    lua_pushnil(L);
+    lua_setfield(L, -2, "sentinel");
+    lua_pop(L, 1);
+  }
+}
+
+void tideL_pushfailure(lua_State *L, int index, tideL_task *handle) {
+  mark_seen(L, index, handle);
+  lua_pushnil(L);
+  if (handle->info) {
+    lua_pop(L, 1);
+    tideL_pushinfo(L, index);
+    lua_getfield(L, -1, "error");
+    lua_remove(L, -2);
+  }
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    tideL_pusherror(L, TIDEL_CANCELLED, "cancelled");
+  }
+}
+
+int tideL_pushoutcome(lua_State *L, int index) {
+  tideL_task *handle = lua_touserdata(L, index);
+  index = lua_absindex(L, index);
+  if (handle->outcome == OUTCOME_RESULTS)
+    return push_results(L, index, handle);
+  if (handle->outcome == OUTCOME_CLOSED)
+    return tideL_raise(L, TIDEL_INVALIDSTATE,
+                       "the loop was closed before the task ended");
+  tideL_pushfailure(L, index, handle);
+  return lua_error(L);
+}

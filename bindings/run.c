@@ -1,0 +1,269 @@
+/*
+ * run.c: driving the loop, run and exit; the protected calls around it all.
+ *
+ * Tasks are resumed and callbacks called in drive's or step's protected call on
+ * S->thread. An error that leaves it (out of memory) ends the task that ran,
+ * and the loop goes on.
+ */
+#include <stdlib.h>
+
+#include "bindings.h"
+
+/* ---- driving ---- */
+
+/* stack of S->thread: <drive, step, recover, close> */
+enum { T_DRIVE = 1, T_STEP, T_RECOVER, T_CLOSE };
+
+static int resume_body(lua_State *T, tideL_state *S, int err) {
+  if (err == 0) {
+    tideL_resumeall(T, S);
+    tide_loop_end(S->rt);
+    err = tide_loop_ready(S->rt);
+  }
+  lua_pushinteger(T, err);
+  return 1;
+}
+
+static int drive_body(lua_State *T) {
+  tideL_state *S = tideL_get(T);
+  return resume_body(T, S, tide_loop_begin(S->rt));
+}
+
+static int step_body(lua_State *T) {
+  tideL_state *S = tideL_get(T);
+  double budget = lua_tonumber(T, 1);
+  return resume_body(T, S, tide_loop_begin_step(S->rt, budget));
+}
+
+static int recover_body(lua_State *T) {
+  tideL_state *S = tideL_get(T);
+  tideL_failtask(T, S, lua_touserdata(T, 2));
+  return 0;
+}
+
+/* The error on top left a hook. */
+static void recover(tideL_state *S) {
+  lua_State *T = S->thread;
+  tide_task *task = tide_recover(S->rt);
+  S->current = NULL;
+  S->failed = false;
+  if (task == NULL)
+    return;
+  lua_pushvalue(T, T_RECOVER);
+  lua_insert(T, -2);
+  lua_pushlightuserdata(T, task);
+  if (lua_pcall(T, 2, 0, 0) != LUA_OK && task->state != TIDE_TASK_FREE) {
+    task->coro = NULL; /* not even its end could be told */
+    tide_task_finish(S->rt, task);
+  }
+}
+
+int tideL_drive(tideL_state *S) {
+  lua_State *T = S->thread;
+  int err;
+  for (;;) {
+    lua_settop(T, T_CLOSE);
+    lua_pushvalue(T, T_DRIVE);
+    if (lua_pcall(T, 0, 1, 0) == LUA_OK)
+      break;
+    recover(S);
+  }
+  err = (int)lua_tointeger(T, -1);
+  lua_settop(T, T_CLOSE);
+  return err < 0 ? err : 0;
+}
+
+int tideL_step(tideL_state *S, double budget) {
+  lua_State *T = S->thread;
+  int result = 1;
+  if (tideL_isbusy(S))
+    return UV_EBUSY;
+  S->hosted = true;
+  lua_settop(T, T_CLOSE);
+  lua_pushvalue(T, T_STEP);
+  lua_pushnumber(T, budget);
+  if (lua_pcall(T, 1, 1, 0) == LUA_OK)
+    result = (int)lua_tointeger(T, -1);
+  else
+    recover(S);
+  lua_settop(T, T_CLOSE);
+  return result;
+}
+
+static int close_body(lua_State *T) {
+  tideL_close(T, tideL_get(T));
+  return 0;
+}
+
+int tideL_shut(tideL_state *S) {
+  lua_State *T = S->thread;
+  int err = 0;
+  lua_settop(T, T_CLOSE);
+  lua_pushvalue(T, T_CLOSE);
+  if (lua_pcall(T, 0, 0, 0) != LUA_OK)
+    err = UV_ENOMEM;
+  lua_settop(T, T_CLOSE);
+  return err;
+}
+
+/* ---- run ---- */
+
+static void each_young(tideL_state *S,
+                       void (*end)(tide_runtime *, tide_task *)) {
+  for (uint32_t slot = 1; slot <= tide_task_slots(S->rt); slot++) {
+    tide_task *task = tide_task_at(S->rt, slot);
+    if (tide_task_alive(task) && task != S->spawning &&
+        tide_task_is_young(S->rt, task))
+      end(S->rt, task);
+  }
+}
+
+static void cancel(tide_runtime *rt, tide_task *task) {
+  tide_task_cancel(rt, task);
+}
+
+/* Who only waits for another's end gets it by the other's being given up. */
+static void give_up_stubborn(tide_runtime *rt, tide_task *task) {
+  if (!(task->flags & TIDE_LEAVING))
+    tide_task_give_up(rt, task);
+}
+
+/* Ends those that are there now: true if they have ended. */
+static bool drain(tideL_state *S, void (*end)(tide_runtime *, tide_task *),
+                  double seconds) {
+  tide_loop_drain(S->rt, true);
+  each_young(S, end);
+  if (tide_young_count(S->rt) > 0 &&
+      tide_loop_stop_after(S->rt, seconds) == 0) {
+    tideL_drive(S);
+    tide_loop_stop_after(S->rt, -1);
+  }
+  return tide_young_count(S->rt) == 0;
+}
+
+/* What run started and did not wait for is cancelled and awaited; then what
+ * that started in turn. What is left after the grace is abandoned. */
+static void wind_up(tideL_state *S) {
+  uint64_t until = tide_deadline(S->rt, S->grace);
+  double left = S->grace;
+  bool done = false;
+  S->draining = true;
+  while (!done && left > 0) {
+    done = drain(S, cancel, left);
+    left = ((double)until - (double)tide_now(S->rt)) / 1e9;
+    if (!done && !tide_loop_alive(S->rt))
+      break;
+  }
+  for (int i = 0; i < 5 && !done; i++)
+    done = drain(S, i < 3 ? give_up_stubborn : tide_task_give_up, 0);
+  tide_loop_drain(S->rt, false);
+  S->draining = false;
+}
+
+/* Done callbacks of what ended last have a turn, too, and may start others. */
+static void end_turns(tideL_state *S) {
+  for (int i = 0; i < 3; i++) {
+    wind_up(S);
+    tide_loop_stop(S->rt); /* one turn */
+    tideL_drive(S);
+    if (tide_young_count(S->rt) == 0)
+      break;
+  }
+}
+
+static void leave_process(lua_State *L, const tideL_state *S) {
+  lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
+  lua_getfield(L, -1, "os");
+  lua_getfield(L, -1, "exit");
+  lua_pushinteger(L, S->exitcode);
+  lua_pushboolean(L, 1);
+  lua_call(L, 2, 0);
+}
+
+/* run(f, ...): f as the main task, then what is left is ended; f's results */
+static int core_run(lua_State *L) {
+  tideL_state *S = tideL_open(L);
+  tideL_task *handle;
+  tide_young saved;
+  bool interrupted;
+  tideL_checkcallable(L, 1, "tide.run");
+  if (tideL_isbusy(S))
+    return tideL_error(L, "'tide.run' cannot be called while the loop runs: "
+                          "call the function, or give it to tide.task");
+  if (S->hosted || !S->blocking)
+    return tideL_error(L, "'tide.run' cannot block here: %s",
+                       S->hosted ? "a host steps the loop"
+                                 : "set_blocking(false) was called");
+  tideL_refusefinaliser(L, "tide.run");
+  saved = tide_young_begin(S->rt);
+  tide_loop_main(S->rt, tideL_spawn(L, S, lua_gettop(L) - 1));
+  handle = lua_touserdata(L, 1);
+  handle->seen = true; /* its error is raised here */
+  while (handle->outcome == OUTCOME_NONE && tideL_drive(S) == 0)
+    continue;
+  end_turns(S);
+  tide_young_restore(S->rt, saved);
+  tideL_reportdrained(L, S);
+  tideL_reportunseen(L, S);
+  interrupted = tide_interrupt_take(S->rt);
+  if (S->exiting)
+    leave_process(L, S);
+  if (interrupted && handle->outcome == OUTCOME_CANCELLED)
+    return tideL_raise(L, TIDEL_INTERRUPTED, "interrupted");
+  return tideL_pushoutcome(L, 1);
+}
+
+/* begin_exit(code): run will leave the process; cancels its main task */
+static int core_begin_exit(lua_State *L) {
+  tideL_state *S = tideL_get(L);
+  tide_task *main = S->rt != NULL ? tide_loop_mainof(S->rt) : NULL;
+  S->exitcode = (int)luaL_optinteger(L, 1, 0);
+  if (main == NULL)
+    leave_process(L, S);
+  S->exiting = true;
+  tide_task_cancel(S->rt, main);
+  return 0;
+}
+
+/* is_main(): whether the main task of run is what runs now */
+static int core_is_main(lua_State *L) {
+  const tideL_state *S = tideL_get(L);
+  lua_pushboolean(L, S->current != NULL && S->current->coro == L &&
+                         S->current == tide_loop_mainof(S->rt));
+  return 1;
+}
+
+/* set_script(): the main task is a script of bin/tide */
+static int core_set_script(lua_State *L) {
+  tideL_get(L)->script = true;
+  return 0;
+}
+
+static int core_in_script(lua_State *L) {
+  lua_pushboolean(L, tideL_get(L)->script);
+  return 1;
+}
+
+/* is_running() */
+static int core_is_running(lua_State *L) {
+  const tideL_state *S = tideL_get(L);
+  lua_pushboolean(L, tideL_isbusy(S));
+  return 1;
+}
+
+void tideL_openrun(lua_State *L) {
+  static const luaL_Reg functions[] = {{"run", core_run},
+                                       {"is_main", core_is_main},
+                                       {"begin_exit", core_begin_exit},
+                                       {"is_running", core_is_running},
+                                       {"set_script", core_set_script},
+                                       {"in_script", core_in_script},
+                                       {NULL, NULL}};
+  lua_State *T = tideL_get(L)->thread;
+  tideL_setfunctions(L, functions);
+  tideL_pushfunction(L, drive_body);
+  tideL_pushfunction(L, step_body);
+  tideL_pushfunction(L, recover_body);
+  tideL_pushfunction(L, close_body);
+  lua_xmove(L, T, T_CLOSE);
+}
