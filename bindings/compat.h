@@ -10,6 +10,8 @@
 #include <lua.h>
 #include <lualib.h>
 
+#include "wronglua.h"
+
 #ifdef LUA_JITLIBNAME
 #define TIDE_LUAJIT 1
 #else

@@ -272,18 +272,31 @@ static int open_module(lua_State *L) {
   return 1;
 }
 
-static void check_version(lua_State *L) {
-  lua_getglobal(L, "_VERSION");
-  lua_pushfstring(L, "Lua %d.%d", LUA_VERSION_NUM / 100, LUA_VERSION_NUM % 100);
-  const char *ours = lua_tostring(L, -1), *theirs = lua_tostring(L, -2);
-  lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
-  bool jit = lua_istable(L, -1) && tide_getfield(L, -1, "jit") == LUA_TTABLE;
-  if ((theirs != NULL && strcmp(ours, theirs) != 0) || (jit && !TIDE_LUAJIT))
+/* Nothing may be asked of the wrong Lua but to raise an error: even its
+ * registry has another index. */
+static void check_lua(lua_State *L) {
+#ifdef TIDE_WEAK
+  static const char *const names[] = {"LuaJIT",  "Lua 5.1", "Lua 5.2",
+                                      "Lua 5.3", "Lua 5.4", "Lua 5.5"};
+  int ours = TIDE_LUAJIT ? 0 : LUA_VERSION_NUM - 500, theirs = 1;
+  if (&tideL_isjit != NULL)
+    theirs = 0;
+  else if (&tideL_is55 != NULL)
+    theirs = 5;
+  else if (&tideL_is54 != NULL)
+    theirs = 4;
+  else if (&tideL_is53 != NULL)
+    theirs = 3;
+  else if (&tideL_is52 != NULL)
+    theirs = 2;
+  if (ours != theirs)
     luaL_error(L,
-               "tide.core was built for %s, this is %s: build it for this "
-               "Lua, or mend package.cpath",
-               TIDE_LUAJIT ? "LuaJIT" : ours, jit ? "LuaJIT" : theirs);
-  lua_settop(L, 0);
+               "this tide.core was built for %s, and loaded by %s: mend "
+               "package.cpath, or build tide for this Lua",
+               names[ours], names[theirs]);
+#else
+  (void)L;
+#endif
 }
 
 /* Pushes a function with our upvalues, made for this first opening. */
@@ -322,7 +335,7 @@ static void keep_library(void) {
 
 /* Opening again, also after package.loaded was cleared, gives the same. */
 int luaopen_tide_core(lua_State *L) {
-  check_version(L);
+  check_lua(L);
   if (tide_getfield(L, LUA_REGISTRYINDEX, "tide.core") == LUA_TTABLE) {
     tide_rawgeti(L, -1, OWN_MODULE);
     return 1;
