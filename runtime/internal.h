@@ -96,6 +96,7 @@ struct tide_runtime {
   void *data;
   tide_task *main; /* whom a deadlock is told */
   tide_task *root;
+  tide_extra *free_extras;  /* linked through next_cancel */
   tide_extra *cancels_tail; /* of the cancels that run down a chain */
   tide_waitq ticks;         /* wait for the host's next step */
   tide_waitq idlers;        /* wait until all others are blocked */

@@ -80,6 +80,10 @@ void tide_runtime_free(tide_runtime *rt) {
   uv_loop_close(&rt->uv);
   for (uint32_t slot = 1; slot <= rt->tasks.count; slot++)
     free(tide_task_at(rt, slot)->extra);
+  for (tide_extra *extra = rt->free_extras, *next; extra; extra = next) {
+    next = extra->next_cancel;
+    free(extra);
+  }
   tide__pool_free(&rt->tasks);
   tide__pool_free(&rt->scopes);
   tide__pool_free(&rt->calls);

@@ -97,12 +97,15 @@ tide_task *tide_task_root(tide_runtime *rt) {
 tide_extra *tide__task_extra(tide_runtime *rt, tide_task *task) {
   static const tide_waitkind watched = {"task", tide_waitq_abort, NULL};
   static const tide_waitkind joined = {"task", abort_joined, NULL};
-  (void)rt;
   if (task->extra == NULL) {
-    tide_extra *extra = calloc(1, sizeof *extra);
+    tide_extra *extra = rt->free_extras;
+    if (extra != NULL)
+      rt->free_extras = extra->next_cancel;
+    else
+      extra = malloc(sizeof *extra);
     if (extra == NULL)
       return NULL;
-    extra->task = task;
+    *extra = (tide_extra){.task = task};
     tide_waitq_init(&extra->joined, &joined);
     tide_waitq_init(&extra->watched, &watched);
     task->extra = extra;
@@ -146,7 +149,8 @@ void tide_task_finish(tide_runtime *rt, tide_task *task) {
   if (extra != NULL) {
     wake_waiters(rt, &extra->joined);
     wake_waiters(rt, &extra->watched);
-    free(extra);
+    extra->next_cancel = rt->free_extras;
+    rt->free_extras = extra;
   }
   if (rt->main == task) {
     rt->main = NULL;
