@@ -291,10 +291,11 @@ typedef struct tideL_task {
   uint32_t id;
   tide_task *task; /* NULL once it ended */
   uint8_t outcome;
-  uint8_t store;   /* where the results are */
-  bool info;       /* the user value is the table described in task.c */
-  bool seen;       /* somebody got the error, or was given it to report */
-  uint32_t serial; /* of the runtime */
+  uint8_t store;    /* where the results are */
+  bool info;        /* the user value is the table described in task.c */
+  bool seen;        /* somebody got the error, or was given it to report */
+  uint32_t serial;  /* of the runtime */
+  uint32_t cancels; /* of a finished task: its cancelling() */
   double number;
 } tideL_task;
 

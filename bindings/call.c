@@ -119,7 +119,7 @@ static int timer_cancel(lua_State *L) {
     call = tide_call_find(S->rt, self->slot, self->use);
   if (call != NULL) {
     tideL_own(L, OWN_CALLS);
-    lua_pushboolean(L, 0); /* no function; nor a chore of ours */
+    lua_pushnil(L);
     lua_rawseti(L, -2, (int)self->slot);
     tide_call_cancel(S->rt, call);
     self->cancelled = true;

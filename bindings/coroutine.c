@@ -161,6 +161,23 @@ static void put_away(lua_State *T, tideL_state *S, tide_task *task,
   lua_rawseti(T, UP_THREADS, (int)task->slot);
 }
 
+/* The functions of tide.scope leave what they enter; one that is still open was
+ * to be closed by a variable that is none. */
+static void leave_scopes(lua_State *T, tideL_state *S, tide_task *task) {
+  bool forgotten =
+      !(task->scope->flags & TIDE_SCOPE_OWN) && !(task->flags & TIDE_GIVENUP);
+  tideL_retirescopes(T, task->scope);
+  if (!forgotten)
+    return;
+  lua_pushfstring(T,
+                  "task-%d ended with a scope open: give it a function, or "
+                  "write `local x <close> = `",
+                  (int)task->id);
+  tideL_pushreport(T, lua_tostring(T, -1), 0);
+  tideL_report(T, S);
+  lua_pop(T, 1);
+}
+
 /* co, n values on its top, is done: tells who waits, frees the record. */
 static void end_task(lua_State *T, tideL_state *S, tide_task *task,
                      lua_State *co, bool failed, int n, bool reusable) {
@@ -184,7 +201,7 @@ static void end_task(lua_State *T, tideL_state *S, tide_task *task,
   }
   lua_pop(T, 1);
   if (task->scope != NULL)
-    tideL_retirescopes(T, task->scope);
+    leave_scopes(T, S, task);
   put_away(T, S, task, co, reusable);
   tide_task_finish(S->rt, task);
 }

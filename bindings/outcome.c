@@ -158,6 +158,7 @@ void tideL_settle(lua_State *T, tideL_state *S, int index, lua_State *co,
   lua_pushnil(T); /* the record is another task's next */
   lua_rawseti(T, UP_HANDLES, (int)slot);
   handle->outcome = (uint8_t)outcome;
+  handle->cancels = tide_task_cancelling(handle->task);
   handle->task = NULL;
   if (outcome == OUTCOME_FAILED)
     tideL_watchfailure(T, S, index, held);

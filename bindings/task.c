@@ -164,8 +164,8 @@ static int task_cancel(lua_State *L) {
 static int task_cancelling(lua_State *L) {
   const tideL_task *handle = tideL_checktask(L, 1, "Task:cancelling");
   tide_task *task = unfinished(handle, tideL_get(L));
-  lua_pushinteger(L,
-                  task != NULL ? (lua_Integer)tide_task_cancelling(task) : 0);
+  uint32_t count = task != NULL ? tide_task_cancelling(task) : handle->cancels;
+  lua_pushinteger(L, (lua_Integer)count);
   return 1;
 }
 
@@ -306,14 +306,32 @@ static const char *state_of(const tideL_task *handle) {
   return handle->task->flags & TIDE_CANCEL ? "cancelling" : "pending";
 }
 
+/* " in sleep", " in await of task-2", or "" */
+static void push_wait(lua_State *L, const tideL_task *handle) {
+  const char *what = NULL;
+  const tide_task *target = NULL;
+  if (handle->task != NULL) {
+    what = tide_task_waits_for(handle->task);
+    target = tide_task_awaits(handle->task);
+  }
+  if (target != NULL && !(target->flags & TIDE_ROOT)) {
+    tideL_pushtask(L, tideL_get(L),
+                   tide_task_at(tideL_get(L)->rt, target->slot));
+    tideL_pushname(L, lua_gettop(L));
+    lua_pushfstring(L, " in await of %s", lua_tostring(L, -1));
+  } else if (what != NULL) {
+    lua_pushfstring(L, " in %s", what);
+  } else {
+    lua_pushliteral(L, "");
+  }
+}
+
 static int task__tostring(lua_State *L) {
   const tideL_task *handle = tideL_checktask(L, 1, "Task:__tostring");
-  const char *what = NULL;
+  push_wait(L, handle);
   tideL_pushname(L, 1);
-  if (handle->task != NULL)
-    what = tide_task_waits_for(handle->task);
-  lua_pushfstring(L, "Task<%s %s%s%s>", lua_tostring(L, -1), state_of(handle),
-                  what != NULL ? " in " : "", what != NULL ? what : "");
+  lua_pushfstring(L, "Task<%s %s%s>", lua_tostring(L, -1), state_of(handle),
+                  lua_tostring(L, -2));
   return 1;
 }
 

@@ -231,7 +231,8 @@ void tide_park_idle(tide_runtime *rt, tide_task *task);
 /* Until `target` finished. `counted`: a cancelled last awaiter cancels it. */
 int tide_park_on(tide_runtime *rt, tide_task *task, tide_task *target,
                  bool counted);
-const char *tide_task_waits_for(const tide_task *task);
+const char *tide_task_waits_for(const tide_task *task);   /* NULL: nothing */
+const tide_task *tide_task_awaits(const tide_task *task); /* which task */
 
 /* The id of the scope whose cancellation a raise in the task is; 0: unknown,
  * it has been lifted. */

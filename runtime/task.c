@@ -18,6 +18,12 @@
 #define SWALLOW_PAUSE 1e-3 /* seconds that each further one costs */
 
 static bool abort_joined(tide_runtime *rt, tide_task *task, tide_status why);
+static const tide_waitkind joined = {"await", abort_joined, NULL};
+static const tide_waitkind watched = {"await", tide_waitq_abort, NULL};
+
+static tide_extra *awaited(const tide_task *task) {
+  return CONTAINER(CONTAINER(task->wait, tide_waitq, wait), tide_extra, joined);
+}
 
 /* ---- records ---- */
 
@@ -95,8 +101,6 @@ tide_task *tide_task_root(tide_runtime *rt) {
 }
 
 tide_extra *tide__task_extra(tide_runtime *rt, tide_task *task) {
-  static const tide_waitkind watched = {"task", tide_waitq_abort, NULL};
-  static const tide_waitkind joined = {"task", abort_joined, NULL};
   if (task->extra == NULL) {
     tide_extra *extra = rt->free_extras;
     if (extra != NULL)
@@ -285,14 +289,23 @@ const char *tide_task_waits_for(const tide_task *task) {
   return task->state == TIDE_TASK_PARKED ? task->wait->kind->what : NULL;
 }
 
-/* ---- waiting for a task ---- */
-
-static tide_extra *awaited(const tide_task *task) {
-  return CONTAINER(CONTAINER(task->wait, tide_waitq, wait), tide_extra, joined);
+const tide_task *tide_task_awaits(const tide_task *task) {
+  if (task->state != TIDE_TASK_PARKED)
+    return NULL;
+  if (task->wait->kind == &joined)
+    return awaited(task)->task;
+  if (task->wait->kind == &watched)
+    return CONTAINER(CONTAINER(task->wait, tide_waitq, wait), tide_extra,
+                     watched)
+        ->task;
+  return NULL;
 }
 
+/* ---- waiting for a task ---- */
+
 /* Tasks that await each other in a ring: who would stay for the end of one that
- * stays for its own end leaves, so the ring ends. */
+ * stays for its own end leaves, so the ring ends. So there is never a ring of
+ * which all are leaving, and the walk ends, too. */
 static bool closes_ring(const tide_task *task) {
   const tide_task *next = awaited(task)->task;
   while (next != task && next->state == TIDE_TASK_PARKED &&
@@ -306,10 +319,11 @@ static bool closes_ring(const tide_task *task) {
 static bool abort_joined(tide_runtime *rt, tide_task *task, tide_status why) {
   tide_extra *extra = awaited(task);
   bool last = !(task->flags & TIDE_LEAVING) && --extra->awaiters == 0;
-  if (last && why == TIDE_CANCELLED && !closes_ring(task) &&
-      tide_task_cancel(rt, extra->task) == 0) {
-    task->flags |= TIDE_LEAVING;
-    return false;
+  if (last && why == TIDE_CANCELLED && !closes_ring(task)) {
+    task->flags |= TIDE_LEAVING; /* first: the cancel may come round to us */
+    if (tide_task_cancel(rt, extra->task) == 0)
+      return false;
+    task->flags &= (uint16_t)~TIDE_LEAVING;
   }
   return tide_waitq_abort(rt, task, why);
 }

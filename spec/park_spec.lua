@@ -134,6 +134,15 @@ describe("park", function()
     assert.is_false(wake(1))
   end)
 
+  task_it("an abort function is called although a delayed call was cancelled before", function()
+    tide.loop():call_later(60, print):cancel()
+    local aborts = 0
+    assert.is_false(tide.move_on_after(1, tide.park, function()
+      return function() aborts = aborts + 1 end
+    end))
+    assert.equal(1, aborts)
+  end)
+
   task_it("a callable table is an abort function, too", function()
     local called = 0
     local abort = setmetatable({}, { __call = function() called = called + 1 end })

@@ -264,6 +264,17 @@ for name, form in pairs {
   end)
 end
 
+it("the deadline of one of two tasks that await each other ends both", function()
+  run(function()
+    local a, b
+    a = tide.task(function() return tide.timeout(1, function() return b:await() end) end)
+    b = tide.task(function() return a:await() end)
+    tide.sleep(2)
+    assert.is_true(a:done() and b:cancelled())
+    raises(tide.TimeoutError, a.await, a)
+  end)
+end)
+
 it("123: loop():time() as a deadline is past, at whatever time it is", function()
   run(function()
     local late = 0

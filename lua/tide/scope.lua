@@ -209,7 +209,9 @@ local function leave_wait_for(id, task, ok, ...)
   if not scope_leave(id, false, err) then
     error(err, 0)
   end
-  task:cancel()
+  if task:cancelling() == 0 then -- others await it, too
+    task:cancel()
+  end
   return after_deadline(task, protected(task.await, note, task))
 end
 
