@@ -82,6 +82,26 @@ static inline int tide_getfield(lua_State *L, int i, const char *k) {
 #define tide_getuservalue lua_getfenv
 #endif
 
+#if TIDE_LUAJIT
+static int tide_nothing(lua_State *L) {
+  (void)L;
+  return 0;
+}
+#endif
+
+/* LuaJIT notes which lua_State runs, and a C function that ran another and
+ * returns sets that right; one that raises does not, and the next exit from
+ * compiled code takes the wrong stack (seen in 2.1.0-beta3). A call on L sets
+ * it right, too: needed before an error is raised on L. */
+static inline void tide_switchback(lua_State *L) {
+#if TIDE_LUAJIT
+  lua_pushcfunction(L, tide_nothing);
+  lua_call(L, 0, 0);
+#else
+  (void)L;
+#endif
+}
+
 /* Room for n values on a coroutine that does not run. An error raised there has
  * no handler: 5.1 and LuaJIT would end the process, so there nothing may be
  * allocated on it, and the few slots that every stack has to spare must do. */

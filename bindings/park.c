@@ -109,6 +109,7 @@ static int start(lua_State *L, tideL_state *S) {
   S->starting = false;
   S->busy--;
   lua_xmove(S->starter, L, 1);
+  tide_switchback(L);
   return status;
 }
 

@@ -202,6 +202,7 @@ static int core_run(lua_State *L) {
   while (handle->outcome == OUTCOME_NONE && tideL_drive(S) == 0)
     continue;
   end_turns(S);
+  tide_switchback(L);
   tide_young_restore(S->rt, saved);
   tideL_reportdrained(L, S);
   tideL_reportunseen(L, S);
