@@ -310,7 +310,7 @@ static int yield(lua_State *L, tideL_finish finish) {
 }
 
 /* The Lua function that called start calls finish next. AWAIT_SECOND does so
- * only if start returned true: if there is something to raise. */
+ * only if there is something to raise: unless start returned false. */
 static int end_now(lua_State *L, tideL_state *S, tide_task *task,
                    tideL_finish finish) {
   (void)S;
@@ -337,8 +337,10 @@ static int finish_entry(lua_State *L) {
 void tideL_driveroot(tideL_state *S, tide_task *root) {
   do
     tideL_drive(S);
-  while (root->state == TIDE_TASK_PARKED);
+  while (root->state == TIDE_TASK_PARKED && !S->exiting);
   root->state = TIDE_TASK_RUNNING;
+  if (S->exiting)
+    tideL_leaveprocess(S->mainthread, S);
 }
 
 int tideL_suspend(lua_State *L, tideL_state *S, tide_task *task,
@@ -426,9 +428,9 @@ static const char *const wrappers[] = {
     [AWAIT_RESULTS] = "local start, finish = ... return function(a, b, c) "
                       "start(a, b, c) return finish(a, b, c) end",
     [AWAIT_SECOND] = "local start, finish = ... return function(a, b) "
-                     "if start(a) then finish(a) end return b end",
+                     "if start(a) ~= false then finish(a) end return b end",
     [AWAIT_NOTHING] = "local start, finish = ... return function() "
-                      "if start() then finish() end end"};
+                      "if start() ~= false then finish() end end"};
 
 static void push_wrapped(lua_State *L, const tideL_awaiting *await) {
   const char *code = wrappers[await->kind];

@@ -56,7 +56,7 @@ enum {
   OWN_LINKS,    /* coroutine that awaits -> the one that resumed it */
   OWN_DETACHED, /* suspended coroutine -> the scopes it has open, weak */
   OWN_INNER,    /* coroutine of a 5.1 pcall -> the one that called it, weak */
-  OWN_EXPOSED,  /* coroutines of tasks that user code may hold, weak */
+  OWN_EXPOSED,  /* coroutines that only the loop may resume, or nobody, weak */
   OWN_REPORTS,  /* what is to be reported */
   OWN_SOURCES,  /* chunks that are ours: errors name the line below them */
   OWN_HANDLER,  /* the exception handler */
@@ -116,6 +116,7 @@ typedef struct tideL_state {
   bool hosted;     /* a host steps the loop: the main program cannot wait */
   bool blocking;   /* set_blocking */
   bool viewproven; /* 5.1, 5.2: see await.c */
+  bool embedded;   /* a C program has the runtime's address */
   bool script;     /* bin/tide: run(fn) in the main task runs fn there */
   bool chores;     /* a callback for our own chores is queued */
   bool swallowers; /* a task is to be reported for swallowing */
@@ -288,13 +289,13 @@ typedef enum tideL_outcome {
 
 typedef struct tideL_task {
   uint32_t magic;
-  uint32_t id;
+  uint32_t serial; /* of the runtime */
+  uint64_t id;
   tide_task *task; /* NULL once it ended */
   uint8_t outcome;
   uint8_t store;    /* where the results are */
   bool info;        /* the user value is the table described in task.c */
   bool seen;        /* somebody got the error, or was given it to report */
-  uint32_t serial;  /* of the runtime */
   uint32_t cancels; /* of a finished task: its cancelling() */
   double number;
 } tideL_task;
@@ -310,9 +311,9 @@ void tideL_pushname(lua_State *L, int index);
 /* ---- outcome.c ---- */
 
 /* Ends the Task at `index` of T with n values from the top of co: its results
- * or, if it failed, its error. `held`: somebody else has it too. */
+ * or, if it failed, its error. Queues its done callbacks. */
 void tideL_settle(lua_State *T, tideL_state *S, int index, lua_State *co,
-                  bool failed, int n, bool held);
+                  bool failed, int n);
 /* Pushes the table beside the Task, made if there is none. */
 void tideL_pushinfo(lua_State *L, int index);
 /* The same; a finished Task's single value moves into it. */
@@ -351,6 +352,12 @@ void tideL_openforeign(lua_State *L);
 lua_State *tideL_handback(lua_State *T, tideL_state *S, tide_task *task,
                           lua_State *co, int status, int n, int *nargs);
 
+/* The task is given up: what it had resumed will not come back, and nobody may
+ * resume it. */
+void tideL_droplinks(lua_State *T, tideL_state *S, tide_task *task);
+/* The same for all tasks: the runtime closes. */
+void tideL_orphanlinks(lua_State *L);
+
 /* ---- run.c ---- */
 
 void tideL_openrun(lua_State *L);
@@ -358,6 +365,9 @@ void tideL_openrun(lua_State *L);
 int tideL_drive(tideL_state *S);
 int tideL_step(tideL_state *S, double budget);
 int tideL_shut(tideL_state *S); /* closes the runtime; UV_ENOMEM */
+/* tide.exit: ends all tasks, then the process. */
+void tideL_leaveprocess(lua_State *L, tideL_state *S);
+
 /* ---- loop.c ---- */
 
 void tideL_openloop(lua_State *L);
@@ -397,7 +407,7 @@ void tideL_reportunseen(lua_State *L, tideL_state *S);
 /* Pushes a traceback of co, or nil where there is no debug library. */
 void tideL_traceback(lua_State *L, lua_State *co, const char *message);
 /* Pushes the traceback noted for the error at `index`, or nil. */
-void tideL_pushnoted(lua_State *L, int index, uint32_t id);
+void tideL_pushnoted(lua_State *L, int index, uint64_t id);
 void tideL_pushtree(lua_State *L, tideL_state *S);
 
 /* ---- the other nouns ---- */

@@ -56,7 +56,8 @@ static void set_defaults(tideL_state *S) {
   S->grace = 5;
   S->slow = 0.1;
   S->debug = false;
-  S->blocking = true;
+  if (!S->embedded)
+    S->blocking = true;
 }
 
 static int new_runtime(lua_State *L) {
@@ -100,23 +101,27 @@ static void clear_table(lua_State *L, int index) {
   }
 }
 
-/* What has not ended is told: its handle now says so, and its coroutine is
- * closed where Lua can. */
-static void close_tasks(lua_State *L, tideL_state *S) {
+/* Their tasks are no more. */
+static void orphan_handles(lua_State *L, int handles) {
+  for (lua_pushnil(L); lua_next(L, handles); lua_pop(L, 1)) {
+    tideL_task *handle = lua_touserdata(L, -1);
+    handle->task = NULL;
+    handle->outcome = OUTCOME_CLOSED;
+  }
+}
+
+/* Coroutines that have not ended are closed where Lua can, which runs user
+ * code: it may make tasks, but not close the loop. */
+static void close_coroutines(lua_State *L, tideL_state *S) {
+  S->busy++;
   for (uint32_t slot = 1; slot <= tide_task_slots(S->rt); slot++) {
-    tide_task *task = tide_task_at(S->rt, slot);
-    if (!tide_task_alive(task))
+    if (!tide_task_alive(tide_task_at(S->rt, slot)))
       continue;
-    if (tide_rawgeti(L, UP_HANDLES, (int)slot) == LUA_TUSERDATA) {
-      tideL_task *handle = lua_touserdata(L, -1);
-      handle->task = NULL;
-      handle->outcome = OUTCOME_CLOSED;
-    }
-    lua_pop(L, 1);
     if (tide_rawgeti(L, UP_THREADS, (int)slot) == LUA_TTHREAD)
       tide_closethread(lua_tothread(L, -1), L);
     lua_pop(L, 1);
   }
+  S->busy--;
 }
 
 void tideL_close(lua_State *L, tideL_state *S) {
@@ -126,16 +131,17 @@ void tideL_close(lua_State *L, tideL_state *S) {
   tide_runtime *rt = S->rt;
   if (rt == NULL)
     return;
-  S->busy++; /* what a closed coroutine closes may not close the loop */
-  close_tasks(L, S);
-  S->busy--;
+  close_coroutines(L, S);
+  tideL_orphanlinks(L);
+  orphan_handles(L, UP_HANDLES);
   S->rt = NULL;
   S->current = S->spawning = NULL;
   S->mainthread = NULL;
   S->chores = S->swallowers = S->aborts = false;
   S->detached = 0;
   S->serial++;
-  tide_runtime_free(rt);
+  if (!S->embedded) /* else the child's program still has its address */
+    tide_runtime_free(rt);
   clear_table(L, UP_THREADS);
   clear_table(L, UP_HANDLES);
   for (size_t i = 0; i < sizeof per_runtime / sizeof *per_runtime; i++) {
@@ -148,17 +154,6 @@ void tideL_close(lua_State *L, tideL_state *S) {
   set_defaults(S);
 }
 
-/* Their tasks are no more. upvalues: <own, handles> */
-static void orphan_handles(lua_State *L) {
-  lua_pushnil(L);
-  while (lua_next(L, lua_upvalueindex(2))) {
-    tideL_task *handle = lua_touserdata(L, -1);
-    handle->task = NULL;
-    handle->outcome = OUTCOME_CLOSED;
-    lua_pop(L, 1);
-  }
-}
-
 /* lua_close, or nothing of tide is left: no Lua is called any more. */
 static int state__gc(lua_State *L) {
   tideL_state *S = lua_touserdata(L, 1);
@@ -168,7 +163,7 @@ static int state__gc(lua_State *L) {
   S->dead = true;
   S->serial++;
   tideL_lastreports(L, lua_upvalueindex(1));
-  orphan_handles(L);
+  orphan_handles(L, lua_upvalueindex(2));
   if (rt == NULL)
     return 0;
   for (uint32_t slot = 1; slot <= tide_task_slots(rt); slot++) {

@@ -163,19 +163,22 @@ static void put_away(lua_State *T, tideL_state *S, tide_task *task,
 
 /* The functions of tide.scope leave what they enter; one that is still open was
  * to be closed by a variable that is none. */
-static void leave_scopes(lua_State *T, tideL_state *S, tide_task *task) {
-  bool forgotten =
-      !(task->scope->flags & TIDE_SCOPE_OWN) && !(task->flags & TIDE_GIVENUP);
+static bool leave_scopes(lua_State *T, tide_task *task) {
+  if (task->scope == NULL)
+    return false;
   tideL_retirescopes(T, task->scope);
-  if (!forgotten)
-    return;
-  lua_pushfstring(T,
-                  "task-%d ended with a scope open: give it a function, or "
-                  "write `local x <close> = `",
-                  (int)task->id);
-  tideL_pushreport(T, lua_tostring(T, -1), 0);
+  return !(task->scope->flags & TIDE_SCOPE_OWN) &&
+         !(task->flags & TIDE_GIVENUP);
+}
+
+static void report_forgotten(lua_State *T, tideL_state *S) {
+  tideL_pushreport(T,
+                   "a task ended with a scope open: give it a function, or "
+                   "write `local x <close> = `",
+                   0);
+  lua_pushvalue(T, -2);
+  lua_setfield(T, -2, "task");
   tideL_report(T, S);
-  lua_pop(T, 1);
 }
 
 /* co, n values on its top, is done: tells who waits, frees the record. */
@@ -193,17 +196,25 @@ static void end_task(lua_State *T, tideL_state *S, tide_task *task,
     lua_pushliteral(T, "<no error object>");
     lua_xmove(T, co, 1);
   }
+  /* A Task is made for an error that nobody could ask for. What calls user
+   * code comes last, when the task is no more. */
   bool held = tide_rawgeti(T, UP_HANDLES, (int)task->slot) == LUA_TUSERDATA;
-  if (held || failed) { /* an error nobody can ask for is reported at once */
-    tideL_pushtask(T, S, task);
-    tideL_settle(T, S, lua_gettop(T), co, failed, n, held);
-    lua_pop(T, 1);
-  }
+  bool forgotten = leave_scopes(T, task);
   lua_pop(T, 1);
-  if (task->scope != NULL)
-    leave_scopes(T, S, task);
+  if (held || failed || forgotten) {
+    tideL_pushtask(T, S, task);
+    tideL_settle(T, S, lua_gettop(T), co, failed, n);
+  } else {
+    lua_pushnil(T);
+  }
   put_away(T, S, task, co, reusable);
   tide_task_finish(S->rt, task);
+  S->current = NULL;
+  if (forgotten)
+    report_forgotten(T, S);
+  if (failed)
+    tideL_watchfailure(T, S, lua_gettop(T), held);
+  lua_pop(T, 1);
 }
 
 static void close_coroutine(lua_State *T, lua_State *co) {
@@ -252,14 +263,14 @@ int tideL_arguments(tide_task *task, lua_State *co) {
   if (task->flags & TIDE_FRESH)
     return first_arguments(task, co);
 #if !TIDE_YIELDK
-  /* The wrapper of the awaiting call asks whether there is something to
-   * raise (await.c, AWAIT_SECOND). */
-  if (task->status != TIDE_WOKEN || task->flags & (TASK_RAISE | TIDE_CANCEL)) {
-    lua_pushboolean(co, 1);
-    return 1;
-  }
-#endif
+  /* The wrapper of the awaiting call asks whether there is something to raise;
+   * who else resumes it does not say false (await.c, AWAIT_SECOND). */
+  lua_pushboolean(co, task->status != TIDE_WOKEN ||
+                          task->flags & (TASK_RAISE | TIDE_CANCEL));
+  return 1;
+#else
   return 0;
+#endif
 }
 
 static inline void resume(lua_State *T, tideL_state *S, tide_task *task) {
@@ -292,8 +303,10 @@ void tideL_resumeall(lua_State *T, tideL_state *S) {
   while ((task = tide_loop_next(S->rt)) != NULL) {
     uint64_t since = S->debug ? uv_hrtime() : 0;
     resume(T, S, task);
-    if (since != 0)
+    if (since != 0) {
+      tide_loop_left(S->rt);
       report_slow(T, S, since);
+    }
   }
 }
 
@@ -312,6 +325,7 @@ static int abandon_body(lua_State *T) {
   tideL_state *S = tideL_get(T);
   tide_task *task = lua_touserdata(T, 1);
   lua_State *co = own_coroutine(T, task);
+  tideL_droplinks(T, S, task);
   if (co == NULL)
     co = task->coro = lua_newthread(T);
   close_coroutine(T, co);
@@ -341,6 +355,7 @@ void tideL_failtask(lua_State *T, tideL_state *S, tide_task *task) {
   S->failed = false;
   if (task->state == TIDE_TASK_FREE)
     return; /* it had ended before the error */
+  tideL_droplinks(T, S, task);
   if (co == NULL || !tide_checkstack(co, 2)) {
     task->coro = NULL;
     tide_task_finish(S->rt, task);

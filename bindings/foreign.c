@@ -63,6 +63,37 @@ static uint64_t unlink_resumer(lua_State *T, tideL_state *S, lua_State *co) {
   return base;
 }
 
+static void mark_orphan(lua_State *T, lua_State *co) {
+  tideL_own(T, OWN_EXPOSED);
+  lua_pushthread(co);
+  lua_xmove(co, T, 1);
+  lua_pushboolean(T, 1);
+  lua_rawset(T, -3);
+  lua_pop(T, 1);
+}
+
+void tideL_droplinks(lua_State *T, tideL_state *S, tide_task *task) {
+  lua_State *co = task->coro;
+  while (S->links > 0 && co != NULL) {
+    lua_State *outer = push_resumer(T, co);
+    lua_pop(T, 2);
+    if (outer == NULL)
+      break;
+    mark_orphan(T, co);
+    unlink_resumer(T, S, co);
+    co = task->coro = outer;
+  }
+}
+
+void tideL_orphanlinks(lua_State *L) {
+  tideL_own(L, OWN_LINKS);
+  for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+    if (lua_isthread(L, -2)) /* other keys are addresses */
+      mark_orphan(L, lua_tothread(L, -2));
+  }
+  lua_pop(L, 1);
+}
+
 /* It awaits, or has resumed one that does: only the loop may resume it. */
 static bool is_waiting(lua_State *L, const tideL_state *S, lua_State *co) {
   bool waits = false;
@@ -151,7 +182,7 @@ static int give_results(lua_State *L, lua_State *co, int status, int n) {
   bool ok = status == LUA_OK || status == LUA_YIELD;
   if (!ok)
     n = 1;
-  if (!lua_checkstack(L, n + 1)) {
+  if (!tide_checkstack(L, n + 1)) {
     lua_settop(co, lua_gettop(co) - n);
     lua_pushboolean(L, 0);
     lua_pushliteral(L, "too many results to resume");

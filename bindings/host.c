@@ -51,35 +51,44 @@ int tide_open(tide_runtime **out, lua_State *L, const tide_options *options) {
   if (options != NULL && options->size >= sizeof *options &&
       options->no_blocking)
     S->blocking = false;
+  S->embedded = true;
   *out = S->rt;
   return 0;
 }
 
+/* The runtime of the state. In the child of a fork that is a new one: what the
+ * program has the address of is the parent's, and only leads here. */
+static tideL_state *current(tide_runtime *rt) {
+  return tide_runtime_data(rt);
+}
+
 int tide_step(tide_runtime *rt, double budget) {
-  return tideL_step(tide_runtime_data(rt), budget);
+  return tideL_step(current(rt), budget);
 }
 
 int tide_run(tide_runtime *rt) {
-  tideL_state *S = tide_runtime_data(rt);
+  tideL_state *S = current(rt);
   if (tideL_isbusy(S))
     return UV_EBUSY;
   return tideL_drive(S);
 }
 
 double tide_next_timeout(tide_runtime *rt) {
-  return tide_loop_timeout(rt);
+  return tide_loop_timeout(current(rt)->rt);
 }
 
 int tide_fd(tide_runtime *rt) {
-  return tide_loop_fd(rt);
+  return tide_loop_fd(current(rt)->rt);
 }
 
 int tide_close(tide_runtime *rt, void (*closed)(void *ud), void *ud) {
-  tideL_state *S = tide_runtime_data(rt);
+  tideL_state *S = current(rt);
   int err;
   if (tideL_isbusy(S))
     return UV_EBUSY;
+  S->embedded = false;
   err = tideL_shut(S);
+  S->blocking = true;
   if (err == 0 && closed != NULL)
     closed(ud);
   return err;

@@ -94,6 +94,9 @@ static int loop_close(lua_State *L) {
     return 0;
   if (tideL_isbusy(S))
     return tideL_error(L, "'Loop:close': the loop is running");
+  if (S->embedded)
+    return tideL_error(L, "'Loop:close': the loop is the program's that opened "
+                          "it");
   tideL_refusefinaliser(L, "Loop:close");
   tideL_reportunseen(L, S);
   tideL_close(L, S);

@@ -131,7 +131,7 @@ static void queue_callbacks(lua_State *T, tideL_state *S, int index) {
 }
 
 void tideL_settle(lua_State *T, tideL_state *S, int index, lua_State *co,
-                  bool failed, int n, bool held) {
+                  bool failed, int n) {
   tideL_task *handle = lua_touserdata(T, index);
   tideL_outcome outcome = failed ? OUTCOME_FAILED : OUTCOME_RESULTS;
   uint32_t slot = handle->task->slot;
@@ -160,8 +160,6 @@ void tideL_settle(lua_State *T, tideL_state *S, int index, lua_State *co,
   handle->outcome = (uint8_t)outcome;
   handle->cancels = tide_task_cancelling(handle->task);
   handle->task = NULL;
-  if (outcome == OUTCOME_FAILED)
-    tideL_watchfailure(T, S, index, held);
 }
 
 /* ---- reading the outcome ---- */

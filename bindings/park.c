@@ -120,6 +120,8 @@ static int park_finish(lua_State *L, tideL_state *S, tide_task *task) {
   lua_pushnil(L);
   lua_rawseti(L, -3, (int)task->slot);
   tideL_checkdelivered(L, S, task);
+  if (!lua_isuserdata(L, -1)) /* of a runtime that was closed */
+    return tideL_raisecancel(L, S, task);
   tide_getuservalue(L, -1);
   lua_getfield(L, -1, "n");
   n = (int)lua_tointeger(L, -1);
@@ -189,7 +191,6 @@ static bool call_abort(lua_State *T, tideL_state *S) {
 
 void tideL_runaborts(lua_State *T, tideL_state *S) {
   int list;
-  S->aborts = false;
   lua_newtable(T); /* the functions may park and wake: not while we walk */
   list = lua_gettop(T);
   tideL_own(T, OWN_PARKED);
@@ -204,6 +205,7 @@ void tideL_runaborts(lua_State *T, tideL_state *S) {
     }
   }
   lua_pop(T, 1);
+  S->aborts = false; /* now all that are to be aborted are in the list */
   for (int i = 1, n = (int)lua_rawlen(T, list); i <= n; i++) {
     tideL_parking *self;
     lua_rawgeti(T, list, i);

@@ -33,7 +33,7 @@ void tideL_traceback(lua_State *L, lua_State *co, const char *message) {
 #endif
 }
 
-static bool is_noted(lua_State *L, int index, uint32_t id) {
+static bool is_noted(lua_State *L, int index, uint64_t id) {
   bool noted;
   index = lua_absindex(L, index);
   if (tideL_own(L, OWN_NOTED) != LUA_TTABLE) {
@@ -42,7 +42,7 @@ static bool is_noted(lua_State *L, int index, uint32_t id) {
   }
   lua_rawgeti(L, -1, 1);
   lua_rawgeti(L, -2, 3);
-  noted = lua_rawequal(L, -2, index) && lua_tonumber(L, -1) == id;
+  noted = lua_rawequal(L, -2, index) && lua_tonumber(L, -1) == (lua_Number)id;
   lua_pop(L, 3);
   return noted;
 }
@@ -54,7 +54,7 @@ static bool is_noted(lua_State *L, int index, uint32_t id) {
  */
 int tideL_noter(lua_State *L) {
   const tideL_state *S = tideL_get(L);
-  uint32_t id = S->current != NULL ? S->current->id : 0;
+  uint64_t id = S->current != NULL ? S->current->id : 0;
   lua_State *co = lua_tothread(L, 2);
   lua_settop(L, 1);
   if (lua_isnil(L, 1)) {
@@ -71,14 +71,14 @@ int tideL_noter(lua_State *L) {
   tideL_tostring(L, 1);
   tideL_traceback(L, co != NULL ? co : L, lua_tostring(L, -1));
   lua_rawseti(L, 2, 2);
-  lua_pushnumber(L, id);
+  lua_pushnumber(L, (lua_Number)id);
   lua_rawseti(L, 2, 3);
   lua_settop(L, 2);
   lua_rawseti(L, UP_OWN, OWN_NOTED);
   return 1;
 }
 
-void tideL_pushnoted(lua_State *L, int index, uint32_t id) {
+void tideL_pushnoted(lua_State *L, int index, uint64_t id) {
   if (!is_noted(L, index, id)) {
     lua_pushnil(L);
     return;
@@ -170,7 +170,7 @@ static void report_failure(lua_State *T, tideL_state *S, int index) {
 
 void tideL_watchfailure(lua_State *T, tideL_state *S, int index, bool held) {
   const tideL_task *handle = lua_touserdata(T, index);
-  if (handle->seen)
+  if (handle->seen || handle->outcome != OUTCOME_FAILED)
     return;
   if (!held || S->debug) {
     report_failure(T, S, index);

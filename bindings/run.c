@@ -46,7 +46,8 @@ static void recover(tideL_state *S) {
   lua_State *T = S->thread;
   tide_task *task = tide_recover(S->rt);
   S->current = NULL;
-  S->failed = false;
+  S->failed = S->starting = false;
+  S->busy = 0;
   if (task == NULL)
     return;
   lua_pushvalue(T, T_RECOVER);
@@ -148,12 +149,10 @@ static void wind_up(tideL_state *S) {
   double left = S->grace;
   bool done = false;
   S->draining = true;
-  while (!done && left > 0) {
+  do {
     done = drain(S, cancel, left);
     left = ((double)until - (double)tide_now(S->rt)) / 1e9;
-    if (!done && !tide_loop_alive(S->rt))
-      break;
-  }
+  } while (!done && left > 0 && tide_loop_alive(S->rt));
   for (int i = 0; i < 5 && !done; i++)
     done = drain(S, i < 3 ? give_up_stubborn : tide_task_give_up, 0);
   tide_loop_drain(S->rt, false);
@@ -171,7 +170,7 @@ static void end_turns(tideL_state *S) {
   }
 }
 
-static void leave_process(lua_State *L, const tideL_state *S) {
+static void exit_now(lua_State *L, const tideL_state *S) {
   lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
   lua_getfield(L, -1, "os");
   lua_getfield(L, -1, "exit");
@@ -180,10 +179,30 @@ static void leave_process(lua_State *L, const tideL_state *S) {
   lua_call(L, 2, 0);
 }
 
+/* In the main program, outside of run: all tasks are its own. */
+void tideL_leaveprocess(lua_State *L, tideL_state *S) {
+  S->exiting = false; /* what the tasks do now may wait */
+  if (S->rt != NULL)
+    end_turns(S);
+  exit_now(L, S);
+}
+
+/* One that came when main had ended was told the root task. */
+static bool take_interrupt(tideL_state *S) {
+  tide_task *root;
+  if (!tide_interrupt_take(S->rt))
+    return false;
+  root = tide_task_root(S->rt);
+  while (root != NULL && tide_task_uncancel(S->rt, root) > 0)
+    continue;
+  return true;
+}
+
 /* run(f, ...): f as the main task, then what is left is ended; f's results */
 static int core_run(lua_State *L) {
   tideL_state *S = tideL_open(L);
   tideL_task *handle;
+  tide_task *main;
   tide_young saved;
   bool interrupted;
   tideL_checkcallable(L, 1, "tide.run");
@@ -195,8 +214,9 @@ static int core_run(lua_State *L) {
                        S->hosted ? "a host steps the loop"
                                  : "set_blocking(false) was called");
   tideL_refusefinaliser(L, "tide.run");
-  saved = tide_young_begin(S->rt);
-  tide_loop_main(S->rt, tideL_spawn(L, S, lua_gettop(L) - 1));
+  main = tideL_spawn(L, S, lua_gettop(L) - 1);
+  saved = tide_young_begin(S->rt); /* the others are younger */
+  tide_loop_main(S->rt, main);
   handle = lua_touserdata(L, 1);
   handle->seen = true; /* its error is raised here */
   while (handle->outcome == OUTCOME_NONE && tideL_drive(S) == 0)
@@ -206,10 +226,10 @@ static int core_run(lua_State *L) {
   tide_young_restore(S->rt, saved);
   tideL_reportdrained(L, S);
   tideL_reportunseen(L, S);
-  interrupted = tide_interrupt_take(S->rt);
+  interrupted = take_interrupt(S);
   if (S->exiting)
-    leave_process(L, S);
-  if (interrupted && handle->outcome == OUTCOME_CANCELLED)
+    exit_now(L, S);
+  if (interrupted && handle->outcome != OUTCOME_FAILED)
     return tideL_raise(L, TIDEL_INTERRUPTED, "interrupted");
   return tideL_pushoutcome(L, 1);
 }
@@ -219,10 +239,13 @@ static int core_begin_exit(lua_State *L) {
   tideL_state *S = tideL_get(L);
   tide_task *main = S->rt != NULL ? tide_loop_mainof(S->rt) : NULL;
   S->exitcode = (int)luaL_optinteger(L, 1, 0);
-  if (main == NULL)
-    leave_process(L, S);
+  if (main == NULL && !tideL_isbusy(S))
+    tideL_leaveprocess(L, S);
   S->exiting = true;
-  tide_task_cancel(S->rt, main);
+  if (main != NULL)
+    tide_task_cancel(S->rt, main);
+  else
+    tide_loop_stop(S->rt); /* the main program waits: it leaves */
   return 0;
 }
 

@@ -242,6 +242,8 @@ static int core_check_task(lua_State *L) {
 static int core_scope_object(lua_State *L) {
   tideL_state *S = tideL_get(L);
   tide_task *task = tideL_enter(L, S, "tide.scope");
+  if (task->scope == NULL)
+    return 0;
   push_scope(L, task->scope);
   return 1;
 }

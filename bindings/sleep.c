@@ -17,9 +17,7 @@ static int sleep_k(lua_State *L, int status, lua_KContext context) {
   if (task->state != TIDE_TASK_RUNNING || task->coro != L ||
       task->status != TIDE_WOKEN || task->flags & (TIDE_CANCEL | TASK_RAISE))
     return tideL_await_k(L, status, (lua_KContext)slept);
-  if (lua_gettop(L) == 1)
-    lua_pushnil(L);
-  else
+  if (lua_gettop(L) != 2)
     lua_settop(L, 2);
   return 1;
 }
@@ -51,6 +49,12 @@ static int core_sleep(lua_State *L) {
     tide_park_turn(S->rt, task);
   else if (tide_park_until(S->rt, task, tide_deadline(S->rt, seconds)) < 0)
     return luaL_error(L, "not enough memory");
+#if TIDE_YIELDK /* what a stranger resumes it with is no result */
+  if (lua_gettop(L) == 1)
+    lua_pushnil(L); /* cheaper than lua_settop */
+  else
+    lua_settop(L, 2);
+#endif
   return suspend(L, S, task);
 }
 

@@ -5,7 +5,7 @@
  * UP_HANDLES finds it from there, weakly: one that is dropped costs nothing.
  * When the task ends its outcome moves into it (outcome.c).
  */
-#include <string.h>
+#include <stdio.h>
 
 #include "bindings.h"
 
@@ -42,6 +42,11 @@ tideL_task *tideL_pushtask(lua_State *L, tideL_state *S, tide_task *task) {
     return lua_touserdata(L, -1);
   lua_pop(L, 1);
   handle = tideL_newtask(L, S);
+  if (tide_rawgeti(L, UP_HANDLES, (int)task->slot) == LUA_TUSERDATA) {
+    lua_remove(L, -2); /* a finaliser was quicker */
+    return lua_touserdata(L, -1);
+  }
+  lua_pop(L, 1);
   handle->id = task->id;
   lua_pushvalue(L, -1);
   lua_rawseti(L, UP_HANDLES, (int)task->slot);
@@ -186,6 +191,7 @@ static int task_uncancel(lua_State *L) {
 /* ---- names, callbacks, tracebacks ---- */
 
 void tideL_pushname(lua_State *L, int index) {
+  char name[32];
   const tideL_task *handle = lua_touserdata(L, index);
   if (handle->info) {
     tideL_pushinfo(L, index);
@@ -195,7 +201,8 @@ void tideL_pushname(lua_State *L, int index) {
       return;
     lua_pop(L, 1);
   }
-  lua_pushfstring(L, "task-%d", (int)handle->id);
+  snprintf(name, sizeof name, "task-%llu", (unsigned long long)handle->id);
+  lua_pushstring(L, name);
 }
 
 static int task_get_name(lua_State *L) {

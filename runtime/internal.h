@@ -90,7 +90,8 @@ struct tide_runtime {
   bool resumed;  /* the step has run a task */
   bool stop;
   bool draining; /* stop when these young tasks have ended: */
-  uint32_t drain_last, drain_left;
+  uint64_t drain_last;
+  uint32_t drain_left;
   uint32_t wakers;
 
   void *data;
@@ -113,7 +114,7 @@ struct tide_runtime {
 
   uint32_t live;     /* unfinished tasks */
   uint32_t sleepers; /* of these, with a timer */
-  uint32_t last_id;
+  uint64_t last_id;
   tide_young young;
   uint64_t last_scope;
 

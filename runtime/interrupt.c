@@ -5,6 +5,7 @@
  * which runtime watches. uv_signal is not used: it would leave the default
  * action behind, not the handler that was there.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stddef.h>
 
@@ -31,12 +32,14 @@ static struct {
 
 /* Async-signal-safe: sigaction, raise and uv_async_send all are. */
 static void on_interrupt(int signum) {
+  int error = errno;
   if (watch.hits++ > 0) {
     sigaction(signum, &watch.before, NULL);
     raise(signum);
   } else if (watch.wakeup != NULL) {
     uv_async_send(watch.wakeup);
   }
+  errno = error;
 }
 
 int tide_interrupt_watch(tide_runtime *rt) {
@@ -48,6 +51,7 @@ int tide_interrupt_watch(tide_runtime *rt) {
   watch.hits = 0;
   watch.wakeup = &rt->wakeup;
   action.sa_handler = on_interrupt;
+  action.sa_flags = SA_RESTART; /* reads and writes of user code go on */
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, &watch.before);
   rt->interruptible = true;

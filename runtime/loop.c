@@ -252,6 +252,8 @@ static int begin(tide_runtime *rt, bool blocking, uint64_t until) {
   rt->running = true;
   rt->blocking = blocking;
   rt->until = until;
+  if (rt->root != NULL && rt->root->state == TIDE_TASK_READY)
+    rt->stop = true;     /* it gave up its turn: one will do */
   if (rt->calls_due > 0) /* left over when a callback was left by longjmp */
     tide__calls_run(rt);
   return 0;
@@ -268,6 +270,8 @@ int tide_loop_begin_step(tide_runtime *rt, double budget) {
   tide_waitq_wake_all(rt, &rt->ticks);
   if (rt->heap.count > 0)
     tide__timers_fire(rt);
+  if (rt->batch == NULL)
+    rt->in_turn = false; /* the last step's budget ended with its turn */
   if (budget > 0 && tide_instant(budget) != TIDE_NEVER)
     until = uv_hrtime() + tide_instant(budget); /* also in virtual time */
   rt->one_turn = !(budget > 0);
@@ -313,14 +317,18 @@ static bool out_of_budget(const tide_runtime *rt) {
          rt->resumed && uv_hrtime() >= rt->until;
 }
 
+void tide_loop_left(tide_runtime *rt) {
+  tide_task *task = rt->current;
+  rt->current = NULL;
+  if (task != NULL && task->flags & TIDE_PROBED)
+    tide__probe_parked(rt, task);
+}
+
 /* One call a switch: as short as it can be. */
 tide_task *tide_loop_next(tide_runtime *rt) {
-  tide_task *task = rt->current;
-  if (task != NULL) {
-    rt->current = NULL;
-    if (task->flags & TIDE_PROBED)
-      tide__probe_parked(rt, task);
-  }
+  tide_task *task;
+  if (rt->current != NULL)
+    tide_loop_left(rt);
   for (;;) {
     task = rt->batch;
     if (task == NULL || rt->until != TIDE_NEVER) {

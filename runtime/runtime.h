@@ -97,6 +97,9 @@ int tide_loop_run(tide_runtime *rt);
 int tide_loop_begin(tide_runtime *rt);
 int tide_loop_begin_step(tide_runtime *rt, double budget);
 tide_task *tide_loop_next(tide_runtime *rt);
+/* The task that next gave has parked or ended. next does it, too; first of all
+ * for who runs more user code before that. */
+void tide_loop_left(tide_runtime *rt);
 void tide_loop_end(tide_runtime *rt);
 bool tide_loop_ready(const tide_runtime *rt); /* work is ready */
 void tide_loop_stop(tide_runtime *rt);
@@ -124,7 +127,7 @@ bool tide_loop_forked(const tide_runtime *rt);
 /* Tasks spawned from here on are counted apart, until restored: how run knows
  * what is left. Returns what to give to tide_young_restore. */
 typedef struct tide_young {
-  uint32_t mark;
+  uint64_t mark;
   uint32_t count;
 } tide_young;
 tide_young tide_young_begin(tide_runtime *rt);
@@ -167,7 +170,7 @@ typedef struct tide_timer {
   uint32_t order : 30; /* ties fire in the order set */
 } tide_timer;
 
-/* A task record: 72 bytes, everything rare is in `extra`. Read freely; write
+/* A task record: 80 bytes, everything rare is in `extra`. Read freely; write
  * only `coro` and the TIDE_USER flags. */
 struct tide_task {
   tide_task *next, *prev; /* in the ready queue, or in the queue it waits in */
@@ -178,7 +181,7 @@ struct tide_task {
   tide_timer timer;
   uint32_t epoch; /* of its suspension: a waker that holds another is stale */
   uint32_t slot;  /* stable index of this record, from 1 */
-  uint32_t id;    /* of the task, increasing; names are made from it */
+  uint64_t id;    /* of the task, increasing; names are made from it */
   uint16_t flags;
   uint8_t state;
   uint8_t status; /* tide_status of the last suspension */
@@ -272,6 +275,7 @@ uint64_t tide_instant(double seconds);
 /* Virtual: time stands still while a task can run, else jumps to the next
  * deadline. Neither switch makes time go back. */
 void tide_clock_virtual(tide_runtime *rt, bool on);
+/* For tests: moves virtual time on, wakes nobody. */
 void tide_clock_advance(tide_runtime *rt, double seconds);
 
 /* ---- scopes (scope.c) ---- */

@@ -162,6 +162,8 @@ void tide_task_finish(tide_runtime *rt, tide_task *task) {
   }
   if (rt->probed == task)
     tide__probe_end(rt);
+  if (rt->current == task)
+    rt->current = NULL;
   uncount(rt, task);
   if (rt->draining && tide_task_is_young(rt, task) &&
       task->id <= rt->drain_last && --rt->drain_left == 0)
@@ -196,7 +198,8 @@ void tide_park(tide_runtime *rt, tide_task *task, tide_wait *wait) {
     unpark(rt, task);
   task->wait = wait;
   task->epoch++;
-  task->flags &= (uint16_t) ~(TIDE_FRESH | TIDE_ABORTED | TIDE_LEAVING);
+  task->flags &=
+      (uint16_t) ~(TIDE_FRESH | TIDE_ABORTED | TIDE_LEAVING | TIDE_SELFCANCEL);
   task->state = TIDE_TASK_PARKED;
 }
 
@@ -217,10 +220,10 @@ void tide_wake(tide_runtime *rt, tide_task *task, tide_status status) {
     return;
   }
   task->state = TIDE_TASK_READY;
-  if (task->flags & TIDE_ROOT)
-    rt->stop = true;
-  else
+  if (!(task->flags & TIDE_ROOT))
     tide__list_push(&rt->ready, task);
+  else if (rt->running)
+    rt->stop = true;
   if (task->flags & TIDE_PROBED)
     tide__probe_parked(rt, task);
 }
@@ -229,9 +232,7 @@ void tide_park_turn(tide_runtime *rt, tide_task *task) {
   tide_park(rt, task, &rt->turning);
   task->state = TIDE_TASK_READY;
   task->status = TIDE_WOKEN;
-  if (task->flags & TIDE_ROOT)
-    rt->stop = true; /* tide_loop_run makes at least one turn */
-  else
+  if (!(task->flags & TIDE_ROOT)) /* who drives the loop makes one turn */
     tide__list_push(&rt->ready, task);
 }
 

@@ -154,6 +154,14 @@ describe("a state that ends", function()
       print(pcall(function() return tostring(task):match("pending") end))
     end)]])
 
+  child_it("tide.exit in a task of a plain script cleans up all of them", "cleaned\n", [[
+    local tide = require "tide"
+    tide.task(tide.finally, function() tide.sleep(9) end,
+      function() tide.sleep(0.001) print "cleaned" end)
+    tide.task(function() tide.sleep(0) tide.exit() end)
+    tide.sleep(9)
+    print "not here"]])
+
   child_it("finalisers that run after tide's are told no, and do not crash", "late\n",
     finalizer .. [[
     local calls = {}

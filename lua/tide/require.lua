@@ -82,7 +82,7 @@ return function(name)
   if not core.in_task() or type(name) ~= "string" then
     return native(name)
   end
-  while package.loaded[name] == nil do
+  while not package.loaded[name] do
     local entry = loading[name]
     if not entry then
       return load(name)

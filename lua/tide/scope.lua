@@ -122,7 +122,13 @@ local function check_options(options)
   if type(options) ~= "table" then
     core.misuse(("bad argument #1 to 'tide.scope' (function or options expected, got %s)")
       :format(type(options)))
-  elseif options.deadline ~= nil then
+  end
+  for key in pairs(options) do
+    if key ~= "deadline" and key ~= "shield" then
+      core.misuse(("bad argument #1 to 'tide.scope' (unknown option '%s')"):format(tostring(key)))
+    end
+  end
+  if options.deadline ~= nil then
     check_seconds(options.deadline, 1, "tide.scope")
   end
 end

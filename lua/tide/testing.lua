@@ -24,6 +24,11 @@ local function check_options(options)
   if type(options) ~= "table" then
     core.misuse("bad argument #2 to 'testing.run' (table expected, got " .. type(options) .. ")")
   end
+  for key in pairs(options) do
+    if key ~= "clock" and key ~= "seed" then
+      core.misuse(("bad argument #2 to 'testing.run' (unknown option '%s')"):format(tostring(key)))
+    end
+  end
   local clock = options.clock
   if clock ~= nil and clock ~= "virtual" and clock ~= "real" then
     core.misuse("bad argument #2 to 'testing.run' (clock: 'virtual' or 'real' expected)")
