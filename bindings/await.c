@@ -265,37 +265,47 @@ static tide_task *awaiter(lua_State *L, tideL_state *S) {
 
 #if TIDE_YIELDK
 
+static int await_again(lua_State *L, tideL_finish finish);
+
 /* Resumed by anybody but the loop it goes on waiting. */
+int tideL_continue(lua_State *L, tideL_finish finish) {
+  tideL_state *S = tideL_get(L);
+  tide_task *task = awaiter(L, S);
+  if (task == NULL)
+    return await_again(L, finish);
+  return end_await(L, S, task, finish);
+}
+
 #if LUA_VERSION_NUM >= 503
-int tideL_await_k(lua_State *L, int status, lua_KContext context) {
-  tideL_state *S = tideL_get(L);
-  tide_task *task = awaiter(L, S);
+
+static int await_k(lua_State *L, int status, lua_KContext context) {
   (void)status;
-  if (task == NULL)
-    return lua_yieldk(L, 0, context, tideL_await_k);
-  return end_await(L, S, task, (tideL_finish)context);
+  return tideL_continue(L, (tideL_finish)context);
 }
 
-static int yield(lua_State *L, tideL_finish finish) {
-  return lua_yieldk(L, 0, (lua_KContext)finish, tideL_await_k);
+static int await_again(lua_State *L, tideL_finish finish) {
+  return lua_yieldk(L, 0, (lua_KContext)finish, await_k);
 }
+
 #else
-/* 5.2's context is an int, too small for a pointer: finish waits in the fifth
- * place of the closure's upvalues, as every awaiting function has its own. */
+
+/* 5.2's context is an int, too small for a pointer: finish is known from an
+ * upvalue, as every awaiting function is a closure of its own. */
 static int await_k(lua_State *L) {
-  tideL_state *S = tideL_get(L);
-  tide_task *task = awaiter(L, S);
   const tideL_awaiting *await = lua_touserdata(L, UP_AWAITING);
-  if (task == NULL)
-    return lua_yieldk(L, 0, 0, await_k);
-  return end_await(L, S, task, await->finish);
+  return tideL_continue(L, await->finish);
 }
 
-static int yield(lua_State *L, tideL_finish finish) {
+static int await_again(lua_State *L, tideL_finish finish) {
   (void)finish;
   return lua_yieldk(L, 0, 0, await_k);
 }
+
 #endif
+
+static int yield(lua_State *L, tideL_finish finish) {
+  return await_again(L, finish);
+}
 
 static int end_now(lua_State *L, tideL_state *S, tide_task *task,
                    tideL_finish finish) {

@@ -247,9 +247,9 @@ static inline void tideL_checkyield(lua_State *L, const tide_task *task,
 /* The wait is registered: suspends. */
 int tideL_suspend(lua_State *L, tideL_state *S, tide_task *task,
                   tideL_finish finish);
-#if LUA_VERSION_NUM >= 503
-/* The continuation that tideL_suspend sets; the context is the finish. */
-int tideL_await_k(lua_State *L, int status, lua_KContext context);
+#if TIDE_YIELDK
+/* What the continuation of tideL_suspend does. */
+int tideL_continue(lua_State *L, tideL_finish finish);
 #endif
 /* The call need not wait. */
 int tideL_ready(lua_State *L, tideL_state *S, tide_task *task,

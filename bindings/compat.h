@@ -123,11 +123,7 @@ static inline int tide_resume(lua_State *co, lua_State *from, int nargs,
 #if LUA_VERSION_NUM >= 502
   status = lua_resume(co, from, nargs);
 #else
-#if TIDE_LUAJIT
   (void)from;
-#else
-  lua_setlevel(from, co); /* so that 5.1 counts how deep resumes nest */
-#endif
   status = lua_resume(co, nargs);
 #endif
   *nresults = lua_gettop(co);

@@ -132,6 +132,9 @@ static int resume(tideL_state *S, lua_State *co, lua_State *L, int nargs,
   return status;
 #else
   (void)S;
+#if LUA_VERSION_NUM == 501
+  lua_setlevel(L, co); /* so that 5.1 counts how deep resumes nest */
+#endif
   return tide_resume(co, L, nargs, n);
 #endif
 }

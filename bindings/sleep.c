@@ -8,24 +8,38 @@ static int slept(lua_State *L, tideL_state *S, tide_task *task) {
   return 1;
 }
 
-#if LUA_VERSION_NUM >= 503
+#if TIDE_YIELDK
 
 /* The commonest of all switches is spared what the general continuation has to
  * look up; it does the rest if anything is out of the ordinary. */
-static int sleep_k(lua_State *L, int status, lua_KContext context) {
-  const tide_task *task = (const tide_task *)context;
-  if (task->state != TIDE_TASK_RUNNING || task->coro != L ||
-      task->status != TIDE_WOKEN || task->flags & (TIDE_CANCEL | TASK_RAISE))
-    return tideL_await_k(L, status, (lua_KContext)slept);
+static int wake_up(lua_State *L, const tideL_state *S) {
+  const tide_task *task = S->current;
+  if (task == NULL || task->coro != L || task->status != TIDE_WOKEN ||
+      task->flags & (TIDE_CANCEL | TASK_RAISE))
+    return tideL_continue(L, slept);
   if (lua_gettop(L) != 2)
     lua_settop(L, 2);
   return 1;
 }
 
+#if LUA_VERSION_NUM == 502
+static int sleep_k(lua_State *L) {
+  return wake_up(L, tideL_get(L));
+}
+#define CONTEXT(S) 0
+#else
+/* The state outlives every function of ours that waits; a task would not. */
+static int sleep_k(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  return wake_up(L, (const tideL_state *)context);
+}
+#define CONTEXT(S) (lua_KContext)(S)
+#endif
+
 static int suspend(lua_State *L, tideL_state *S, tide_task *task) {
   if (task->flags & TIDE_ROOT)
     return tideL_suspend(L, S, task, slept);
-  return lua_yieldk(L, 0, (lua_KContext)task, sleep_k);
+  return lua_yieldk(L, 0, CONTEXT(S), sleep_k);
 }
 
 #else

@@ -75,7 +75,7 @@ describe("a coroutine that waited in a loop that was closed", function()
 end)
 
 describe("a task that cancels itself", function()
-  it("and waits, shielded, after that has its results: only in its last step it is cancelled", function()
+  it("and waits after that, shielded, has its results: it was not its last step", function()
     testing.run(function()
       local task = tide.task(function()
         tide.current_task():cancel()
