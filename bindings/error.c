@@ -1,4 +1,5 @@
 /* error.c: the error classes, and how misuse is told. */
+#include <ctype.h>
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
@@ -199,8 +200,16 @@ int tideL_error(lua_State *L, const char *format, ...) {
   return lua_error(L);
 }
 
+/* As in Lua's own messages a method's arguments are counted without self. A
+ * field that is set, as Scope.deadline, has but a value. */
 int tideL_argerror(lua_State *L, int arg, const char *function,
                    const char *message) {
+  if (strchr(function, ':') != NULL)
+    arg--;
+  else if (isupper((unsigned char)*function) && strchr(function, '.') != NULL)
+    return tideL_error(L, "bad value for '%s' (%s)", function, message);
+  if (arg == 0)
+    return tideL_error(L, "calling '%s' on bad self (%s)", function, message);
   return tideL_error(L, "bad argument #%d to '%s' (%s)", arg, function,
                      message);
 }
