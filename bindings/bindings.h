@@ -10,6 +10,7 @@
  *   scope.c      the Scope object; entering and leaving scopes
  *   sleep.c      sleep, next_tick
  *   park.c       tide.park
+ *   semaphore.c event.c  the primitives, one noun a file
  *   foreign.c    tide.coroutine: coroutines that may await
  *   run.c        driving the loop; run, exit
  *   loop.c       the loop object
@@ -46,6 +47,8 @@ enum {
   OWN_LOOP,
   OWN_TIMER,
   OWN_SENTINEL,
+  OWN_SEMAPHORE,
+  OWN_EVENT,
   OWN_PARKING,
   OWN_SCOPEBOX,
   OWN_SCOPES,   /* scope id -> Scope object, weak */
@@ -414,6 +417,8 @@ void tideL_pushtree(lua_State *L, tideL_state *S);
 
 void tideL_opensleep(lua_State *L);
 void tideL_openpark(lua_State *L);
+void tideL_opensemaphore(lua_State *L);
+void tideL_openevent(lua_State *L);
 void tideL_runaborts(lua_State *T, tideL_state *S);
 void tideL_opentesting(lua_State *L);
 

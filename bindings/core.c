@@ -256,6 +256,8 @@ static int open_module(lua_State *L) {
   tideL_openscope(L);
   tideL_opensleep(L);
   tideL_openpark(L);
+  tideL_opensemaphore(L);
+  tideL_openevent(L);
   tideL_openforeign(L);
   tideL_openrun(L);
   tideL_openloop(L);

@@ -9,6 +9,7 @@
  *   task.c   task records: spawn, park, wake, cancel, finish
  *   timer.c  the deadline heap and the clocks
  *   scope.c  cancel scopes: who is cancelled, and by what
+ *   semaphore.c event.c  what tasks wait for, one noun a file
  *   waitq.c  FIFO queues of parked tasks
  *   call.c   callbacks that run from the loop (call_soon, call_later)
  *   probe.c  testing: cancels a task at its nth await
@@ -333,6 +334,34 @@ void tide_waitq_park(tide_runtime *rt, tide_task *task, tide_waitq *queue);
 /* Wakes the first; returns it, or NULL. What it was woken for is its own. */
 tide_task *tide_waitq_wake(tide_runtime *rt, tide_waitq *queue);
 void tide_waitq_wake_all(tide_runtime *rt, tide_waitq *queue);
+
+/* ---- semaphores (semaphore.c) ---- */
+
+typedef struct tide_semaphore {
+  tide_waitq waiters;
+  uint64_t value; /* permits that are free: 0 while tasks wait */
+} tide_semaphore;
+
+void tide_semaphore_init(tide_semaphore *semaphore, uint64_t value);
+/* Takes a free permit; false: there is none, or others wait. */
+bool tide_semaphore_try(tide_semaphore *semaphore);
+/* Woken by TIDE_WOKEN, the task has a permit. */
+void tide_semaphore_park(tide_runtime *rt, tide_task *task,
+                         tide_semaphore *semaphore);
+/* The permit is the first waiter's from here on. */
+void tide_semaphore_release(tide_runtime *rt, tide_semaphore *semaphore);
+
+/* ---- events (event.c) ---- */
+
+typedef struct tide_event {
+  tide_waitq waiters;
+  bool is_set;
+} tide_event;
+
+void tide_event_init(tide_event *event);
+void tide_event_park(tide_runtime *rt, tide_task *task, tide_event *event);
+void tide_event_set(tide_runtime *rt, tide_event *event);
+void tide_event_clear(tide_event *event);
 
 /* ---- callbacks (call.c) ---- */
 

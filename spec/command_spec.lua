@@ -1,10 +1,6 @@
 local tide = require "tide"
-
-local function interpreter()
-  local first = 0
-  while arg[first - 1] do first = first - 1 end
-  return arg[first]
-end
+local support = require "spec.support"
+local interpreter = support.interpreter
 
 local command = debug.getinfo(1, "S").source:sub(2):gsub("spec/[^/]*$", "") .. "bin/tide"
 local scratch

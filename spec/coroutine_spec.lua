@@ -1,5 +1,7 @@
 local tide = require "tide"
 local testing = require "tide.testing"
+local support = require "spec.support"
+local pack = support.pack
 
 local co, pcall = tide.coroutine, tide.pcall
 local is_51 = _VERSION == "Lua 5.1" and not rawget(_G, "jit")
@@ -14,10 +16,6 @@ end
 local function both_it(title, fn)
   task_it(title .. " (in a task)", fn)
   it(title .. " (in the main program)", fn)
-end
-
-local function pack(...)
-  return { n = select("#", ...), ... }
 end
 
 describe("tide.coroutine, as Lua's own tests check it,", function()

@@ -1,13 +1,9 @@
 local tide = require "tide"
 local testing = require "tide.testing"
+local support = require "spec.support"
+local interpreter = support.interpreter
 
 local pcall = tide.pcall
-
-local function interpreter()
-  local first = 0
-  while arg[first - 1] do first = first - 1 end
-  return arg[first]
-end
 
 --- Runs code in a child process: its output with stderr, and its exit status.
 local function child(code)

@@ -1,14 +1,12 @@
 local tide = require "tide"
 local testing = require "tide.testing"
+local support = require "spec.support"
+local pack = support.pack
 
 local pcall = tide.pcall
 
 local function task_it(title, fn)
   it(title, function() testing.run(fn) end)
-end
-
-local function pack(...)
-  return { n = select("#", ...), ... }
 end
 
 --- A task parked on a wake that the test holds: the task, wake, and a log of

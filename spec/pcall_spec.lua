@@ -1,12 +1,10 @@
 local tide = require "tide"
 local testing = require "tide.testing"
+local support = require "spec.support"
+local pack = support.pack
 
 local is_51 = _VERSION == "Lua 5.1" and not rawget(_G, "jit")
 local unpack = unpack or table.unpack -- luacheck: ignore 143 113
-
-local function pack(...)
-  return { n = select("#", ...), ... }
-end
 
 --- A body that is tried in a task, in a coroutine of a task, in the main
 -- program and in a coroutine of the main program.

@@ -1,11 +1,9 @@
 local tide = require "tide"
 local testing = require "tide.testing"
+local support = require "spec.support"
+local pack = support.pack
 
 local pcall, run = tide.pcall, testing.run
-
-local function pack(...)
-  return { n = select("#", ...), ... }
-end
 
 local function await(task)
   return task:await()

@@ -1,19 +1,10 @@
 -- Scopes that coroutines of tide.coroutine have open (scope.lua, foreign.c).
 local tide = require "tide"
 local testing = require "tide.testing"
+local support = require "spec.support"
+local now, raises = support.now, support.raises
 
-local run, pcall, co = testing.run, tide.pcall, tide.coroutine
-
-local function now()
-  return tide.loop():time()
-end
-
-local function raises(class, fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  assert.is_true(tide.is(err, class), "another error: " .. tostring(err))
-  return err
-end
+local run, co = testing.run, tide.coroutine
 
 local function timers()
   return tide.stats().timers

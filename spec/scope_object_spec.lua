@@ -1,36 +1,12 @@
 local tide = require "tide"
 local testing = require "tide.testing"
+local support = require "spec.support"
+local now, elapsed, raises, misuse = support.now, support.elapsed, support.raises, support.misuse
 
 local run, pcall = testing.run, tide.pcall
 
 -- `local x <close>` is syntax of 5.4, so those tests are compiled there only.
 local has_close = _VERSION == "Lua 5.4" or _VERSION == "Lua 5.5"
-
-local function now()
-  return tide.loop():time()
-end
-
---- What fn() takes on the clock, in whole microseconds, as seconds.
-local function elapsed(fn, ...)
-  local start = now()
-  fn(...)
-  return math.floor((now() - start) * 1e6 + 0.5) / 1e6
-end
-
---- fn must fail on the line of this very call, with a message like that.
-local function misuse(pattern, fn)
-  local line = debug.getinfo(2, "l").currentline
-  local ok, err = pcall(fn)
-  assert.is_false(ok)
-  assert.matches("scope_object_spec%.lua:" .. line .. ": .*" .. pattern, err)
-end
-
-local function raises(class, fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  assert.is_true(tide.is(err, class), "another error: " .. tostring(err))
-  return err
-end
 
 local function close(scope, err)
   return getmetatable(scope).__close(scope, err)

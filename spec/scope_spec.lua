@@ -3,24 +3,8 @@ local testing = require "tide.testing"
 
 local run, pcall = testing.run, tide.pcall
 local core = require "tide.core"
-
-local function now()
-  return tide.loop():time()
-end
-
---- What fn() takes on the clock, in whole microseconds, as seconds.
-local function elapsed(fn, ...)
-  local start = now()
-  fn(...)
-  return math.floor((now() - start) * 1e6 + 0.5) / 1e6
-end
-
-local function raises(class, fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  assert.is_true(tide.is(err, class), "another error: " .. tostring(err))
-  return err
-end
+local support = require "spec.support"
+local now, elapsed, raises = support.now, support.elapsed, support.raises
 
 describe("scope", function()
   it("gives fn the Scope and the arguments, and returns true and all results", function()

@@ -1,12 +1,10 @@
 local tide = require "tide"
 local testing = require "tide.testing"
+local support = require "spec.support"
+local pack = support.pack
 
 local pcall, run = tide.pcall, testing.run
 local methods = run(function() return getmetatable(tide.current_task()).__index end)
-
-local function pack(...)
-  return { n = select("#", ...), ... }
-end
 
 --- A task that sleeps and then returns the values.
 local function sleeper(seconds, ...)

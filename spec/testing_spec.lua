@@ -1,19 +1,9 @@
 local tide = require "tide"
 local testing = require "tide.testing"
+local support = require "spec.support"
+local now, misuse = support.now, support.misuse
 
 local run, pcall = testing.run, tide.pcall
-
-local function now()
-  return tide.loop():time()
-end
-
---- fn must fail on the line of this very call, with a message like that.
-local function misuse(pattern, fn)
-  local line = debug.getinfo(2, "l").currentline
-  local ok, err = pcall(fn)
-  assert.is_false(ok)
-  assert.matches("testing_spec%.lua:" .. line .. ": .*" .. pattern, err)
-end
 
 --- The order in which `count` tasks get their turns, as a string.
 local function order_of(options, count, turns)

@@ -5,6 +5,8 @@ local testing = require "tide.testing"
 -- What only some Luas have in their coroutine library.
 local versioned = { ["tide.coroutine.close"] = true, ["tide.coroutine.isyieldable"] = true }
 
+local TYPES = { "types/tide.lua", "types/semaphore.lua", "types/testing.lua" }
+
 local function read(file)
   local handle = assert(io.open(file))
   local text = handle:read("*a")
@@ -35,13 +37,15 @@ local function public()
     local handle = tide.loop():call_soon(function() end)
     add(names, "Handle:", getmetatable(handle).__index)
     add(names, "Loop:", getmetatable(tide.loop()).methods)
+    add(names, "Semaphore:", getmetatable(tide.semaphore()).__index)
+    add(names, "Event:", getmetatable(tide.event()).__index)
   end)
   return names
 end
 
 local function annotated()
   local names, class = {}, nil
-  for _, file in ipairs { "types/tide.lua", "types/testing.lua" } do
+  for _, file in ipairs(TYPES) do
     for line in read(file):gmatch("[^\n]+") do
       class = line:match("^%-%-%-@class ([%w.]+)") or class
       local field = line:match("^%-%-%-@field ([%w_]+)")
@@ -97,18 +101,21 @@ describe("the annotations in types/", function()
 
   it("tell since when", function()
     local comment = ""
-    for line in (read("types/tide.lua") .. read("types/testing.lua")):gmatch("([^\n]*)\n") do
-      local name = line:match("^function ([%w_.:]+)") or line:match("^(tide%.%u%w*) = nil")
-      if name then
-        assert(comment:find("[Ss]ince %d+%.%d+%.%d+"), name)
+    for _, file in ipairs(TYPES) do
+      for line in read(file):gmatch("([^\n]*)\n") do
+        local name = line:match("^function ([%w_.:]+)") or line:match("^(tide%.%u%w*) = nil")
+        if name then
+          assert(comment:find("[Ss]ince %d+%.%d+%.%d+"), name)
+        end
+        comment = line:match("^%-%-%-") and comment .. line:sub(4) .. " " or ""
       end
-      comment = line:match("^%-%-%-") and comment .. line:sub(4) .. " " or ""
     end
   end)
 
   it("are Lua", function()
-    assert(loadfile("types/tide.lua"))
-    assert(loadfile("types/testing.lua"))
+    for _, file in ipairs(TYPES) do
+      assert(loadfile(file))
+    end
   end)
 end)
 

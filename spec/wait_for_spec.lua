@@ -1,29 +1,9 @@
 local tide = require "tide"
 local testing = require "tide.testing"
+local support = require "spec.support"
+local elapsed, raises, misuse = support.elapsed, support.raises, support.misuse
 
 local run, pcall = testing.run, tide.pcall
-
---- What fn() takes on the clock, in whole microseconds, as seconds.
-local function elapsed(fn, ...)
-  local start = tide.loop():time()
-  fn(...)
-  return math.floor((tide.loop():time() - start) * 1e6 + 0.5) / 1e6
-end
-
-local function raises(class, fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  assert.is_true(tide.is(err, class), "another error: " .. tostring(err))
-  return err
-end
-
---- fn must fail on the line of this very call, with a message like that.
-local function misuse(pattern, fn)
-  local line = debug.getinfo(2, "l").currentline
-  local ok, err = pcall(fn)
-  assert.is_false(ok)
-  assert.matches("wait_for_spec%.lua:" .. line .. ": .*" .. pattern, err)
-end
 
 describe("wait_for", function()
   local function cleanup_of(seconds, result)

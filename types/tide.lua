@@ -249,6 +249,22 @@ function tide.finally(fn, cleanup, ...) end
 ---@return tide.Scope?
 function tide.current_scope() end
 
+-- Semaphores and events: the classes are in types/semaphore.lua
+
+---`n` (1) permits: so many tasks at a time. Since 0.1.0.
+---@param n? integer 0 or more
+---@return tide.Semaphore
+function tide.semaphore(n) end
+
+---One that raises when it is released above `n`. Since 0.1.0.
+---@param n? integer 0 or more
+---@return tide.Semaphore
+function tide.bounded_semaphore(n) end
+
+---A flag to wait for, not set. Since 0.1.0.
+---@return tide.Event
+function tide.event() end
+
 -- Coroutines
 
 ---Lua's coroutine library, whose coroutines may await. Since 0.1.0.

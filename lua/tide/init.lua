@@ -3,6 +3,7 @@
 -- General layout. tide.core is the C module: tasks, sleep, park, the loop, run,
 -- the error classes. On it stand, one noun a file:
 --   tide.scope       timeout, move_on_after, wait_for, scope, shield, finally
+--   tide.semaphore   semaphore, bounded_semaphore
 --   tide.coroutine   coroutines that may await; pcall and xpcall for 5.1
 --   tide.testing     virtual time, seeds, explore (not loaded from here)
 --   tide.compat51    makes the global pcall of 5.1 ours (not loaded from here)
@@ -11,6 +12,7 @@
 local core = require "tide.core"
 local cothread = require "tide.coroutine"
 local scope = require "tide.scope"
+local semaphore = require "tide.semaphore"
 
 core.own_chunk()
 
@@ -37,6 +39,10 @@ local tide = {
   shield = scope.shield,
   finally = scope.finally,
   current_scope = core.current_scope,
+
+  semaphore = semaphore.semaphore,
+  bounded_semaphore = semaphore.bounded_semaphore,
+  event = core.event,
 
   coroutine = cothread,
   pcall = cothread.pcall,
