@@ -3,10 +3,11 @@
  *
  * A number, boolean or nil fits into the userdata itself; one value of any type
  * is its user value where Lua allows that; everything else makes `info` true
- * and the user value a table: [1..n], n   results; or error       what it
- * failed with, or the CancelledError it ended with coroutine   where it failed,
- * for the traceback traceback   the text, where it had to be made at once name,
- * callbacks, sentinel (report.c)
+ * and the user value a table: with the results at 1 to n, and n; or with the
+ * `error`, which may be the CancelledError that it ended with, and where it
+ * happened: the dead `coroutine`, or the `traceback` where that had to be made
+ * at once. Also there: `name`, `callbacks`, `created` (debug mode) and
+ * `sentinel` (report.c).
  */
 #include "bindings.h"
 

@@ -119,6 +119,9 @@ static void print_report(lua_State *T) {
   fprintf(stderr, "tide: %s%s%s\n", lua_tostring(T, report + 1),
           lua_isnil(T, -1) ? "" : ": ",
           lua_isnil(T, -1) ? "" : lua_tostring(T, -1));
+  lua_getfield(T, report, "created");
+  if (lua_isstring(T, -1))
+    fprintf(stderr, "the task was created here:\n%s\n", lua_tostring(T, -1));
   fflush(stderr);
   lua_settop(T, report);
 }
@@ -159,6 +162,8 @@ static void report_failure(lua_State *T, tideL_state *S, int index) {
   tideL_pushinfo(T, index);
   lua_getfield(T, -1, "error");
   lua_setfield(T, -3, "error");
+  lua_getfield(T, -1, "created");
+  lua_setfield(T, -3, "created");
   lua_pop(T, 1);
   lua_getfield(T, index, "traceback");
   lua_pushvalue(T, index);

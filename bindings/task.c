@@ -349,6 +349,12 @@ static int core_task(lua_State *L) {
   tideL_state *S = tideL_open(L);
   tideL_checkcallable(L, 1, "tide.task");
   tideL_spawn(L, S, lua_gettop(L) - 1);
+  if (S->debug) { /* where it was created: for the report of its failure */
+    tideL_pushinfo(L, -1);
+    tideL_traceback(L, L, NULL);
+    lua_setfield(L, -2, "created");
+    lua_pop(L, 1);
+  }
   return 1;
 }
 

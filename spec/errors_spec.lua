@@ -58,6 +58,39 @@ local function child(code)
   return output
 end
 
+describe("errors", function()
+  it("iterates over those of a group, or over the one there is", function()
+    local function list(e)
+      local errors = {}
+      for err in tide.errors(e) do
+        errors[#errors + 1] = err
+      end
+      return errors
+    end
+    assert.same({ "a", "b" }, list(tide.ErrorGroup { errors = { "a", "b" } }))
+    assert.same({ "alone" }, list("alone"))
+  end)
+end)
+
+describe("debug mode", function()
+  it("records where a task was created, for the report of its failure", function()
+    local loop, report = tide.loop(), nil
+    loop:set_debug(true)
+    loop:set_exception_handler(function(r) report = r end)
+    local place
+    tide.run(function()
+      place = debug.getinfo(1, "l").currentline + 1
+      tide.task(error, "failed", 0)
+      tide.sleep(0)
+      tide.sleep(0)
+    end)
+    loop:set_exception_handler(nil)
+    loop:set_debug(false)
+    assert.equal("failed", report.error)
+    assert.matches("errors_spec.lua:" .. place, report.created, 1, true)
+  end)
+end)
+
 describe("an error class", function()
   it("makes instances from a message or from fields", function()
     for _, name in ipairs(classes) do

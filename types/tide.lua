@@ -102,6 +102,12 @@ function tide.is(err, class) end
 ---@return boolean
 function tide.is_cancelled(err) end
 
+---Iterates over the errors that `err` stands for: those of an ErrorGroup, or
+---`err` alone. Since 0.1.0.
+---@param err any
+---@return fun(): any
+function tide.errors(err) end
+
 -- Running
 
 ---Runs `fn(...)` as the main task; returns its results or raises its error, when

@@ -73,6 +73,17 @@ function tide.run(fn, ...)
   return core.run(fn, ...)
 end
 
+--- Iterates over the errors that `e` stands for: those of an ErrorGroup, or `e`
+-- alone.
+function tide.errors(e)
+  local list = tide.is(e, tide.ErrorGroup) and e.errors or { e }
+  local i = 0
+  return function()
+    i = i + 1
+    return list[i]
+  end
+end
+
 --- Ends the process with `code`, after the cleanup of all tasks.
 function tide.exit(code)
   if code ~= nil and type(code) ~= "number" then
