@@ -238,6 +238,8 @@ static int core_run(lua_State *L) {
 static int core_begin_exit(lua_State *L) {
   tideL_state *S = tideL_get(L);
   tide_task *main = S->rt != NULL ? tide_loop_mainof(S->rt) : NULL;
+  if (main == NULL && S->hosted) /* there is nobody who could leave */
+    return tideL_error(L, "'tide.exit': the loop is a host's, which goes on");
   S->exitcode = (int)luaL_optinteger(L, 1, 0);
   if (main == NULL && !tideL_isbusy(S))
     tideL_leaveprocess(L, S);

@@ -65,6 +65,7 @@ build = {
         "runtime/call.c",
         "runtime/event.c",
         "runtime/interrupt.c",
+        "runtime/join.c",
         "runtime/loop.c",
         "runtime/pool.c",
         "runtime/probe.c",

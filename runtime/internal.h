@@ -168,6 +168,10 @@ void tide__probe_enter(tide_runtime *rt, tide_task *task);
 void tide__probe_parked(tide_runtime *rt, tide_task *task);
 void tide__probe_end(tide_runtime *rt);
 
+/* join.c: who waits for the task of `extra`; that it has ended */
+void tide__join_init(tide_extra *extra);
+void tide__join_end(tide_runtime *rt, tide_extra *extra);
+
 /* scope.c */
 int tide__scope_own(tide_runtime *rt, tide_task *task);
 void tide__scope_expire(tide_runtime *rt, tide_scope *scope);

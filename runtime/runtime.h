@@ -7,6 +7,7 @@
  * General layout
  *   loop.c   the runtime: ready queue, the turn, polling, step and run
  *   task.c   task records: spawn, park, wake, cancel, finish
+ *   join.c   waiting for a task to end
  *   timer.c  the deadline heap and the clocks
  *   scope.c  cancel scopes: who is cancelled, and by what
  *   semaphore.c event.c  what tasks wait for, one noun a file

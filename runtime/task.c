@@ -17,14 +17,6 @@
 #define SWALLOW_FREE 100   /* deliveries that cost a turn and no more */
 #define SWALLOW_PAUSE 1e-3 /* seconds that each further one costs */
 
-static bool abort_joined(tide_runtime *rt, tide_task *task, tide_status why);
-static const tide_waitkind joined = {"await", abort_joined, NULL};
-static const tide_waitkind watched = {"await", tide_waitq_abort, NULL};
-
-static tide_extra *awaited(const tide_task *task) {
-  return CONTAINER(CONTAINER(task->wait, tide_waitq, wait), tide_extra, joined);
-}
-
 /* ---- records ---- */
 
 static tide_task *record_new(tide_runtime *rt) {
@@ -110,8 +102,7 @@ tide_extra *tide__task_extra(tide_runtime *rt, tide_task *task) {
     if (extra == NULL)
       return NULL;
     *extra = (tide_extra){.task = task};
-    tide_waitq_init(&extra->joined, &joined);
-    tide_waitq_init(&extra->watched, &watched);
+    tide__join_init(extra);
     task->extra = extra;
   }
   return task->extra;
@@ -137,13 +128,6 @@ static void unpark(tide_runtime *rt, tide_task *task) {
   task->state = TIDE_TASK_RUNNING;
 }
 
-/* Wakes who waited for the task. Their `wait` must not outlive its extra. */
-static void wake_waiters(tide_runtime *rt, tide_waitq *queue) {
-  tide_task *waiter;
-  while ((waiter = tide_waitq_wake(rt, queue)) != NULL)
-    waiter->wait = &rt->turning;
-}
-
 void tide_task_finish(tide_runtime *rt, tide_task *task) {
   tide_extra *extra = task->extra;
   unpark(rt, task); /* also: no scope left below aborts a wait */
@@ -151,8 +135,7 @@ void tide_task_finish(tide_runtime *rt, tide_task *task) {
     tide_scope_leave(rt, task);
   task->extra = NULL;
   if (extra != NULL) {
-    wake_waiters(rt, &extra->joined);
-    wake_waiters(rt, &extra->watched);
+    tide__join_end(rt, extra);
     extra->next_cancel = rt->free_extras;
     rt->free_extras = extra;
   }
@@ -288,56 +271,6 @@ void tide__waits_init(tide_runtime *rt) {
 
 const char *tide_task_waits_for(const tide_task *task) {
   return task->state == TIDE_TASK_PARKED ? task->wait->kind->what : NULL;
-}
-
-const tide_task *tide_task_awaits(const tide_task *task) {
-  if (task->state != TIDE_TASK_PARKED)
-    return NULL;
-  if (task->wait->kind == &joined)
-    return awaited(task)->task;
-  if (task->wait->kind == &watched)
-    return CONTAINER(CONTAINER(task->wait, tide_waitq, wait), tide_extra,
-                     watched)
-        ->task;
-  return NULL;
-}
-
-/* ---- waiting for a task ---- */
-
-/* Tasks that await each other in a ring: who would stay for the end of one that
- * stays for its own end leaves, so the ring ends. So there is never a ring of
- * which all are leaving, and the walk ends, too. */
-static bool closes_ring(const tide_task *task) {
-  const tide_task *next = awaited(task)->task;
-  while (next != task && next->state == TIDE_TASK_PARKED &&
-         next->flags & TIDE_LEAVING)
-    next = awaited(next)->task;
-  return next == task;
-}
-
-/* A cancelled waiter that was the last cancels the task and stays until it has
- * ended; any other just leaves. */
-static bool abort_joined(tide_runtime *rt, tide_task *task, tide_status why) {
-  tide_extra *extra = awaited(task);
-  bool last = !(task->flags & TIDE_LEAVING) && --extra->awaiters == 0;
-  if (last && why == TIDE_CANCELLED && !closes_ring(task)) {
-    task->flags |= TIDE_LEAVING; /* first: the cancel may come round to us */
-    if (tide_task_cancel(rt, extra->task) == 0)
-      return false;
-    task->flags &= (uint16_t)~TIDE_LEAVING;
-  }
-  return tide_waitq_abort(rt, task, why);
-}
-
-int tide_park_on(tide_runtime *rt, tide_task *task, tide_task *target,
-                 bool counted) {
-  tide_extra *extra = tide__task_extra(rt, target);
-  if (extra == NULL)
-    return UV_ENOMEM;
-  if (counted)
-    extra->awaiters++;
-  tide_waitq_park(rt, task, counted ? &extra->joined : &extra->watched);
-  return 0;
 }
 
 /* ---- cancellation ---- */

@@ -1,5 +1,6 @@
 local tide = require "tide"
 local testing = require "tide.testing"
+local support = require "spec.support"
 
 local pcall, run = tide.pcall, testing.run
 local classes = { "CancelledError", "TimeoutError", "ScopeCancelled", "InvalidStateError",
@@ -43,19 +44,7 @@ end
 
 --- Runs code in a process of its own: its output, both streams.
 local function child(code)
-  local name = os.tmpname()
-  local file = assert(io.open(name, "w"))
-  file:write('local tide, testing = require "tide", require "tide.testing"\n', code)
-  file:close()
-  local i = 0
-  while arg[i - 1] do
-    i = i - 1
-  end
-  local pipe = assert(io.popen(("'%s' '%s' 2>&1"):format(arg[i], name)))
-  local output = pipe:read "*a"
-  pipe:close()
-  os.remove(name)
-  return output
+  return (support.child('local tide, testing = require "tide", require "tide.testing"\n' .. code))
 end
 
 describe("errors", function()

@@ -1,24 +1,9 @@
 local tide = require "tide"
 local testing = require "tide.testing"
 local support = require "spec.support"
-local interpreter = support.interpreter
+local child = support.child
 
 local pcall = tide.pcall
-
---- Runs code in a child process: its output with stderr, and its exit status.
-local function child(code)
-  local name = os.tmpname()
-  local file = assert(io.open(name, "w"))
-  file:write(code)
-  file:close()
-  local pipe = assert(io.popen(("if command -v timeout >/dev/null; then t='timeout 20'; fi; " ..
-    "$t %s %s </dev/null 2>&1; echo \"exit $?\""):format(interpreter(), name)))
-  local output = pipe:read("*a")
-  pipe:close()
-  os.remove(name)
-  local text, status = output:match("^(.*)exit (%d+)\n$")
-  return text, tonumber(status)
-end
 
 --- A child that prints `expected` and ends with status 0.
 local function child_it(title, expected, code)

@@ -87,6 +87,19 @@ describe("a task that cancels itself", function()
   end)
 end)
 
+describe("tide.exit", function()
+  it("is refused under a host that steps the loop, and ends nothing later", function()
+    local err
+    local task = tide.task(function() err = select(2, pcall(tide.exit, 7)) end)
+    while not task:done() do
+      tide.loop():step()
+    end
+    assert.matches("the loop is a host's", err)
+    tide.loop():close()
+    assert.equal("on", tide.run(function() return "on" end))
+  end)
+end)
+
 describe("a grace of 0", function()
   it("still cancels what is left, and gives it a turn", function()
     local cleaned = false

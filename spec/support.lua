@@ -48,4 +48,19 @@ function M.interpreter()
   return arg[first]
 end
 
+--- Runs code in a process of its own: its output, both streams, and exit status.
+function M.child(code)
+  local name = os.tmpname()
+  local file = assert(io.open(name, "w"))
+  file:write(code)
+  file:close()
+  local pipe = assert(io.popen(("if command -v timeout >/dev/null; then t='timeout 20'; fi; " ..
+    "$t %s %s </dev/null 2>&1; echo \"exit $?\""):format(M.interpreter(), name)))
+  local output = pipe:read("*a")
+  pipe:close()
+  os.remove(name)
+  local text, status = output:match("^(.*)exit (%d+)\n$")
+  return text, tonumber(status)
+end
+
 return M
