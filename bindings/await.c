@@ -382,11 +382,11 @@ int tideL_ready(lua_State *L, tideL_state *S, tide_task *task,
 
 /* ---- what a suspension came to ---- */
 
-static int raise_deadlock(lua_State *L, tideL_state *S) {
+void tideL_pushdeadlock(lua_State *L, tideL_state *S) {
   lua_pushliteral(L, "nothing can wake the main task any more:\n");
   tideL_pushtree(L, S);
   lua_concat(L, 2);
-  return tideL_raise(L, TIDEL_DEADLOCK, lua_tostring(L, -1));
+  tideL_pusherror(L, TIDEL_DEADLOCK, lua_tostring(L, -1));
 }
 
 void tideL_checkdelivered(lua_State *L, tideL_state *S, tide_task *task) {
@@ -394,7 +394,8 @@ void tideL_checkdelivered(lua_State *L, tideL_state *S, tide_task *task) {
     return;
   if (task->status == TIDE_DEADLOCKED) {
     task->status = TIDE_WOKEN;
-    raise_deadlock(L, S);
+    tideL_pushdeadlock(L, S);
+    lua_error(L);
   }
   tideL_raisecancel(L, S, task);
 }

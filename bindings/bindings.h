@@ -6,7 +6,11 @@
  *   await.c      how an awaiting call begins, suspends and ends, on every Lua
  *   coroutine.c  coroutine <-> task: resume, results, recycling
  *   task.c       the Task object
- *   outcome.c    how a task ended: results, error, who is told
+ *   outcome.c    how a task or future ended: results, error, who is told
+ *   join.c       Task:await, Future:await
+ *   future.c     the Future object
+ *   gather.c     waiting for several: behind gather, wait, race, as_completed
+ *   group.c      the Group object
  *   scope.c      the Scope object; entering and leaving scopes
  *   sleep.c      sleep, next_tick
  *   park.c       tide.park
@@ -49,6 +53,9 @@ enum {
   OWN_SENTINEL,
   OWN_SEMAPHORE,
   OWN_EVENT,
+  OWN_FUTURE,
+  OWN_GATHER,
+  OWN_GROUP,
   OWN_PARKING,
   OWN_SCOPEBOX,
   OWN_SCOPES,   /* scope id -> Scope object, weak */
@@ -69,6 +76,7 @@ enum {
   OWN_NOTED,    /* {error, traceback, id of the task} of the last error */
   OWN_RUNNING,  /* Lua's own coroutine.running */
   OWN_LOOPOBJ,  /* the loop object of this runtime */
+  OWN_GROUPS,   /* scope id of a group -> list of errors */
   OWN_ERRORS    /* from here on the error classes */
 };
 
@@ -192,6 +200,8 @@ void tideL_tostring(lua_State *L, int index);
 /* The scope that a CancelledError belongs to; 0: none of ours. */
 uint64_t tideL_errorscope(lua_State *L, int index);
 void tideL_seterrorscope(lua_State *L, int index, uint64_t id, bool expired);
+/* Of the error at `index`, a cancellation, for the reason at `reason`. */
+void tideL_seterrorreason(lua_State *L, int index, int reason, bool expired);
 
 /* ---- await.c ---- */
 
@@ -261,6 +271,7 @@ int tideL_ready(lua_State *L, tideL_state *S, tide_task *task,
 void tideL_checkwoken(lua_State *L, tideL_state *S, tide_task *task);
 /* The same, but what was woken is delivered although cancelled since. */
 void tideL_checkdelivered(lua_State *L, tideL_state *S, tide_task *task);
+void tideL_pushdeadlock(lua_State *L, tideL_state *S); /* a DeadlockError */
 /* Runs the loop until the root task, which has parked, is woken. */
 void tideL_driveroot(tideL_state *S, tide_task *root);
 int tideL_raisecancel(lua_State *L, tideL_state *S, tide_task *task);
@@ -272,9 +283,10 @@ extern const tide_hooks tideL_hooks;
 /* Resumes task after task until the loop stops; inside tide_loop_begin. */
 void tideL_resumeall(lua_State *T, tideL_state *S);
 void tideL_opencoroutine(lua_State *L);
-/* A task of the function and its nargs arguments on top of L, which are popped;
- * pushes the Task. Raises, then nothing has changed. */
-tide_task *tideL_spawn(lua_State *L, tideL_state *S, int nargs);
+/* A task of the function and its nargs arguments on top of L, which are popped,
+ * in the group, if any; pushes the Task. Raises, then nothing has changed. */
+tide_task *tideL_spawn(lua_State *L, tideL_state *S, int nargs,
+                       tide_group *group);
 /* Pushes what a resume of co is to pass; how many values. */
 int tideL_arguments(tide_task *task, lua_State *co);
 /* Ends a task with the error on top of T: after a longjmp out of a hook. */
@@ -311,12 +323,48 @@ tideL_task *tideL_checktask(lua_State *L, int arg, const char *function);
 tideL_task *tideL_pushtask(lua_State *L, tideL_state *S, tide_task *task);
 void tideL_pushname(lua_State *L, int index);
 
+/* ---- join.c ---- */
+
+/* What can be awaited, a Task or Future: its Task, or the `base` of its Future;
+ * NULL: neither. */
+tideL_task *tideL_toawaitable(lua_State *L, int index);
+/* The join of one that has not ended; raises if there is no memory for it, or
+ * it is of a closed loop. */
+tide_join *tideL_tojoin(lua_State *L, tideL_state *S, tideL_task *handle,
+                        const char *function);
+void tideL_refuseself(lua_State *L, const tideL_task *handle,
+                      const tide_task *task);
+void tideL_setawaitmethod(lua_State *L,
+                          bool future); /* into the table on top */
+void tideL_openjoin(lua_State *L);
+
+/* ---- future.c ---- */
+
+/* A Task's fields, without a task; and who waits. */
+typedef struct tideL_future {
+  tideL_task base;
+  tide_join join;
+} tideL_future;
+
+void tideL_openfuture(lua_State *L);
+tideL_future *tideL_tofuture(lua_State *L, int index); /* NULL: it is none */
+/* If the value at `index` is a Future that the runtime has cancelled, on behalf
+ * of who waited for it, it knows that from here on. */
+void tideL_noticecancel(lua_State *L, tideL_state *S, int index);
+
 /* ---- outcome.c ---- */
 
 /* Ends the Task at `index` of T with n values from the top of co: its results
  * or, if it failed, its error. Queues its done callbacks. */
 void tideL_settle(lua_State *T, tideL_state *S, int index, lua_State *co,
                   bool failed, int n);
+/* The same of a Future, with the n values on top of L. */
+void tideL_settlefuture(lua_State *L, tideL_state *S, int index, bool failed,
+                        int n);
+/* stack: <Task or Future, function>. They are called in the next turn. */
+void tideL_addcallback(lua_State *L, bool ended);
+int tideL_removecallback(lua_State *L); /* how many there were */
+void tideL_queuecallbacks(lua_State *T, tideL_state *S, int index);
 /* Pushes the table beside the Task, made if there is none. */
 void tideL_pushinfo(lua_State *L, int index);
 /* The same; a finished Task's single value moves into it. */
@@ -326,8 +374,27 @@ void tideL_pushfailure(lua_State *L, int index, tideL_task *handle);
 /* Pushes the results of a finished Task, or raises its error. */
 int tideL_pushoutcome(lua_State *L, int index);
 
+/* ---- gather.c, group.c ---- */
+
+void tideL_opengather(lua_State *L);
+void tideL_opengroup(lua_State *L);
+/* Its tasks are cancelled and left to the runtime, and that is reported. */
+void tideL_abandongroup(lua_State *L, tideL_state *S, tide_group *group);
+/* The task failed, its Task is at `index`: its group, if any, gets the error.
+ */
+void tideL_tellgroup(lua_State *T, const tide_task *task, int index);
+
 /* ---- scope.c ---- */
 
+/* The error at `index` arrives at the edge of this scope, the innermost: true
+ * if it is the scope's own cancellation and goes no further. If one around it
+ * is cancelled, too, the error passes on as that one's. */
+bool tideL_catchown(lua_State *L, tide_scope *scope, int index);
+/* The scope that is to be left is not the innermost: those inside it are left
+ * with it, so that none stays behind; raises. */
+int tideL_misnested(lua_State *L, tideL_state *S, tide_task *task, uint64_t id);
+/* Leaves the innermost scope; its object keeps what it may be asked. */
+void tideL_leavescope(lua_State *L, tideL_state *S, tide_task *task);
 void tideL_openscope(lua_State *L);
 /* The value at `index` is the reason of this scope's cancel. */
 void tideL_setreason(lua_State *L, tide_scope *scope, int index);
@@ -398,6 +465,7 @@ int tideL_noter(lua_State *L); /* a message handler: keeps the traceback */
 /* The Task at `index` failed: sees to it that somebody learns of it, now if
  * nobody else can ask for it. */
 void tideL_watchfailure(lua_State *T, tideL_state *S, int index, bool held);
+void tideL_reportfailure(lua_State *T, tideL_state *S, int index);
 void tideL_flushreports(lua_State *T, tideL_state *S);
 /* Of the tasks that failed while run ended what was left. */
 void tideL_reportdrained(lua_State *L, tideL_state *S);

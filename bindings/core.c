@@ -125,9 +125,9 @@ static void close_coroutines(lua_State *L, tideL_state *S) {
 }
 
 void tideL_close(lua_State *L, tideL_state *S) {
-  static const int per_runtime[] = {OWN_SCOPES,  OWN_REASONS, OWN_CALLS,
-                                    OWN_PARKED,  OWN_PINNED,  OWN_LINKS,
-                                    OWN_DETACHED};
+  static const int per_runtime[] = {OWN_SCOPES, OWN_REASONS, OWN_CALLS,
+                                    OWN_PARKED, OWN_PINNED,  OWN_LINKS,
+                                    OWN_GROUPS, OWN_DETACHED};
   tide_runtime *rt = S->rt;
   if (rt == NULL)
     return;
@@ -245,6 +245,7 @@ static int open_module(lua_State *L) {
   own_table(L, OWN_EXPOSED, "k");
   own_table(L, OWN_REPORTS, NULL);
   own_table(L, OWN_DRAINED, NULL);
+  own_table(L, OWN_GROUPS, NULL);
   S->thread = own_thread(L, -1);
   S->starter = own_thread(L, -2);
   lua_newtable(L);
@@ -258,6 +259,10 @@ static int open_module(lua_State *L) {
   tideL_openpark(L);
   tideL_opensemaphore(L);
   tideL_openevent(L);
+  tideL_openjoin(L);
+  tideL_openfuture(L);
+  tideL_opengather(L);
+  tideL_opengroup(L);
   tideL_openforeign(L);
   tideL_openrun(L);
   tideL_openloop(L);

@@ -96,7 +96,18 @@ static void move_call(lua_State *L, lua_State *co, int nargs) {
 #endif
 }
 
-tide_task *tideL_spawn(lua_State *L, tideL_state *S, int nargs) {
+/* In debug mode the report of its failure tells where it was created. */
+static void note_creation(lua_State *L, const tideL_state *S) {
+  if (!S->debug)
+    return;
+  tideL_pushinfo(L, -1);
+  tideL_traceback(L, L, NULL);
+  lua_setfield(L, -2, "created");
+  lua_pop(L, 1);
+}
+
+tide_task *tideL_spawn(lua_State *L, tideL_state *S, int nargs,
+                       tide_group *group) {
   tideL_task *handle = tideL_newtask(L, S);
   tide_task *task;
   lua_State *co;
@@ -115,10 +126,13 @@ tide_task *tideL_spawn(lua_State *L, tideL_state *S, int nargs) {
   lua_rawseti(L, UP_HANDLES, (int)task->slot);
   lua_insert(L, -nargs - 2);
   move_call(L, co, nargs);
+  if (group != NULL && tide_group_add(S->rt, group, task) < 0)
+    luaL_error(L, "not enough memory");
   handle->task = task;
   handle->id = task->id;
   S->spawning = NULL;
   tide_task_start(S->rt, task);
+  note_creation(L, S);
   return task;
 }
 
@@ -171,6 +185,18 @@ static bool leave_scopes(lua_State *T, tide_task *task) {
          !(task->flags & TIDE_GIVENUP);
 }
 
+static tide_end settle(lua_State *T, tideL_state *S, tide_task *task,
+                       lua_State *co, bool failed, int n) {
+  const tideL_task *handle = tideL_pushtask(T, S, task);
+  tideL_settle(T, S, lua_gettop(T), co, failed, n);
+  if (handle->outcome == OUTCOME_CANCELLED)
+    return TIDE_END_CANCELLED;
+  if (handle->outcome != OUTCOME_FAILED)
+    return TIDE_END_OK;
+  tideL_tellgroup(T, task, lua_gettop(T));
+  return TIDE_END_FAILED;
+}
+
 static void report_forgotten(lua_State *T, tideL_state *S) {
   tideL_pushreport(T,
                    "a task ended with a scope open: give it a function, or "
@@ -201,14 +227,13 @@ static void end_task(lua_State *T, tideL_state *S, tide_task *task,
   bool held = tide_rawgeti(T, UP_HANDLES, (int)task->slot) == LUA_TUSERDATA;
   bool forgotten = leave_scopes(T, task);
   lua_pop(T, 1);
-  if (held || failed || forgotten) {
-    tideL_pushtask(T, S, task);
-    tideL_settle(T, S, lua_gettop(T), co, failed, n);
-  } else {
+  tide_end how = TIDE_END_OK;
+  if (held || failed || forgotten)
+    how = settle(T, S, task, co, failed, n);
+  else
     lua_pushnil(T);
-  }
   put_away(T, S, task, co, reusable);
-  tide_task_finish(S->rt, task);
+  tide_task_finish(S->rt, task, how);
   S->current = NULL;
   if (forgotten)
     report_forgotten(T, S);
@@ -346,7 +371,7 @@ static void on_abandon(tide_runtime *rt, tide_task *task) {
   if (lua_pcall(T, 1, 0, 0) != LUA_OK) {
     lua_pop(T, 1);
     task->coro = NULL;
-    tide_task_finish(rt, task);
+    tide_task_finish(rt, task, TIDE_END_FAILED);
   }
 }
 
@@ -358,7 +383,7 @@ void tideL_failtask(lua_State *T, tideL_state *S, tide_task *task) {
   tideL_droplinks(T, S, task);
   if (co == NULL || !tide_checkstack(co, 2)) {
     task->coro = NULL;
-    tide_task_finish(S->rt, task);
+    tide_task_finish(S->rt, task, TIDE_END_FAILED);
     return;
   }
   lua_pushvalue(T, -1);

@@ -55,16 +55,23 @@ uint64_t tideL_errorscope(lua_State *L, int index) {
   return id;
 }
 
-/* Also the reason and the message are that scope's. */
-void tideL_seterrorscope(lua_State *L, int index, uint64_t id, bool expired) {
+void tideL_seterrorreason(lua_State *L, int index, int reason, bool expired) {
   index = lua_absindex(L, index);
-  tideL_pushreason(L, id);
+  lua_pushvalue(L, reason);
   if (lua_type(L, -1) == LUA_TSTRING)
     lua_pushfstring(L, "cancelled: %s", lua_tostring(L, -1));
   else
     lua_pushstring(L, expired ? "the deadline passed" : "cancelled");
   lua_setfield(L, index, "message");
   lua_setfield(L, index, "reason");
+}
+
+/* Also the reason and the message are that scope's. */
+void tideL_seterrorscope(lua_State *L, int index, uint64_t id, bool expired) {
+  index = lua_absindex(L, index);
+  tideL_pushreason(L, id);
+  tideL_seterrorreason(L, index, -1, expired);
+  lua_pop(L, 1);
   lua_pushlightuserdata(L, (void *)&scope_key);
   lua_pushnumber(L, (lua_Number)id);
   lua_rawset(L, index);

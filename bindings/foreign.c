@@ -172,7 +172,7 @@ static void take_scopes(lua_State *L, tideL_state *S, tide_task *task,
   if (scope_id(base) == id)
     return;
   while (base != NULL && base->id != id)
-    base = base->parent;
+    base = tide_scope_outer(base);
   if (base == NULL && id != 0)
     return;
   if (status == LUA_YIELD)

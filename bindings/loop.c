@@ -136,6 +136,12 @@ static int loop_alive(lua_State *L) {
   return 1;
 }
 
+/* check_loop(loop, function): that it is open; for lua/tide */
+static int core_check_loop(lua_State *L) {
+  check_loop(L, luaL_checkstring(L, 2));
+  return 0;
+}
+
 /* ---- settings ---- */
 
 static bool check_boolean(lua_State *L, const char *function) {
@@ -250,8 +256,12 @@ void tideL_openloop(lua_State *L) {
       {NULL, NULL}};
   static const luaL_Reg metamethods[] = {
       {"__index", loop__index}, {"__newindex", loop__newindex}, {NULL, NULL}};
-  static const luaL_Reg functions[] = {{"loop", core_loop}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"loop", core_loop},
+                                       {"check_loop", core_check_loop},
+                                       {NULL, NULL}};
   tideL_newclass(L, OWN_LOOP, "tide.Loop", methods, metamethods);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, "Loop"); /* lua/tide adds to them */
   tideL_own(L, OWN_LOOP);
   lua_insert(L, -2);
   lua_setfield(L, -2, "methods");

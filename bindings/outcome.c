@@ -1,5 +1,5 @@
 /*
- * outcome.c: how a task ended, kept by its Task.
+ * outcome.c: how a task or future ended, and who is told.
  *
  * A number, boolean or nil fits into the userdata itself; one value of any type
  * is its user value where Lua allows that; everything else makes `info` true
@@ -50,7 +50,7 @@ void tideL_pushfullinfo(lua_State *L, int index) {
   }
 }
 
-/* ---- the end of a task ---- */
+/* ---- what it ended with ---- */
 
 /* One value, if it fits beside or into the userdata. */
 static bool store_small(lua_State *T, int index, lua_State *co) {
@@ -89,7 +89,10 @@ static void store_results(lua_State *T, int index, lua_State *co, int n) {
     return;
   tideL_pushinfo(T, index);
   luaL_checkstack(T, n, "too many results");
-  lua_xmove(co, T, n);
+  if (T == co)
+    lua_insert(T, -n - 1);
+  else
+    lua_xmove(co, T, n);
   lua_pushnumber(T, n);
   lua_setfield(T, -n - 2, "n");
   for (int i = n; i >= 1; i--)
@@ -102,12 +105,15 @@ static void store_results(lua_State *T, int index, lua_State *co, int n) {
 static void store_error(lua_State *T, int index, lua_State *co) {
   tideL_task *handle = lua_touserdata(T, index);
   tideL_pushinfo(T, index);
-  lua_xmove(co, T, 1);
+  if (T == co)
+    lua_insert(T, -2);
+  else
+    lua_xmove(co, T, 1);
   tideL_pushnoted(T, -1, handle->id);
   lua_setfield(T, -3, "traceback");
   lua_setfield(T, -2, "error");
 #if !TIDE_BASEFRAME
-  if (lua_status(co) > LUA_YIELD) {
+  if (T != co && lua_status(co) > LUA_YIELD) {
     lua_pushthread(co);
     lua_xmove(co, T, 1);
     lua_setfield(T, -2, "coroutine");
@@ -116,7 +122,13 @@ static void store_error(lua_State *T, int index, lua_State *co) {
   lua_pop(T, 1);
 }
 
-static void queue_callbacks(lua_State *T, tideL_state *S, int index) {
+/* ---- done callbacks ---- */
+
+void tideL_queuecallbacks(lua_State *T, tideL_state *S, int index) {
+  const tideL_task *handle = lua_touserdata(T, index);
+  index = lua_absindex(T, index);
+  if (!handle->info)
+    return;
   tideL_pushinfo(T, index);
   if (tide_getfield(T, -1, "callbacks") == LUA_TTABLE) {
     int list = lua_gettop(T), n = (int)lua_rawlen(T, list);
@@ -131,26 +143,78 @@ static void queue_callbacks(lua_State *T, tideL_state *S, int index) {
   lua_pop(T, 2);
 }
 
+/* stack: <Task, function> */
+void tideL_addcallback(lua_State *L, bool ended) {
+  if (ended) {
+    tideL_state *S = tideL_open(L);
+    lua_pushvalue(L, 2);
+    lua_pushvalue(L, 1);
+    tideL_callsoon(L, S, 1);
+    return;
+  }
+  tideL_pushinfo(L, 1);
+  if (tide_getfield(L, -1, "callbacks") != LUA_TTABLE) {
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "callbacks");
+  }
+  lua_pushvalue(L, 2);
+  lua_rawseti(L, -2, (int)lua_rawlen(L, -2) + 1);
+}
+
+/* stack: <Task, function> */
+int tideL_removecallback(lua_State *L) {
+  const tideL_task *handle = lua_touserdata(L, 1);
+  int removed = 0, n;
+  if (!handle->info)
+    return 0;
+  tideL_pushinfo(L, 1);
+  if (tide_getfield(L, -1, "callbacks") != LUA_TTABLE)
+    return 0;
+  n = (int)lua_rawlen(L, -1);
+  for (int i = 1; i <= n; i++) {
+    lua_rawgeti(L, -1, i);
+    if (lua_rawequal(L, -1, 2)) {
+      removed++;
+      lua_pop(L, 1);
+    } else {
+      lua_rawseti(L, -2, i - removed);
+    }
+  }
+  for (int i = n - removed + 1; i <= n; i++) {
+    lua_pushnil(L);
+    lua_rawseti(L, -2, i);
+  }
+  return removed;
+}
+
+/* ---- the end ---- */
+
+/* Keeps what it ended with: the n values from the top of co. */
+static tideL_outcome store(lua_State *T, int index, lua_State *co, bool failed,
+                           int n) {
+  tideL_outcome outcome = OUTCOME_FAILED;
+  if (!failed) {
+    store_results(T, index, co, n);
+    return OUTCOME_RESULTS;
+  }
+  store_error(T, index, co);
+  tideL_pushinfo(T, index);
+  lua_getfield(T, -1, "error");
+  if (tideL_iserror(T, -1, TIDEL_CANCELLED))
+    outcome = OUTCOME_CANCELLED;
+  lua_pop(T, 2);
+  return outcome;
+}
+
 void tideL_settle(lua_State *T, tideL_state *S, int index, lua_State *co,
                   bool failed, int n) {
   tideL_task *handle = lua_touserdata(T, index);
-  tideL_outcome outcome = failed ? OUTCOME_FAILED : OUTCOME_RESULTS;
   uint32_t slot = handle->task->slot;
-  bool pinned = handle->info;
-  if (failed) {
-    store_error(T, index, co);
-    tideL_pushinfo(T, index);
-    lua_getfield(T, -1, "error");
-    if (tideL_iserror(T, -1, TIDEL_CANCELLED))
-      outcome = OUTCOME_CANCELLED;
-    lua_pop(T, 2);
-    pinned = true;
-  } else {
-    store_results(T, index, co, n);
-    pinned = handle->info;
-  }
-  if (pinned) {
-    queue_callbacks(T, S, index);
+  tideL_outcome outcome = store(T, index, co, failed, n);
+  if (handle->info) {
+    tideL_queuecallbacks(T, S, index);
     tideL_own(T, OWN_PINNED);
     lua_pushnil(T);
     lua_rawseti(T, -2, (int)slot);
@@ -161,6 +225,18 @@ void tideL_settle(lua_State *T, tideL_state *S, int index, lua_State *co,
   handle->outcome = (uint8_t)outcome;
   handle->cancels = tide_task_cancelling(handle->task);
   handle->task = NULL;
+}
+
+void tideL_settlefuture(lua_State *L, tideL_state *S, int index, bool failed,
+                        int n) {
+  tideL_future *self = lua_touserdata(L, index);
+  tideL_outcome outcome = store(L, index, L, failed, n);
+  tideL_queuecallbacks(L, S, index);
+  self->base.outcome = (uint8_t)outcome;
+  tide_future_end(S->rt, &self->join,
+                  outcome == OUTCOME_RESULTS  ? TIDE_END_OK
+                  : outcome == OUTCOME_FAILED ? TIDE_END_FAILED
+                                              : TIDE_END_CANCELLED);
 }
 
 /* ---- reading the outcome ---- */

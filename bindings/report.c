@@ -150,7 +150,7 @@ void tideL_report(lua_State *T, tideL_state *S) {
 
 /* ---- failures ---- */
 
-static void report_failure(lua_State *T, tideL_state *S, int index) {
+void tideL_reportfailure(lua_State *T, tideL_state *S, int index) {
   tideL_task *handle = lua_touserdata(T, index);
   index = lua_absindex(T, index);
   handle->seen = true;
@@ -165,10 +165,12 @@ static void report_failure(lua_State *T, tideL_state *S, int index) {
   lua_getfield(T, -1, "created");
   lua_setfield(T, -3, "created");
   lua_pop(T, 1);
-  lua_getfield(T, index, "traceback");
-  lua_pushvalue(T, index);
-  lua_call(T, 1, 1);
-  lua_setfield(T, -2, "traceback");
+  if (tideL_totask(T, index) != NULL) {
+    lua_getfield(T, index, "traceback");
+    lua_pushvalue(T, index);
+    lua_call(T, 1, 1);
+    lua_setfield(T, -2, "traceback");
+  }
   tideL_report(T, S);
   lua_pop(T, 2);
 }
@@ -178,7 +180,7 @@ void tideL_watchfailure(lua_State *T, tideL_state *S, int index, bool held) {
   if (handle->seen || handle->outcome != OUTCOME_FAILED)
     return;
   if (!held || S->debug) {
-    report_failure(T, S, index);
+    tideL_reportfailure(T, S, index);
     return;
   }
   if (S->draining) {
@@ -231,7 +233,7 @@ static void report_list(lua_State *T, tideL_state *S, int place) {
   for (int i = 1; i <= n; i++) {
     lua_rawgeti(T, list, i);
     if (!((tideL_task *)lua_touserdata(T, -1))->seen)
-      report_failure(T, S, lua_gettop(T));
+      tideL_reportfailure(T, S, lua_gettop(T));
     lua_settop(T, list);
   }
   lua_pop(T, 1);
@@ -260,8 +262,12 @@ void tideL_lastreports(lua_State *L, int own) {
     }
     if (lua_type(L, -1) == LUA_TSTRING)
       text = lua_tostring(L, -1);
-    fprintf(stderr, "tide: task-%u failed and nobody awaited it: %s\n",
-            (unsigned)handle->id, text);
+    if (handle->id == 0)
+      fprintf(stderr, "tide: a future failed and nobody awaited it: %s\n",
+              text);
+    else
+      fprintf(stderr, "tide: task-%u failed and nobody awaited it: %s\n",
+              (unsigned)handle->id, text);
     lua_settop(L, 2);
   }
 }

@@ -55,7 +55,7 @@ static void recover(tideL_state *S) {
   lua_pushlightuserdata(T, task);
   if (lua_pcall(T, 2, 0, 0) != LUA_OK && task->state != TIDE_TASK_FREE) {
     task->coro = NULL; /* not even its end could be told */
-    tide_task_finish(S->rt, task);
+    tide_task_finish(S->rt, task, TIDE_END_FAILED);
   }
 }
 
@@ -125,7 +125,7 @@ static void cancel(tide_runtime *rt, tide_task *task) {
 
 /* Who only waits for another's end gets it by the other's being given up. */
 static void give_up_stubborn(tide_runtime *rt, tide_task *task) {
-  if (!(task->flags & TIDE_LEAVING))
+  if (!tide_task_stays(task))
     tide_task_give_up(rt, task);
 }
 
@@ -214,7 +214,7 @@ static int core_run(lua_State *L) {
                        S->hosted ? "a host steps the loop"
                                  : "set_blocking(false) was called");
   tideL_refusefinaliser(L, "tide.run");
-  main = tideL_spawn(L, S, lua_gettop(L) - 1);
+  main = tideL_spawn(L, S, lua_gettop(L) - 1, NULL);
   saved = tide_young_begin(S->rt); /* the others are younger */
   tide_loop_main(S->rt, main);
   handle = lua_touserdata(L, 1);

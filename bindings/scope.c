@@ -109,8 +109,10 @@ static void retire_object(lua_State *L, const tide_scope *scope) {
 }
 
 void tideL_retirescopes(lua_State *L, tide_scope *top) {
-  for (; top != NULL; top = top->parent) {
+  for (; top != NULL; top = tide_scope_outer(top)) {
     retire_object(L, top);
+    if (top->group != NULL)
+      tideL_abandongroup(L, tideL_get(L), top->group);
     if (top->flags & TIDE_SCOPE_CANCEL)
       tideL_clearreason(L, top);
   }
@@ -123,7 +125,7 @@ void tideL_dropscopes(lua_State *L, tideL_state *S, tide_scope *top) {
 
 /* ---- leaving ---- */
 
-static void leave(lua_State *L, tideL_state *S, tide_task *task) {
+void tideL_leavescope(lua_State *L, tideL_state *S, tide_task *task) {
   tide_scope *scope = task->scope;
   retire_object(L, scope);
   if (scope->flags & TIDE_SCOPE_CANCEL)
@@ -137,21 +139,24 @@ static bool is_within(const tide_scope *scope, uint64_t id) {
   return scope != NULL;
 }
 
-/* The scopes inside it are left with it, so that none stays behind. */
-static int leave_misnested(lua_State *L, tideL_state *S, tide_task *task,
-                           uint64_t id) {
-  if (!is_within(task->scope, id))
+static bool is_open_in(const tide_task *task, uint64_t id) {
+  const tide_scope *scope = task->scope;
+  while (scope != NULL && scope->id != id)
+    scope = tide_scope_outer(scope);
+  return scope != NULL;
+}
+
+int tideL_misnested(lua_State *L, tideL_state *S, tide_task *task,
+                    uint64_t id) {
+  if (!is_open_in(task, id))
     return tideL_error(L, "the scope is not open in this task");
   while (task->scope->id != id)
-    leave(L, S, task);
-  leave(L, S, task);
+    tideL_leavescope(L, S, task);
+  tideL_leavescope(L, S, task);
   return tideL_error(L, "the scope was closed before the scopes inside it");
 }
 
-/* The error at `index` arrives at the edge of the innermost scope. True: it is
- * this scope's own cancellation and goes no further. If one around it is
- * cancelled too, the error passes on as that one's. */
-static bool catch_own(lua_State *L, tide_scope *scope, int index) {
+bool tideL_catchown(lua_State *L, tide_scope *scope, int index) {
   tide_scope *outer = NULL;
   if (tideL_errorscope(L, index) != scope->id)
     return false;
@@ -208,12 +213,12 @@ static int core_scope_leave(lua_State *L) {
   tide_scope *scope = task->scope;
   bool own, expired;
   if (scope == NULL || scope->id != id)
-    return leave_misnested(L, S, task, id);
-  own = !lua_toboolean(L, 2) && catch_own(L, scope, 3);
+    return tideL_misnested(L, S, task, id);
+  own = !lua_toboolean(L, 2) && tideL_catchown(L, scope, 3);
   expired = scope->flags & TIDE_SCOPE_EXPIRED;
   if (own)
     tideL_pushreason(L, id);
-  leave(L, S, task);
+  tideL_leavescope(L, S, task);
   if (!own)
     return 0;
   lua_pushboolean(L, 1);
@@ -257,7 +262,7 @@ static int core_current_scope(lua_State *L) {
     task = tide_task_root(S->rt);
   scope = task != NULL ? task->scope : NULL;
   if (scope != NULL && scope->flags & TIDE_SCOPE_OWN)
-    scope = scope->parent;
+    scope = NULL;
   if (scope == NULL)
     lua_pushnil(L);
   else

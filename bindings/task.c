@@ -96,53 +96,6 @@ static int task_cancelled(lua_State *L) {
   return 1;
 }
 
-/* ---- awaiting ---- */
-
-static tideL_task *check_awaitable(lua_State *L, tideL_state *S,
-                                   const tide_task *task,
-                                   const char *function) {
-  tideL_task *handle = tideL_checktask(L, 1, function);
-  if (handle->task == task)
-    tideL_error(L, "a task cannot await itself");
-  if (handle->task != NULL && handle->serial != S->serial)
-    tideL_error(L, "'%s': the task is of a loop that was closed", function);
-  return handle;
-}
-
-static int await_finish(lua_State *L, tideL_state *S, tide_task *task) {
-  if (task->flags & TIDE_LEAVING) {
-    task->flags &= (uint16_t)~TIDE_LEAVING;
-    if (task->status == TIDE_WOKEN)
-      return tideL_raisecancel(L, S, task);
-  }
-  tideL_checkdelivered(L, S, task);
-  return tideL_pushoutcome(L, 1);
-}
-
-static int await(lua_State *L, const char *function, bool counted) {
-  tideL_state *S = tideL_get(L);
-  tide_task *task = tideL_enter(L, S, function);
-  tideL_task *handle = check_awaitable(L, S, task, function);
-  if (tideL_checkpoint(S, task))
-    return tideL_cancel(L, S, task, function, await_finish);
-  if (handle->task == NULL)
-    return tideL_ready(L, S, task, function, await_finish);
-  tideL_checkyield(L, task, function);
-  if (tide_park_on(S->rt, task, handle->task, counted) < 0)
-    return luaL_error(L, "not enough memory");
-  return tideL_suspend(L, S, task, await_finish);
-}
-
-/* Task:await(): waits for its end, gives its results or raises its error */
-static int task_await(lua_State *L) {
-  return await(L, "Task:await", true);
-}
-
-/* watch(task): the same, but a cancel of the waiter leaves the task alone */
-static int task_watch(lua_State *L) {
-  return await(L, "tide.shield", false);
-}
-
 /* ---- cancelling ---- */
 
 static tide_task *unfinished(const tideL_task *handle, const tideL_state *S) {
@@ -201,7 +154,10 @@ void tideL_pushname(lua_State *L, int index) {
       return;
     lua_pop(L, 1);
   }
-  snprintf(name, sizeof name, "task-%llu", (unsigned long long)handle->id);
+  if (handle->task == NULL && handle->id == 0)
+    snprintf(name, sizeof name, "a future");
+  else
+    snprintf(name, sizeof name, "task-%llu", (unsigned long long)handle->id);
   lua_pushstring(L, name);
 }
 
@@ -224,55 +180,21 @@ static int task_set_name(lua_State *L) {
 
 /* Task:add_done_callback(f): f(task) is called from the loop once it ended */
 static int task_add_done_callback(lua_State *L) {
-  tideL_state *S = tideL_get(L);
-  const tideL_task *handle = tideL_checktask(L, 1, "Task:add_done_callback");
-  tideL_checkcallable(L, 2, "Task:add_done_callback");
+  static const char name[] = "Task:add_done_callback";
+  const tideL_task *handle = tideL_checktask(L, 1, name);
+  tideL_checkcallable(L, 2, name);
   if (handle->outcome == OUTCOME_CLOSED)
-    return tideL_error(L, "'Task:add_done_callback': the loop is closed");
-  if (handle->task == NULL) {
-    S = tideL_open(L);
-    lua_pushvalue(L, 2);
-    lua_pushvalue(L, 1);
-    tideL_callsoon(L, S, 1);
-    return 0;
-  }
-  tideL_pushinfo(L, 1);
-  if (tide_getfield(L, -1, "callbacks") != LUA_TTABLE) {
-    lua_pop(L, 1);
-    lua_newtable(L);
-    lua_pushvalue(L, -1);
-    lua_setfield(L, -3, "callbacks");
-  }
-  lua_pushvalue(L, 2);
-  lua_rawseti(L, -2, (int)lua_rawlen(L, -2) + 1);
+    return tideL_error(L, "'%s': the loop is closed", name);
+  tideL_addcallback(L, handle->task == NULL);
   return 0;
 }
 
 /* Task:remove_done_callback(f): how many there were */
 static int task_remove_done_callback(lua_State *L) {
-  const tideL_task *handle = tideL_checktask(L, 1, "Task:remove_done_callback");
-  int removed = 0;
-  tideL_checkcallable(L, 2, "Task:remove_done_callback");
-  if (handle->info) {
-    tideL_pushinfo(L, 1);
-    if (tide_getfield(L, -1, "callbacks") == LUA_TTABLE) {
-      int n = (int)lua_rawlen(L, -1);
-      for (int i = 1; i <= n; i++) {
-        lua_rawgeti(L, -1, i);
-        if (lua_rawequal(L, -1, 2)) {
-          removed++;
-          lua_pop(L, 1);
-        } else {
-          lua_rawseti(L, -2, i - removed);
-        }
-      }
-      for (int i = n - removed + 1; i <= n; i++) {
-        lua_pushnil(L);
-        lua_rawseti(L, -2, i);
-      }
-    }
-  }
-  lua_pushinteger(L, removed);
+  static const char name[] = "Task:remove_done_callback";
+  tideL_checktask(L, 1, name);
+  tideL_checkcallable(L, 2, name);
+  lua_pushinteger(L, tideL_removecallback(L));
   return 1;
 }
 
@@ -348,13 +270,7 @@ static int task__tostring(lua_State *L) {
 static int core_task(lua_State *L) {
   tideL_state *S = tideL_open(L);
   tideL_checkcallable(L, 1, "tide.task");
-  tideL_spawn(L, S, lua_gettop(L) - 1);
-  if (S->debug) { /* where it was created: for the report of its failure */
-    tideL_pushinfo(L, -1);
-    tideL_traceback(L, L, NULL);
-    lua_setfield(L, -2, "created");
-    lua_pop(L, 1);
-  }
+  tideL_spawn(L, S, lua_gettop(L) - 1, NULL);
   return 1;
 }
 
@@ -412,15 +328,8 @@ void tideL_opentask(lua_State *L) {
                                        {"all_tasks", core_all_tasks},
                                        {"is_task", core_is_task},
                                        {NULL, NULL}};
-  static const tideL_awaiting awaiting[] = {
-      {"Task:await", task_await, await_finish, AWAIT_RESULTS},
-      {NULL, NULL, NULL, AWAIT_RESULTS}};
-  static const tideL_awaiting watching[] = {
-      {"tide.watch", task_watch, await_finish, AWAIT_RESULTS},
-      {NULL, NULL, NULL, AWAIT_RESULTS}};
   tideL_newclass(L, OWN_TASK, "tide.Task", methods, metamethods);
-  tideL_setawaiting(L, awaiting);
+  tideL_setawaitmethod(L, false);
   lua_pop(L, 1);
   tideL_setfunctions(L, functions);
-  tideL_setawaiting(L, watching);
 }

@@ -53,17 +53,14 @@ typedef struct tide_list { /* singly linked through task->next */
 /* What few tasks need. Made at the first await on the task, cancel or scope
  * bookkeeping; freed with the task. */
 typedef struct tide_extra {
-  tide_task *task;
   tide_scope *own;    /* the scope that Task:cancel cancels */
-  tide_waitq joined;  /* waiters that count: the last to leave cancels it */
-  tide_waitq watched; /* waiters that do not */
-  uint32_t awaiters;  /* how many count */
+  tide_join join;     /* who waits for its end */
+  tide_link member;   /* of the group it is in, if `member.gather` */
   uint32_t cancels;   /* cancelling() */
   uint32_t swallowed; /* cancellations delivered since it was last free */
   uint64_t since;     /* when the first of them was */
   uint64_t culprit;   /* the scope whose cancel is on its way */
-  struct tide_extra *next_cancel; /* see cancel_own */
-  bool cancel_queued;
+  struct tide_extra *next_free;
 } tide_extra;
 
 struct tide_runtime {
@@ -97,16 +94,19 @@ struct tide_runtime {
   void *data;
   tide_task *main; /* whom a deadlock is told */
   tide_task *root;
-  tide_extra *free_extras;  /* linked through next_cancel */
-  tide_extra *cancels_tail; /* of the cancels that run down a chain */
-  tide_waitq ticks;         /* wait for the host's next step */
-  tide_waitq idlers;        /* wait until all others are blocked */
+  tide_extra *free_extras;
+  tide_join *cancels, *cancels_tail; /* see tide__join_cancel */
+  bool cancels_held;
+  uint32_t mark;     /* of the last walk through what tasks stay for */
+  tide_waitq ticks;  /* wait for the host's next step */
+  tide_waitq idlers; /* wait until all others are blocked */
   tide_wait sleeping, forever, turning; /* what such tasks wait for */
 
-  tide_pool tasks, scopes, calls;
+  tide_pool tasks, scopes, calls, groups;
   tide_task *free_tasks; /* with a coroutine: used first */
   tide_task *bare_tasks; /* without one */
   tide_scope *free_scopes;
+  tide_group *free_groups;
   tide_call *free_calls;
   tide_call *calls_head, *calls_tail; /* run in the next turn */
   uint32_t ncalls;
@@ -168,14 +168,37 @@ void tide__probe_enter(tide_runtime *rt, tide_task *task);
 void tide__probe_parked(tide_runtime *rt, tide_task *task);
 void tide__probe_end(tide_runtime *rt);
 
-/* join.c: who waits for the task of `extra`; that it has ended */
-void tide__join_init(tide_extra *extra);
-void tide__join_end(tide_runtime *rt, tide_extra *extra);
+/* join.c */
+void tide__join_init(tide_join *join, tide_task *task);
+void tide__join_end(tide_runtime *rt, tide_join *join, tide_end how);
+void tide__join_link(tide_join *join, tide_link *link);
+void tide__join_unlink(tide_link *link);
+void tide__join_cancel(tide_runtime *rt, tide_join *join);
+/* Between the two nothing is cancelled yet, so that lists stay as they are. */
+bool tide__cancels_hold(tide_runtime *rt);
+void tide__cancels_release(tide_runtime *rt, bool held);
+/* Whether this end cannot come before that of `task`, because each stays for
+ * the end of the next: who would stay for it closes a ring. */
+bool tide__join_stays_for(tide_runtime *rt, const tide_join *join,
+                          const tide_task *task);
+/* Who has cancelled it and stays for its end need not. */
+void tide__join_release(tide_runtime *rt, tide_join *join);
+
+/* gather.c */
+extern const tide_waitkind tide__group_kind; /* a host, at its group's edge */
+void tide__gather_ended(tide_runtime *rt, tide_link *link, tide_end how);
+
+/* group.c */
+void tide__group_ended(tide_runtime *rt, tide_gather *children, tide_end how);
+void tide__group_leave(tide_runtime *rt, tide_group *group);
 
 /* scope.c */
 int tide__scope_own(tide_runtime *rt, tide_task *task);
 void tide__scope_expire(tide_runtime *rt, tide_scope *scope);
 void tide__scope_lift(tide_runtime *rt, tide_scope *scope);
+/* The task's own scope comes to lie in `outer`, another task's; NULL: in none.
+ */
+void tide__scope_adopt(tide_runtime *rt, tide_task *task, tide_scope *outer);
 
 /* call.c */
 void tide__call_queue(tide_runtime *rt, tide_call *call);

@@ -1,30 +1,203 @@
-/* join.c: waiting for a task to end. */
+/*
+ * join.c: waiting for the end of a task or future.
+ *
+ * Tasks that wait for one end stand in one of two queues of its join; gathers,
+ * which wait for several, have a link in it for each.
+ */
 #include "internal.h"
 
 static bool abort_joined(tide_runtime *rt, tide_task *task, tide_status why);
 static const tide_waitkind joined = {"await", abort_joined, NULL};
 static const tide_waitkind watched = {"await", tide_waitq_abort, NULL};
 
-static tide_extra *awaited(const tide_task *task) {
-  return CONTAINER(CONTAINER(task->wait, tide_waitq, wait), tide_extra, joined);
+static tide_join *awaited(const tide_task *task) {
+  return CONTAINER(CONTAINER(task->wait, tide_waitq, wait), tide_join, joined);
 }
 
-/* Wakes who waited for the task. Their `wait` must not outlive its extra. */
+void tide__join_init(tide_join *join, tide_task *task) {
+  *join = (tide_join){.task = task};
+  tide_waitq_init(&join->joined, &joined);
+  tide_waitq_init(&join->watched, &watched);
+}
+
+void tide_future_init(tide_join *join) {
+  tide__join_init(join, NULL);
+}
+
+tide_join *tide_task_join(tide_runtime *rt, tide_task *task) {
+  tide_extra *extra = tide__task_extra(rt, task);
+  return extra != NULL ? &extra->join : NULL;
+}
+
+/* ---- links of gathers ---- */
+
+static void link_push(tide_join *join, tide_link *link) {
+  link->next = NULL;
+  link->prev = join->tail;
+  if (join->tail != NULL)
+    join->tail->next = link;
+  else
+    join->head = link;
+  join->tail = link;
+}
+
+static void link_remove(tide_join *join, tide_link *link) {
+  if (link->prev != NULL)
+    link->prev->next = link->next;
+  else
+    join->head = link->next;
+  if (link->next != NULL)
+    link->next->prev = link->prev;
+  else
+    join->tail = link->prev;
+}
+
+void tide__join_link(tide_join *join, tide_link *link) {
+  link->join = join;
+  link_push(join, link);
+  if (link->gather->counted)
+    join->awaiters++;
+}
+
+void tide__join_unlink(tide_link *link) {
+  tide_join *join = link->join;
+  link_remove(join, link);
+  link->join = NULL;
+  if (link->gather->counted)
+    join->awaiters--;
+}
+
+/* ---- the end ---- */
+
+/* Wakes who waited for it. Their `wait` must not outlive the join. */
 static void wake_waiters(tide_runtime *rt, tide_waitq *queue) {
   tide_task *waiter;
   while ((waiter = tide_waitq_wake(rt, queue)) != NULL)
     waiter->wait = &rt->turning;
 }
 
-void tide__join_init(tide_extra *extra) {
-  tide_waitq_init(&extra->joined, &joined);
-  tide_waitq_init(&extra->watched, &watched);
+void tide__join_end(tide_runtime *rt, tide_join *join, tide_end how) {
+  tide_link *link;
+  join->ended = true;
+  join->how = (uint8_t)how;
+  wake_waiters(rt, &join->joined);
+  wake_waiters(rt, &join->watched);
+  while ((link = join->head) != NULL) {
+    tide__join_unlink(link);
+    tide__gather_ended(rt, link, how);
+  }
 }
 
-void tide__join_end(tide_runtime *rt, tide_extra *extra) {
-  wake_waiters(rt, &extra->joined);
-  wake_waiters(rt, &extra->watched);
+void tide_future_end(tide_runtime *rt, tide_join *join, tide_end how) {
+  tide__join_end(rt, join, how);
 }
+
+/* ---- cancelling ---- */
+
+static void cancel_now(tide_runtime *rt, tide_join *join) {
+  if (join->task != NULL)
+    tide_scope_cancel(rt, tide_task_own_scope(join->task));
+  else if (!join->ended)
+    tide__join_end(rt, join, TIDE_END_CANCELLED);
+}
+
+/* The cancel of an awaiter may cancel what it awaits, and so on down a chain of
+ * any length: one after the other, not one inside the other. */
+void tide__join_cancel(tide_runtime *rt, tide_join *join) {
+  if (join->cancel_queued)
+    return;
+  join->cancel_queued = true;
+  join->next_cancel = NULL;
+  if (rt->cancels_tail != NULL)
+    rt->cancels_tail->next_cancel = join;
+  else
+    rt->cancels = join;
+  rt->cancels_tail = join;
+  if (!rt->cancels_held)
+    tide__cancels_release(rt, false);
+}
+
+bool tide__cancels_hold(tide_runtime *rt) {
+  bool held = rt->cancels_held;
+  rt->cancels_held = true;
+  return held;
+}
+
+void tide__cancels_release(tide_runtime *rt, bool held) {
+  if (held)
+    return;
+  rt->cancels_held = true;
+  while (rt->cancels != NULL) {
+    tide_join *join = rt->cancels;
+    cancel_now(rt, join);
+    join->cancel_queued = false;
+    rt->cancels = join->next_cancel;
+    if (rt->cancels == NULL)
+      rt->cancels_tail = NULL;
+  }
+  rt->cancels_held = false;
+}
+
+int tide_join_cancel(tide_runtime *rt, tide_join *join) {
+  if (join->task != NULL)
+    return tide_task_cancel(rt, join->task);
+  tide__join_cancel(rt, join);
+  return 0;
+}
+
+/* ---- who stays for whom ---- */
+
+bool tide_task_stays(const tide_task *task) {
+  return task->state == TIDE_TASK_PARKED &&
+         (task->flags & TIDE_LEAVING || task->wait->kind == &tide__group_kind);
+}
+
+/* A walk from a task to those for whose ends it stays. Who stays for several is
+ * in no queue: its `next` is free to list it. */
+typedef struct walk {
+  const tide_task *goal;
+  tide_task *todo;
+  uint32_t mark;
+} walk;
+
+static tide_gather *gathering(const tide_task *task) {
+  return CONTAINER(task->wait, tide_gather, wait);
+}
+
+/* True: at the goal. Who stays for one end, and that one for another, is
+ * followed at once; there is never a ring of which all stay. */
+static bool visit(walk *walk, tide_task *task) {
+  while (task != NULL && task != walk->goal && tide_task_stays(task)) {
+    if (task->wait->kind != &joined) {
+      tide_gather *gather = gathering(task);
+      if (gather->mark != walk->mark) {
+        gather->mark = walk->mark;
+        task->next = walk->todo;
+        walk->todo = task;
+      }
+      return false;
+    }
+    task = awaited(task)->task;
+  }
+  return task == walk->goal && task != NULL;
+}
+
+bool tide__join_stays_for(tide_runtime *rt, const tide_join *join,
+                          const tide_task *task) {
+  walk walk = {task, NULL, ++rt->mark};
+  bool found = visit(&walk, join->task);
+  while (walk.todo != NULL) {
+    tide_task *at = walk.todo;
+    const tide_link *link = gathering(at)->pending.head;
+    walk.todo = at->next;
+    at->next = NULL;
+    for (; link != NULL && !found; link = link->after)
+      found = visit(&walk, link->join->task);
+  }
+  return found;
+}
+
+/* ---- one waiter ---- */
 
 const tide_task *tide_task_awaits(const tide_task *task) {
   if (task->state != TIDE_TASK_PARKED)
@@ -32,44 +205,37 @@ const tide_task *tide_task_awaits(const tide_task *task) {
   if (task->wait->kind == &joined)
     return awaited(task)->task;
   if (task->wait->kind == &watched)
-    return CONTAINER(CONTAINER(task->wait, tide_waitq, wait), tide_extra,
+    return CONTAINER(CONTAINER(task->wait, tide_waitq, wait), tide_join,
                      watched)
         ->task;
   return NULL;
 }
 
-/* Tasks that await each other in a ring: who would stay for the end of one that
- * stays for its own end leaves, so the ring ends. So there is never a ring of
- * which all are leaving, and the walk ends, too. */
-static bool closes_ring(const tide_task *task) {
-  const tide_task *next = awaited(task)->task;
-  while (next != task && next->state == TIDE_TASK_PARKED &&
-         next->flags & TIDE_LEAVING)
-    next = awaited(next)->task;
-  return next == task;
-}
-
-/* A cancelled waiter that was the last cancels the task and stays until it has
- * ended; any other just leaves. */
+/* A cancelled waiter that was the last cancels what it waited for, and stays
+ * until that has ended; any other just leaves. */
 static bool abort_joined(tide_runtime *rt, tide_task *task, tide_status why) {
-  tide_extra *extra = awaited(task);
-  bool last = !(task->flags & TIDE_LEAVING) && --extra->awaiters == 0;
-  if (last && why == TIDE_CANCELLED && !closes_ring(task)) {
+  tide_join *join = awaited(task);
+  bool last = !(task->flags & TIDE_LEAVING) && --join->awaiters == 0;
+  if (last && why == TIDE_CANCELLED && !tide__join_stays_for(rt, join, task)) {
     task->flags |= TIDE_LEAVING; /* first: the cancel may come round to us */
-    if (tide_task_cancel(rt, extra->task) == 0)
+    if (tide_join_cancel(rt, join) == 0)
       return false;
     task->flags &= (uint16_t)~TIDE_LEAVING;
   }
   return tide_waitq_abort(rt, task, why);
 }
 
-int tide_park_on(tide_runtime *rt, tide_task *task, tide_task *target,
-                 bool counted) {
-  tide_extra *extra = tide__task_extra(rt, target);
-  if (extra == NULL)
-    return UV_ENOMEM;
+void tide_join_park(tide_runtime *rt, tide_task *task, tide_join *join,
+                    bool counted) {
   if (counted)
-    extra->awaiters++;
-  tide_waitq_park(rt, task, counted ? &extra->joined : &extra->watched);
-  return 0;
+    join->awaiters++;
+  tide_waitq_park(rt, task, counted ? &join->joined : &join->watched);
+}
+
+void tide__join_release(tide_runtime *rt, tide_join *join) {
+  for (tide_task *task = join->joined.head, *next; task; task = next) {
+    next = task->next;
+    if (task->flags & TIDE_LEAVING && tide_waitq_abort(rt, task, TIDE_WOKEN))
+      tide_wake(rt, task, TIDE_CANCELLED);
+  }
 }

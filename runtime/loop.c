@@ -54,6 +54,7 @@ int tide_runtime_new(tide_runtime **out, const tide_hooks *hooks, void *data) {
   tide__pool_init(&rt->tasks, sizeof(tide_task));
   tide__pool_init(&rt->scopes, sizeof(tide_scope));
   tide__pool_init(&rt->calls, sizeof(tide_call));
+  tide__pool_init(&rt->groups, sizeof(tide_group));
   tide__waits_init(rt);
   rt->hooks = hooks;
   rt->data = data;
@@ -81,12 +82,13 @@ void tide_runtime_free(tide_runtime *rt) {
   for (uint32_t slot = 1; slot <= rt->tasks.count; slot++)
     free(tide_task_at(rt, slot)->extra);
   for (tide_extra *extra = rt->free_extras, *next; extra; extra = next) {
-    next = extra->next_cancel;
+    next = extra->next_free;
     free(extra);
   }
   tide__pool_free(&rt->tasks);
   tide__pool_free(&rt->scopes);
   tide__pool_free(&rt->calls);
+  tide__pool_free(&rt->groups);
   free(rt->heap.nodes);
   free(rt);
 }

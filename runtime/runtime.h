@@ -7,7 +7,9 @@
  * General layout
  *   loop.c   the runtime: ready queue, the turn, polling, step and run
  *   task.c   task records: spawn, park, wake, cancel, finish
- *   join.c   waiting for a task to end
+ *   join.c   waiting for the end of a task or future
+ *   gather.c waiting for several ends at once
+ *   group.c  tasks whose ends their group waits for
  *   timer.c  the deadline heap and the clocks
  *   scope.c  cancel scopes: who is cancelled, and by what
  *   semaphore.c event.c  what tasks wait for, one noun a file
@@ -34,6 +36,10 @@ typedef struct tide_scope tide_scope;
 typedef struct tide_call tide_call;
 typedef struct tide_wait tide_wait;
 typedef struct tide_waitq tide_waitq;
+typedef struct tide_join tide_join;
+typedef struct tide_gather tide_gather;
+typedef struct tide_link tide_link;
+typedef struct tide_group tide_group;
 
 #define TIDE_NEVER UINT64_MAX /* a deadline that does not come */
 
@@ -44,6 +50,13 @@ typedef enum tide_status {
   TIDE_DEADLOCKED, /* nothing could ever have woken it */
   TIDE_ABANDONED   /* it is given up: it will not run again */
 } tide_status;
+
+/* How a task or future ended. */
+typedef enum tide_end {
+  TIDE_END_OK = 0,
+  TIDE_END_FAILED,
+  TIDE_END_CANCELLED
+} tide_end;
 
 typedef enum tide_report {
   TIDE_REPORT_SWALLOWED, /* it catches cancellations and goes on */
@@ -213,7 +226,7 @@ tide_task *tide_task_at(const tide_runtime *rt, uint32_t slot);
 uint32_t tide_task_slots(const tide_runtime *rt); /* slots are 1..this */
 bool tide_task_alive(const tide_task *task);
 /* Wakes who awaits it, frees the record (its `coro` stays in it). */
-void tide_task_finish(tide_runtime *rt, tide_task *task);
+void tide_task_finish(tide_runtime *rt, tide_task *task, tide_end how);
 /* asyncio's cancel: counts, and cancels the task's own scope. UV_ENOMEM. */
 int tide_task_cancel(tide_runtime *rt, tide_task *task);
 uint32_t tide_task_cancelling(const tide_task *task);
@@ -233,11 +246,11 @@ void tide_park_tick(tide_runtime *rt, tide_task *task);
 int tide_park_until(tide_runtime *rt, tide_task *task, uint64_t when);
 /* Until every other task is blocked. */
 void tide_park_idle(tide_runtime *rt, tide_task *task);
-/* Until `target` finished. `counted`: a cancelled last awaiter cancels it. */
-int tide_park_on(tide_runtime *rt, tide_task *task, tide_task *target,
-                 bool counted);
 const char *tide_task_waits_for(const tide_task *task);   /* NULL: nothing */
 const tide_task *tide_task_awaits(const tide_task *task); /* which task */
+
+/* True: it waits on only for what it cancelled, or for its group. */
+bool tide_task_stays(const tide_task *task);
 
 /* The id of the scope whose cancellation a raise in the task is; 0: unknown,
  * it has been lifted. */
@@ -300,6 +313,7 @@ struct tide_scope {
   uint64_t deadline;
   uint64_t id; /* never used again: how an error knows its scope */
   tide_timer timer;
+  tide_group *group; /* whose tasks run inside it, or NULL */
   uint32_t slot;
   uint16_t flags;
 };
@@ -312,6 +326,8 @@ void tide_scope_leave(tide_runtime *rt, tide_task *task);
 void tide_scope_cancel(tide_runtime *rt, tide_scope *scope);
 void tide_scope_shield(tide_runtime *rt, tide_scope *scope, bool on);
 int tide_scope_reschedule(tide_runtime *rt, tide_scope *scope, uint64_t when);
+/* The one around it that its task has open, too; NULL: there is none. */
+tide_scope *tide_scope_outer(const tide_scope *scope);
 /* The innermost scope whose cancellation a checkpoint in `scope` would raise;
  * NULL: none. */
 tide_scope *tide_scope_culprit(tide_scope *scope);
@@ -363,6 +379,114 @@ void tide_event_init(tide_event *event);
 void tide_event_park(tide_runtime *rt, tide_task *task, tide_event *event);
 void tide_event_set(tide_runtime *rt, tide_event *event);
 void tide_event_clear(tide_event *event);
+
+/* ---- ends (join.c) ---- */
+
+/* What waits for the end of one task or future. */
+struct tide_join {
+  tide_waitq joined;      /* tasks that count: the last to leave cancels it */
+  tide_waitq watched;     /* tasks that do not */
+  tide_link *head, *tail; /* of gathers that wait for it */
+  tide_task *task;        /* whose end it is; NULL: a future's */
+  tide_join *next_cancel; /* in the queue of those to cancel */
+  uint32_t awaiters;      /* how many tasks and gathers count */
+  bool cancel_queued;
+  bool ended;
+  uint8_t how; /* tide_end, once it has ended */
+};
+
+void tide_future_init(tide_join *join);
+tide_join *tide_task_join(tide_runtime *rt, tide_task *task); /* or NULL */
+/* Parks the task until the end, which has not come yet. `counted`: if it is
+ * cancelled, and the last, it cancels what it waits for, and stays. */
+void tide_join_park(tide_runtime *rt, tide_task *task, tide_join *join,
+                    bool counted);
+/* The future has ended: wakes who waits. A task's ends by tide_task_finish. */
+void tide_future_end(tide_runtime *rt, tide_join *join, tide_end how);
+/* A task is cancelled as by tide_task_cancel, a future ends cancelled. */
+int tide_join_cancel(tide_runtime *rt, tide_join *join);
+
+/* ---- several ends (gather.c) ---- */
+
+/* Until when a gather waits, and what it does then. */
+typedef enum tide_until {
+  TIDE_UNTIL_ALL,    /* all have ended */
+  TIDE_UNTIL_FIRST,  /* one has ended */
+  TIDE_UNTIL_FAILED, /* one has failed, or all have ended */
+  TIDE_UNTIL_ERROR,  /* all; when one failed or was cancelled, it cancels the
+                        others */
+  TIDE_UNTIL_WINNER, /* all; when one has ended, it cancels the others */
+  TIDE_UNTIL_EMPTY   /* a group's: all; when one failed, it cancels its scope */
+} tide_until;
+
+/* One end that a gather waits for. */
+struct tide_link {
+  tide_link *next, *prev;    /* in the list of the join */
+  tide_link *after, *before; /* in a list of the gather */
+  tide_join *join;           /* NULL: it has ended, or was left */
+  tide_gather *gather;
+  bool mine; /* the bindings' own */
+};
+
+typedef struct tide_links {
+  tide_link *head, *tail;
+} tide_links;
+
+struct tide_gather {
+  tide_wait wait;
+  tide_task *waiter;  /* parked on it, or NULL */
+  tide_links pending; /* have not ended */
+  tide_links done;    /* have, in that order */
+  tide_link *first;   /* the one that decided it */
+  uint32_t mark;      /* of the last walk to it */
+  uint8_t until;
+  bool counted;   /* its links count as awaiters */
+  bool leaving;   /* has cancelled what is pending, and stays for its end */
+  bool cancelled; /* ... because its waiter was cancelled */
+};
+
+void tide_gather_init(tide_gather *gather, tide_until until, bool counted);
+/* From now on it waits for this end, too, which may have come already. */
+void tide_gather_add(tide_gather *gather, tide_link *link, tide_join *join);
+void tide_gather_add_ended(tide_gather *gather, tide_link *link, tide_end how);
+/* After the last add: false if there is nothing to wait for. */
+bool tide_gather_begin(tide_runtime *rt, tide_gather *gather);
+void tide_gather_park(tide_runtime *rt, tide_task *task, tide_gather *gather);
+/* Takes the one that ended first out of those that have; NULL: none has. */
+tide_link *tide_gather_take(tide_gather *gather);
+/* It no longer waits for the end of this pending link; of any. */
+void tide_gather_drop(tide_link *link);
+void tide_gather_leave(tide_gather *gather);
+/* Cancels what is pending and nobody else waits for; it waits for the end of
+ * that, and for nothing else. */
+void tide_gather_cancel(tide_runtime *rt, tide_gather *gather);
+
+/* ---- groups (group.c) ---- */
+
+struct tide_group {
+  tide_gather children;
+  tide_scope *scope; /* around the host's code and the children */
+  uint32_t held;     /* promises of another child: it does not end before */
+  tide_group *next;  /* in a list of scope.c */
+  bool queued;
+};
+
+/* Opens a scope with a group: (*out)->scope. Leaving the scope frees it; that
+ * is only for when its children have ended, or else disbands it. */
+int tide_group_enter(tide_runtime *rt, tide_task *task, tide_group **out);
+/* Before the task is started; from another group while it runs. */
+int tide_group_add(tide_runtime *rt, tide_group *group, tide_task *task);
+void tide_group_move(tide_runtime *rt, tide_group *group, tide_task *task);
+tide_group *tide_task_group(const tide_task *task); /* NULL: in none */
+/* Parks the host until all children have ended; no cancel ends that. */
+void tide_group_park(tide_runtime *rt, tide_task *task, tide_group *group);
+/* Its children are cancelled, and belong to no group any more: its host was
+ * abandoned, or left scopes out of order. */
+void tide_group_disband(tide_runtime *rt, tide_group *group);
+bool tide_group_empty(const tide_group *group);
+void tide_group_hold(tide_group *group);
+void tide_group_unhold(tide_runtime *rt, tide_group *group);
+uint32_t tide_group_count(const tide_group *group);
 
 /* ---- callbacks (call.c) ---- */
 

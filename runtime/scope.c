@@ -6,6 +6,9 @@
  * something changes, not when it is asked: TIDE_SCOPE_INSIDE on each scope, and
  * from the innermost TIDE_CANCEL on the task. refresh() is the one place that
  * does it.
+ *
+ * The outermost scope of a task in a group lies in the group's scope, which is
+ * in the host's chain: `parent` leads there, `inner` and `task` do not.
  */
 #include <stdlib.h>
 
@@ -23,13 +26,36 @@ static void compute(tide_scope *scope) {
   scope->flags = (uint16_t)flags;
 }
 
-/* After `scope` changed: recomputes it and all inside it. */
-static void refresh(tide_runtime *rt, tide_scope *scope) {
+/* Recomputes a scope and those inside it in its chain; lists their groups. */
+static void refresh_chain(tide_runtime *rt, tide_scope *scope,
+                          tide_group **groups) {
   tide_task *task = scope->task;
-  for (; scope != NULL; scope = scope->inner)
+  for (; scope != NULL; scope = scope->inner) {
+    tide_group *group = scope->group;
     compute(scope);
+    if (group != NULL && !group->queued) {
+      group->queued = true;
+      group->next = *groups;
+      *groups = group;
+    }
+  }
   if (task != NULL)
     tide__task_mark(rt, task);
+}
+
+/* After `scope` changed: recomputes it and all inside it, also in the tasks of
+ * groups; not by recursion, for groups nest as deep as their users like. */
+static void refresh(tide_runtime *rt, tide_scope *scope) {
+  tide_group *groups = NULL;
+  refresh_chain(rt, scope, &groups);
+  while (groups != NULL) {
+    tide_group *group = groups;
+    const tide_link *link = group->children.pending.head;
+    groups = group->next;
+    group->queued = false;
+    for (; link != NULL; link = link->after)
+      refresh_chain(rt, link->join->task->extra->own, &groups);
+  }
 }
 
 static tide_scope *scope_new(tide_runtime *rt) {
@@ -44,6 +70,7 @@ static tide_scope *scope_new(tide_runtime *rt) {
     scope->slot = slot;
   }
   scope->parent = scope->inner = NULL;
+  scope->group = NULL;
   scope->flags = 0;
   scope->deadline = TIDE_NEVER;
   scope->id = ++rt->last_scope;
@@ -52,6 +79,8 @@ static tide_scope *scope_new(tide_runtime *rt) {
 
 static void scope_free(tide_runtime *rt, tide_scope *scope) {
   tide__timer_clear(rt, &scope->timer);
+  if (scope->group != NULL)
+    tide__group_leave(rt, scope->group);
   scope->id = 0;
   scope->task = NULL;
   scope->parent = rt->free_scopes;
@@ -80,11 +109,16 @@ int tide_scope_enter(tide_runtime *rt, tide_task *task, uint64_t deadline,
   return 0;
 }
 
+tide_scope *tide_scope_outer(const tide_scope *scope) {
+  tide_scope *parent = scope->parent;
+  return parent != NULL && parent->task == scope->task ? parent : NULL;
+}
+
 void tide_scope_leave(tide_runtime *rt, tide_task *task) {
   tide_scope *scope = task->scope;
-  task->scope = scope->parent;
-  if (scope->parent != NULL)
-    scope->parent->inner = NULL;
+  task->scope = tide_scope_outer(scope);
+  if (task->scope != NULL)
+    task->scope->inner = NULL;
   if (task->extra != NULL && task->extra->own == scope)
     task->extra->own = NULL;
   scope_free(rt, scope);
@@ -202,10 +236,15 @@ int tide__scope_own(tide_runtime *rt, tide_task *task) {
   task->extra->own = own;
   if (task->scope == NULL) {
     task->scope = own;
-  } else {
+  } else { /* not of a group: those have one from the start */
     tide_scope *bottom = outermost_of(task->scope, NULL);
     bottom->parent = own;
     own->inner = bottom;
   }
   return 0;
+}
+
+void tide__scope_adopt(tide_runtime *rt, tide_task *task, tide_scope *outer) {
+  task->extra->own->parent = outer;
+  refresh(rt, task->extra->own);
 }

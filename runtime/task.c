@@ -96,13 +96,13 @@ tide_extra *tide__task_extra(tide_runtime *rt, tide_task *task) {
   if (task->extra == NULL) {
     tide_extra *extra = rt->free_extras;
     if (extra != NULL)
-      rt->free_extras = extra->next_cancel;
+      rt->free_extras = extra->next_free;
     else
       extra = malloc(sizeof *extra);
     if (extra == NULL)
       return NULL;
-    *extra = (tide_extra){.task = task};
-    tide__join_init(extra);
+    *extra = (tide_extra){.own = NULL};
+    tide__join_init(&extra->join, task);
     task->extra = extra;
   }
   return task->extra;
@@ -128,15 +128,15 @@ static void unpark(tide_runtime *rt, tide_task *task) {
   task->state = TIDE_TASK_RUNNING;
 }
 
-void tide_task_finish(tide_runtime *rt, tide_task *task) {
+void tide_task_finish(tide_runtime *rt, tide_task *task, tide_end how) {
   tide_extra *extra = task->extra;
   unpark(rt, task); /* also: no scope left below aborts a wait */
   while (task->scope != NULL)
     tide_scope_leave(rt, task);
   task->extra = NULL;
   if (extra != NULL) {
-    tide__join_end(rt, extra);
-    extra->next_cancel = rt->free_extras;
+    tide__join_end(rt, &extra->join, how);
+    extra->next_free = rt->free_extras;
     rt->free_extras = extra;
   }
   if (rt->main == task) {
@@ -316,29 +316,6 @@ void tide__task_mark(tide_runtime *rt, tide_task *task) {
     task->extra->swallowed = 0;
 }
 
-/* The cancel of an awaiter may cancel what it awaits, and so on down a chain of
- * any length: one after the other, not one inside the other. */
-static void cancel_own(tide_runtime *rt, tide_extra *extra) {
-  if (extra->cancel_queued)
-    return;
-  extra->cancel_queued = true;
-  extra->next_cancel = NULL;
-  if (rt->cancels_tail != NULL) { /* inside the loop below */
-    rt->cancels_tail->next_cancel = extra;
-    rt->cancels_tail = extra;
-    return;
-  }
-  rt->cancels_tail = extra;
-  for (;;) {
-    tide_scope_cancel(rt, extra->own);
-    extra->cancel_queued = false;
-    if (extra->next_cancel == NULL)
-      break;
-    extra = extra->next_cancel;
-  }
-  rt->cancels_tail = NULL;
-}
-
 int tide_task_cancel(tide_runtime *rt, tide_task *task) {
   tide_extra *extra = tide__task_extra(rt, task);
   if (extra == NULL)
@@ -351,7 +328,7 @@ int tide_task_cancel(tide_runtime *rt, tide_task *task) {
   extra->cancels++;
   if (task == rt->current)
     task->flags |= TIDE_SELFCANCEL;
-  cancel_own(rt, extra);
+  tide__join_cancel(rt, &extra->join);
   return 0;
 }
 
@@ -386,10 +363,11 @@ bool tide_overdue(tide_runtime *rt) {
   return ++rt->streak % STREAK == 0;
 }
 
-/* A scope of the task that it could only leave by ending. */
+/* A cancel that the task could only leave by ending: its own, or its group's.
+ */
 static bool own_cancelled(const tide_task *task) {
   tide_scope *own = tide_task_own_scope(task);
-  return own != NULL && own->flags & TIDE_SCOPE_CANCEL;
+  return own != NULL && own->flags & TIDE_SCOPE_INSIDE;
 }
 
 /* A task that catches its cancellation and awaits again gets it again: at the

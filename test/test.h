@@ -141,7 +141,8 @@ typedef struct world {
 #define SLEEP(seconds) \
   AWAIT(tide_park_until(me->rt, me->task, tide_deadline(me->rt, seconds)))
 #define JOIN(other, counted) \
-  AWAIT(tide_park_on(me->rt, me->task, (other)->task, counted))
+  AWAIT(tide_join_park(me->rt, me->task, \
+                       tide_task_join(me->rt, (other)->task), counted))
 
 static inline bool actor_refused(actor *me) {
   bool refused =
@@ -153,7 +154,7 @@ static inline bool actor_refused(actor *me) {
 
 static inline void actor_end(actor *me) {
   me->done = true;
-  tide_task_finish(me->rt, me->task);
+  tide_task_finish(me->rt, me->task, TIDE_END_OK);
 }
 
 static inline void on_resume(tide_runtime *rt, tide_task *task) {

@@ -3,6 +3,9 @@
 -- General layout. tide.core is the C module: tasks, sleep, park, the loop, run,
 -- the error classes. On it stand, one noun a file:
 --   tide.scope       timeout, move_on_after, wait_for, scope, shield, finally
+--   tide.gather      gather, wait, race, as_completed
+--   tide.group       groups of tasks
+--   tide.loop        loop methods that wait
 --   tide.semaphore   semaphore, bounded_semaphore
 --   tide.coroutine   coroutines that may await; pcall and xpcall for 5.1
 --   tide.testing     virtual time, seeds, explore (not loaded from here)
@@ -11,8 +14,11 @@
 
 local core = require "tide.core"
 local cothread = require "tide.coroutine"
+local gather = require "tide.gather"
+local group = require "tide.group"
 local scope = require "tide.scope"
 local semaphore = require "tide.semaphore"
+require "tide.loop"
 
 core.own_chunk()
 
@@ -39,6 +45,13 @@ local tide = {
   shield = scope.shield,
   finally = scope.finally,
   current_scope = core.current_scope,
+
+  gather = gather.gather,
+  wait = gather.wait,
+  race = gather.race,
+  as_completed = gather.as_completed,
+  group = group.group,
+  future = core.future,
 
   semaphore = semaphore.semaphore,
   bounded_semaphore = semaphore.bounded_semaphore,

@@ -28,7 +28,7 @@ local can_close = (function()
   return (coroutine.resume(co)) and coroutine.status(co) == "suspended"
 end)()
 
-local function check_close(name)
+function M.check_close(name)
   if not can_close then
     core.misuse(("'%s' without a function needs `local x <close>`, of Lua 5.4.3 and later: " ..
       "give it a function"):format(name))
@@ -63,7 +63,7 @@ end
 function M.timeout(seconds, fn, ...)
   seconds = check_seconds(seconds, 1, "tide.timeout")
   if fn == nil and select("#", ...) == 0 then
-    check_close("tide.timeout")
+    M.check_close("tide.timeout")
     timeout_enter(seconds, "tide.timeout")
     return core.scope_object()
   end
@@ -75,7 +75,7 @@ end
 function M.timeout_at(when, fn, ...)
   when = check_seconds(when, 1, "tide.timeout_at")
   if fn == nil and select("#", ...) == 0 then
-    check_close("tide.timeout_at")
+    M.check_close("tide.timeout_at")
     scope_enter(when, false, "tide.timeout_at")
     return core.scope_object()
   end
@@ -149,7 +149,7 @@ function M.scope(options, ...)
   if select("#", ...) == 0 then
     options = options or {}
     check_options(options)
-    check_close("tide.scope")
+    M.check_close("tide.scope")
     enter_with(options)
     return core.scope_object()
   end
@@ -167,10 +167,10 @@ local function leave_shield(id, ok, ...)
   error(own and was_cancelled(reason) or (...), 0)
 end
 
---- A Task: waits for it; a cancel ends the waiting, the task goes on. A
+--- A Task or Future: waits for it; a cancel ends the waiting, it goes on. A
 -- function: calls it here; cancels from outside wait until it returned.
 function M.shield(aw, ...)
-  if core.is_task(aw) then
+  if core.is_awaitable(aw) then
     return core.watch(aw)
   end
   check_callable(aw, 1, "tide.shield")
@@ -195,18 +195,18 @@ function M.finally(fn, cleanup, ...)
   return clean_up(cleanup, protected(fn, note, ...))
 end
 
-local function after_deadline(task, ok, ...)
+local function after_deadline(aw, ok, ...)
   if ok then
     return ...
   end
   local err = ...
-  if core.is_cancelled(err) and task:cancelled() and not core.is_own_cancel(err) then
+  if core.is_cancelled(err) and aw:cancelled() and not core.is_own_cancel(err) then
     error(timed_out(), 0)
   end
   error(err, 0)
 end
 
-local function leave_wait_for(id, task, ok, ...)
+local function leave_wait_for(id, aw, ok, ...)
   if ok then
     scope_leave(id, true)
     return ...
@@ -215,25 +215,26 @@ local function leave_wait_for(id, task, ok, ...)
   if not scope_leave(id, false, err) then
     error(err, 0)
   end
-  if task:cancelling() == 0 then -- others await it, too
-    task:cancel()
+  if not core.is_task(aw) or aw:cancelling() == 0 then -- others await it, too
+    aw:cancel()
   end
-  return after_deadline(task, protected(task.await, note, task))
+  return after_deadline(aw, protected(aw.await, note, aw))
 end
 
---- Waits for a function or Task, at most `seconds`. At the deadline a Task is
--- cancelled and its end awaited, then TimeoutError is raised; a value that it
--- returns anyway wins. A function is not even called when `seconds` <= 0.
+--- Waits for a function, Task or Future, at most `seconds`. At the deadline what
+-- is awaited is cancelled and its end awaited, then TimeoutError is raised; a
+-- value that it returns anyway wins. A function is not even called when
+-- `seconds` <= 0.
 function M.wait_for(aw, seconds)
-  local is_task = core.is_task(aw)
-  if not is_task then
+  local is_awaitable = core.is_awaitable(aw)
+  if not is_awaitable then
     check_callable(aw, 1, "tide.wait_for")
   end
   seconds = check_seconds(seconds, 2, "tide.wait_for")
-  if is_task and not aw:done() then
+  if is_awaitable and not aw:done() then
     local id = timeout_enter(seconds, "tide.wait_for")
     return leave_wait_for(id, aw, protected(aw.await, note, aw))
-  elseif is_task then
+  elseif is_awaitable then
     return aw:await()
   elseif seconds <= 0 then
     core.sleep(0)

@@ -1,0 +1,361 @@
+/*
+ * gather.c: waiting for several, behind gather, wait, race and as_completed of
+ * lua/tide/gather.lua.
+ *
+ * new_gather checks a list of awaitables and keeps it as its user value;
+ * gather_wait makes tasks of the functions in it, at its first call, and waits.
+ * Who waits has the gather on the stack. One that is dropped earlier leaves all
+ * in its finaliser.
+ */
+#include <string.h>
+
+#include "bindings.h"
+
+#define MAGIC 0x67617468u
+
+typedef struct tideL_gather {
+  uint32_t magic;
+  uint32_t serial; /* of the runtime */
+  const struct mode *mode;
+  uint32_t count;
+  bool begun;
+  bool futures; /* there are some in the list */
+  tide_gather gather;
+  tide_link links[]; /* to what is at the same place of the list, from 0 */
+} tideL_gather;
+
+static const struct mode {
+  const char *name;
+  const char *function; /* that the user called */
+  tide_until until;
+  bool counted;
+  bool functions; /* are taken, too */
+} modes[] = {
+    {"gather", "tide.gather", TIDE_UNTIL_ERROR, true, true},
+    {"return_exceptions", "tide.gather", TIDE_UNTIL_ALL, true, true},
+    {"race", "tide.race", TIDE_UNTIL_WINNER, true, true},
+    {"as_completed", "tide.as_completed", TIDE_UNTIL_FIRST, true, true},
+    {"all_completed", "tide.wait", TIDE_UNTIL_ALL, false, false},
+    {"first_completed", "tide.wait", TIDE_UNTIL_FIRST, false, false},
+    {"first_exception", "tide.wait", TIDE_UNTIL_FAILED, false, false},
+};
+
+static const struct mode *find_mode(const char *name) {
+  const struct mode *mode = modes;
+  while (strcmp(mode->name, name) != 0)
+    mode++;
+  return mode;
+}
+
+static tideL_gather *check(lua_State *L) {
+  tideL_gather *self = lua_touserdata(L, 1);
+  if (self == NULL || self->magic != MAGIC)
+    tideL_typeerror(L, 1, "gather", "Gather");
+  return self;
+}
+
+/* ---- checking the list ---- */
+
+static int refuse(lua_State *L, const char *function, int i, bool in_list,
+                  const char *message) {
+  if (in_list)
+    return tideL_argerror(L, 1, function,
+                          lua_pushfstring(L, "item %d: %s", i, message));
+  return tideL_argerror(L, i, function, message);
+}
+
+/* stack: <list, n, mode, in_list> */
+static bool check_item(lua_State *L, int i, const struct mode *mode) {
+  const char *function = mode->function, *expected;
+  bool in_list = lua_toboolean(L, 4);
+  tideL_task *handle;
+  lua_rawgeti(L, 1, i);
+  handle = tideL_toawaitable(L, -1);
+  if (handle == NULL && (!mode->functions || !tideL_iscallable(L, -1))) {
+    expected = mode->functions ? "Task, Future or function" : "Task or Future";
+    refuse(L, function, i, in_list,
+           lua_pushfstring(L, "%s expected, got %s", expected,
+                           tideL_typename(L, -1)));
+  }
+  if (handle != NULL && handle->outcome == OUTCOME_NONE &&
+      handle->serial != tideL_get(L)->serial)
+    refuse(L, function, i, in_list, "it is of a loop that was closed");
+  lua_pop(L, 1);
+  return handle != NULL && handle->task == NULL;
+}
+
+/* new_gather(list, n, mode, in_list): the list is its own from now on
+ */
+static int core_new_gather(lua_State *L) {
+  const tideL_state *S = tideL_open(L);
+  const struct mode *mode = find_mode(luaL_checkstring(L, 3));
+  uint32_t count = (uint32_t)lua_tonumber(L, 2);
+  tideL_gather *self;
+  bool futures = false;
+  for (uint32_t i = 1; i <= count; i++)
+    futures |= check_item(L, (int)i, mode);
+  self = tide_newuserdata(L, sizeof *self + count * sizeof(tide_link));
+  *self = (tideL_gather){.magic = MAGIC, .serial = S->serial, .mode = mode};
+  self->count = count;
+  self->futures = futures;
+  tide_gather_init(&self->gather, mode->until, mode->counted);
+  lua_pushvalue(L, 1);
+  tide_setuservalue(L, -2);
+  tideL_own(L, OWN_GATHER);
+  lua_setmetatable(L, -2);
+  return 1;
+}
+
+/* ---- waiting ---- */
+
+/* Makes tasks of the functions. stack: <gather>, then the list on top */
+static void make_tasks(lua_State *L, tideL_state *S, tideL_gather *self) {
+  for (uint32_t i = 0; i < self->count; i++) {
+    self->links[i].mine = false;
+    lua_rawgeti(L, -1, (int)i + 1);
+    if (tideL_toawaitable(L, -1) == NULL) {
+      tideL_spawn(L, S, 0, NULL);
+      lua_rawseti(L, -2, (int)i + 1);
+      self->links[i].mine = true;
+    } else {
+      lua_pop(L, 1);
+    }
+  }
+}
+
+static void add_links(lua_State *L, tideL_state *S, tideL_gather *self) {
+  for (uint32_t i = 0; i < self->count; i++) {
+    tide_link *link = &self->links[i];
+    tideL_task *handle;
+    lua_rawgeti(L, -1, (int)i + 1);
+    tideL_noticecancel(L, S, lua_gettop(L));
+    handle = tideL_toawaitable(L, -1);
+    if (handle->outcome == OUTCOME_NONE)
+      tide_gather_add(&self->gather, link,
+                      tideL_tojoin(L, S, handle, self->mode->function));
+    else if (handle->outcome == OUTCOME_RESULTS)
+      tide_gather_add_ended(&self->gather, link, TIDE_END_OK);
+    else
+      tide_gather_add_ended(&self->gather, link,
+                            handle->outcome == OUTCOME_FAILED
+                                ? TIDE_END_FAILED
+                                : TIDE_END_CANCELLED);
+    lua_pop(L, 1);
+  }
+}
+
+static void begin(lua_State *L, tideL_state *S, tideL_gather *self) {
+  if (self->begun)
+    return;
+  tide_getuservalue(L, 1);
+  make_tasks(L, S, self);
+  add_links(L, S, self);
+  lua_pop(L, 1);
+  self->begun = true;
+}
+
+static void refuse_self(lua_State *L, const tideL_gather *self,
+                        const tide_task *task) {
+  tide_getuservalue(L, 1);
+  for (uint32_t i = 1; i <= self->count; i++) {
+    const tideL_task *handle;
+    lua_rawgeti(L, -1, (int)i);
+    handle = tideL_toawaitable(L, -1);
+    if (handle != NULL && handle->task != NULL)
+      tideL_refuseself(L, handle, task);
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+}
+
+static void notice_cancels(lua_State *L, tideL_state *S,
+                           const tideL_gather *self) {
+  if (!self->futures)
+    return;
+  tide_getuservalue(L, 1);
+  for (uint32_t i = 1; i <= self->count; i++) {
+    lua_rawgeti(L, -1, (int)i);
+    tideL_noticecancel(L, S, lua_gettop(L));
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+}
+
+static int push_place(lua_State *L, const tideL_gather *self,
+                      const tide_link *link) {
+  if (link == NULL)
+    return 0;
+  lua_pushinteger(L, link - self->links + 1);
+  return 1;
+}
+
+static int waited(lua_State *L, tideL_state *S, tide_task *task) {
+  tideL_gather *self = check(L);
+  task->flags &= (uint16_t)~TIDE_LEAVING;
+  notice_cancels(L, S, self);
+  if (self->gather.cancelled && task->status == TIDE_WOKEN)
+    return tideL_raisecancel(L, S, task);
+  if (self->mode->functions)
+    tideL_checkdelivered(L, S, task);
+  else
+    tideL_checkwoken(L, S, task);
+  if (self->mode->until == TIDE_UNTIL_FIRST && self->mode->counted)
+    return push_place(L, self, tide_gather_take(&self->gather));
+  return push_place(L, self, self->gather.first);
+}
+
+/* gather_wait(gather): the place of what decided it, if any; as_completed: of
+ * the next that ended, or nothing if none is left */
+static int core_gather_wait(lua_State *L) {
+  tideL_state *S = tideL_get(L);
+  tideL_gather *self = check(L);
+  const char *name = self->mode->function;
+  tide_task *task = tideL_enter(L, S, name);
+  if (self->serial != S->serial)
+    return tideL_error(L, "'%s': the loop is closed", name);
+  if (!self->begun)
+    refuse_self(L, self, task);
+  if (tideL_checkpoint(S, task))
+    return tideL_cancel(L, S, task, name, waited);
+  if (!self->begun && self->count > 0)
+    tideL_checkyield(L, task, name);
+  begin(L, S, self);
+  if (!tide_gather_begin(S->rt, &self->gather))
+    return tideL_ready(L, S, task, name, waited);
+  tideL_checkyield(L, task, name);
+  tide_gather_park(S->rt, task, &self->gather);
+  return tideL_suspend(L, S, task, waited);
+}
+
+/* gather_begin(gather): makes the tasks without waiting */
+static int core_gather_begin(lua_State *L) {
+  begin(L, tideL_get(L), check(L));
+  return 0;
+}
+
+static bool is_live(lua_State *L, const tideL_gather *self) {
+  const tideL_state *S = tideL_get(L);
+  return S->rt != NULL && self->serial == S->serial;
+}
+
+/* gather_cancel(gather): what is pending; gather_wait then waits for its end */
+static int core_gather_cancel(lua_State *L) {
+  tideL_gather *self = check(L);
+  self->gather.until = TIDE_UNTIL_ALL;
+  if (is_live(L, self))
+    tide_gather_cancel(tideL_get(L)->rt, &self->gather);
+  return 0;
+}
+
+/* Leaves all; what it made itself, and nobody else waits for, is cancelled. */
+static void abandon(lua_State *L, tideL_gather *self) {
+  tide_link *link;
+  if (!is_live(L, self))
+    return;
+  while ((link = self->gather.pending.head) != NULL) {
+    tide_join *join = link->join;
+    tide_gather_drop(link);
+    if (link->mine && join->awaiters == 0)
+      tide_join_cancel(tideL_get(L)->rt, join);
+  }
+}
+
+/* gather_leave(gather) */
+static int core_gather_leave(lua_State *L) {
+  abandon(L, check(L));
+  return 0;
+}
+
+static int gather__gc(lua_State *L) {
+  abandon(L, lua_touserdata(L, 1));
+  return 0;
+}
+
+/* ---- results ---- */
+
+/* Pushes the first result of what is on top, or all of them, packed. */
+static void push_result(lua_State *L, bool pack) {
+  int n = tideL_pushoutcome(L, lua_gettop(L));
+  int first = lua_gettop(L) - n + 1;
+  if (!pack) {
+    lua_settop(L, first);
+    return;
+  }
+  lua_createtable(L, n, 1);
+  lua_insert(L, first);
+  for (int i = n; i >= 1; i--)
+    lua_rawseti(L, first, i);
+  lua_pushinteger(L, n);
+  lua_setfield(L, first, "n");
+}
+
+static void set_n(lua_State *L, int index, uint32_t n) {
+  lua_pushinteger(L, (lua_Integer)n);
+  lua_setfield(L, index, "n");
+}
+
+/* gather_results(gather, pack): the results, and the errors, where there are
+ * any, of all that it waited for; both with n */
+static int core_gather_results(lua_State *L) {
+  enum { LIST = 3, RESULTS, ERRORS, HANDLE };
+  const tideL_gather *self = check(L);
+  bool pack = lua_toboolean(L, 2);
+  lua_settop(L, 2);
+  tide_getuservalue(L, 1);
+  lua_createtable(L, (int)self->count, 1);
+  lua_newtable(L);
+  for (uint32_t i = 1; i <= self->count; i++) {
+    tideL_task *handle;
+    lua_rawgeti(L, LIST, (int)i);
+    handle = tideL_toawaitable(L, HANDLE);
+    if (handle->outcome == OUTCOME_RESULTS) {
+      push_result(L, pack);
+      lua_rawseti(L, RESULTS, (int)i);
+    } else {
+      tideL_pushfailure(L, HANDLE, handle);
+      lua_rawseti(L, ERRORS, (int)i);
+    }
+    lua_settop(L, ERRORS);
+  }
+  set_n(L, RESULTS, self->count);
+  set_n(L, ERRORS, self->count);
+  return 2;
+}
+
+/* report_others(gather, place): the failures of all but that one, which nobody
+ * will ask for, go to the exception handler */
+static int core_report_others(lua_State *L) {
+  tideL_state *S = tideL_get(L);
+  const tideL_gather *self = check(L);
+  uint32_t place = (uint32_t)lua_tonumber(L, 2);
+  lua_settop(L, 2);
+  tide_getuservalue(L, 1);
+  for (uint32_t i = 1; i <= self->count; i++) {
+    const tideL_task *handle;
+    lua_rawgeti(L, 3, (int)i);
+    handle = tideL_toawaitable(L, 4);
+    if (i != place && handle->outcome == OUTCOME_FAILED && !handle->seen)
+      tideL_reportfailure(L, S, 4);
+    lua_settop(L, 3);
+  }
+  return 0;
+}
+
+void tideL_opengather(lua_State *L) {
+  static const luaL_Reg metamethods[] = {
+      {"__gc", gather__gc}, {"__close", gather__gc}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"new_gather", core_new_gather},
+                                       {"gather_begin", core_gather_begin},
+                                       {"gather_cancel", core_gather_cancel},
+                                       {"gather_leave", core_gather_leave},
+                                       {"gather_results", core_gather_results},
+                                       {"report_others", core_report_others},
+                                       {NULL, NULL}};
+  static const tideL_awaiting awaiting[] = {
+      {"gather_wait", core_gather_wait, waited, AWAIT_RESULTS},
+      {NULL, NULL, NULL, AWAIT_RESULTS}};
+  tideL_newclass(L, OWN_GATHER, "tide.Gather", NULL, metamethods);
+  lua_pop(L, 1);
+  tideL_setfunctions(L, functions);
+  tideL_setawaiting(L, awaiting);
+}

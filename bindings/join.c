@@ -1,0 +1,106 @@
+/* join.c: Task:await, Future:await. */
+#include "bindings.h"
+
+tideL_task *tideL_toawaitable(lua_State *L, int index) {
+  tideL_future *future = tideL_tofuture(L, index);
+  return future != NULL ? &future->base : tideL_totask(L, index);
+}
+
+tide_join *tideL_tojoin(lua_State *L, tideL_state *S, tideL_task *handle,
+                        const char *function) {
+  tide_join *join;
+  if (handle->serial != S->serial)
+    tideL_error(L, "'%s': what is awaited is of a loop that was closed",
+                function);
+  if (handle->task == NULL)
+    return &((tideL_future *)handle)->join;
+  join = tide_task_join(S->rt, handle->task);
+  if (join == NULL)
+    luaL_error(L, "not enough memory");
+  return join;
+}
+
+void tideL_refuseself(lua_State *L, const tideL_task *handle,
+                      const tide_task *task) {
+  if (handle->task == task)
+    tideL_error(L, "a task cannot await itself");
+}
+
+static int awaited(lua_State *L, tideL_state *S, tide_task *task) {
+  tideL_noticecancel(L, S, 1);
+  if (task->flags & TIDE_LEAVING) {
+    task->flags &= (uint16_t)~TIDE_LEAVING;
+    if (task->status == TIDE_WOKEN)
+      return tideL_raisecancel(L, S, task);
+  }
+  tideL_checkdelivered(L, S, task);
+  return tideL_pushoutcome(L, 1);
+}
+
+static int await(lua_State *L, tideL_task *handle, const char *function,
+                 bool counted) {
+  tideL_state *S = tideL_get(L);
+  tide_task *task = tideL_enter(L, S, function);
+  tide_join *join;
+  tideL_refuseself(L, handle, task);
+  if (tideL_checkpoint(S, task))
+    return tideL_cancel(L, S, task, function, awaited);
+  if (handle->outcome != OUTCOME_NONE)
+    return tideL_ready(L, S, task, function, awaited);
+  tideL_checkyield(L, task, function);
+  join = tideL_tojoin(L, S, handle, function);
+  tide_join_park(S->rt, task, join, counted);
+  return tideL_suspend(L, S, task, awaited);
+}
+
+/* Task:await(): waits for its end, gives its results or raises its error */
+static int task_await(lua_State *L) {
+  static const char name[] = "Task:await";
+  return await(L, tideL_checktask(L, 1, name), name, true);
+}
+
+/* Future:await(): the same */
+static int future_await(lua_State *L) {
+  static const char name[] = "Future:await";
+  tideL_future *self = tideL_tofuture(L, 1);
+  if (self == NULL)
+    tideL_typeerror(L, 1, name, "Future");
+  tideL_noticecancel(L, tideL_get(L), 1);
+  return await(L, &self->base, name, true);
+}
+
+/* watch(aw): the same, but a cancel of the waiter leaves it alone */
+static int core_watch(lua_State *L) {
+  static const char name[] = "tide.shield";
+  tideL_task *handle = tideL_toawaitable(L, 1);
+  if (handle == NULL)
+    tideL_typeerror(L, 1, name, "Task or Future");
+  tideL_noticecancel(L, tideL_get(L), 1);
+  return await(L, handle, name, false);
+}
+
+/* is_awaitable(v): whether it is a Task or Future */
+static int core_is_awaitable(lua_State *L) {
+  lua_pushboolean(L, tideL_toawaitable(L, 1) != NULL);
+  return 1;
+}
+
+void tideL_setawaitmethod(lua_State *L, bool future) {
+  static const tideL_awaiting task[] = {
+      {"Task:await", task_await, awaited, AWAIT_RESULTS},
+      {NULL, NULL, NULL, AWAIT_RESULTS}};
+  static const tideL_awaiting of_future[] = {
+      {"Future:await", future_await, awaited, AWAIT_RESULTS},
+      {NULL, NULL, NULL, AWAIT_RESULTS}};
+  tideL_setawaiting(L, future ? of_future : task);
+}
+
+void tideL_openjoin(lua_State *L) {
+  static const luaL_Reg functions[] = {{"is_awaitable", core_is_awaitable},
+                                       {NULL, NULL}};
+  static const tideL_awaiting awaiting[] = {
+      {"tide.watch", core_watch, awaited, AWAIT_RESULTS},
+      {NULL, NULL, NULL, AWAIT_RESULTS}};
+  tideL_setfunctions(L, functions);
+  tideL_setawaiting(L, awaiting);
+}

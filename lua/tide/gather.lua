@@ -1,0 +1,212 @@
+--- Waiting for several: gather, wait, race, as_completed.
+
+local core = require "tide.core"
+local scope = require "tide.scope"
+local protected = require "tide.coroutine".xpcall
+
+core.own_chunk()
+
+local unpack = table.unpack or unpack
+local new_gather, gather_wait = core.new_gather, core.gather_wait
+
+local M = {}
+
+--- A table that is neither called nor awaited: a list, or options.
+local function is_plain(v)
+  return type(v) == "table" and not core.is_callable(v)
+end
+
+local function copy(list)
+  local n = list.n or #list
+  local items = {}
+  for i = 1, n do
+    items[i] = list[i]
+  end
+  return items, n
+end
+
+--- `f(aw, ...)` or `f(list)`: its own list, the number of items, and whether it
+-- was a list.
+local function collect(...)
+  if is_plain((...)) then
+    local items, n = copy((...))
+    return items, n, true
+  end
+  return { ... }, select("#", ...), false
+end
+
+local function check_options(options, allowed, name)
+  if options == nil then
+    return {}
+  end
+  if not is_plain(options) then
+    core.misuse(("bad argument #2 to '%s' (table expected, got %s)"):format(name, type(options)))
+  end
+  for key in pairs(options) do
+    if not allowed[key] then
+      core.misuse(("bad argument #2 to '%s' (unknown option '%s')"):format(name, tostring(key)))
+    end
+  end
+  return options
+end
+
+local function check_list(list, name)
+  if not is_plain(list) then
+    core.misuse(("bad argument #1 to '%s' (list expected, got %s)"):format(name,
+      core.is_awaitable(list) and "one to await" or type(list)))
+  end
+end
+
+local function raise_first(gather, items, place)
+  core.report_others(gather, place)
+  return items[place]:result()
+end
+
+local GATHER_OPTIONS = { return_exceptions = true, pack = true }
+
+local function gather_list(items, n, options)
+  local mode = options.return_exceptions and "return_exceptions" or "gather"
+  local gather = new_gather(items, n, mode, true)
+  local failed = gather_wait(gather)
+  if failed then
+    return raise_first(gather, items, failed)
+  end
+  local results, errors = core.gather_results(gather, options.pack)
+  if options.return_exceptions then
+    return results, errors
+  end
+  return results
+end
+
+--- Runs them all at the same time: the first result of each, in order. The
+-- first error cancels the others, which are awaited, and is raised.
+function M.gather(...)
+  local items, n, is_list = collect(...)
+  if is_list then
+    return gather_list(items, n, check_options(select(2, ...), GATHER_OPTIONS, "tide.gather"))
+  end
+  local gather = new_gather(items, n, "gather", false)
+  local failed = gather_wait(gather)
+  if failed then
+    return raise_first(gather, items, failed)
+  end
+  local results = core.gather_results(gather)
+  return unpack(results, 1, n)
+end
+
+--- The results or the error of the one that ends first; the others are cancelled
+-- and awaited.
+function M.race(...)
+  local items, n, is_list = collect(...)
+  if n == 0 then
+    core.misuse("bad argument #1 to 'tide.race' (nothing to race)")
+  end
+  local gather = new_gather(items, n, "race", is_list)
+  return raise_first(gather, items, gather_wait(gather))
+end
+
+local RETURN_WHEN = { all_completed = true, first_completed = true, first_exception = true }
+local WAIT_OPTIONS = { timeout = true, return_when = true }
+
+local function unique(items, n)
+  local seen, list = {}, {}
+  for i = 1, n do
+    local item = items[i]
+    if item == nil or not seen[item] or not core.is_awaitable(item) then
+      list[#list + 1] = item
+      seen[item ~= nil and item] = true
+    end
+  end
+  return list, #list
+end
+
+local function split(items)
+  local done, pending = {}, {}
+  for _, item in ipairs(items) do
+    local list = item:done() and done or pending
+    list[#list + 1] = item
+  end
+  return done, pending
+end
+
+local function wait_at_most(seconds, gather)
+  if seconds == nil then
+    return gather_wait(gather)
+  end
+  return scope.move_on_after(seconds, gather_wait, gather)
+end
+
+local function leave(gather, items, ok, ...)
+  core.gather_leave(gather)
+  if not ok then
+    error((...), 0)
+  end
+  return split(items)
+end
+
+--- Waits for Tasks and Futures: those that are done and those that are not, both
+-- in the order of the list. Cancels none of them.
+function M.wait(list, options)
+  check_list(list, "tide.wait")
+  options = check_options(options, WAIT_OPTIONS, "tide.wait")
+  local mode, seconds = options.return_when or "all_completed", options.timeout
+  if not RETURN_WHEN[mode] then
+    core.misuse(("bad argument #2 to 'tide.wait' (return_when: %s)"):format(tostring(mode)))
+  end
+  if seconds ~= nil then
+    seconds = core.check_seconds(seconds, 2, "tide.wait")
+  end
+  local items, n = copy(list)
+  if n == 0 then
+    core.misuse("bad argument #1 to 'tide.wait' (nothing to wait for)")
+  end
+  local gather = new_gather(items, n, mode, true)
+  items = unique(items, n)
+  return leave(gather, items, protected(wait_at_most, core.note, seconds, gather))
+end
+
+local COMPLETED_OPTIONS = { timeout = true }
+
+--- What was cancelled while it waited for the next one cancels the rest.
+local function give_up(gather, err)
+  core.gather_cancel(gather)
+  scope.shield(gather_wait, gather)
+  error(err, 0)
+end
+
+local function next_completed(gather, items, deadline)
+  local ok, place = protected(deadline and scope.timeout_at or gather_wait, core.note,
+    deadline or gather, gather_wait, gather)
+  if ok then
+    return place and items[place]
+  end
+  local err = place
+  if core.is(err, core.TimeoutError) then
+    core.gather_leave(gather)
+  elseif core.is_own_cancel(err) then
+    give_up(gather, err)
+  end
+  error(err, 0)
+end
+
+--- Iterates over them, as Tasks and Futures, in the order in which they end. Of
+-- those that are left when it is dropped, what it made itself is cancelled.
+function M.as_completed(list, options)
+  check_list(list, "tide.as_completed")
+  options = check_options(options, COMPLETED_OPTIONS, "tide.as_completed")
+  local seconds, deadline = options.timeout, nil
+  if seconds ~= nil then
+    deadline = core.loop():time() + core.check_seconds(seconds, 2, "tide.as_completed")
+  end
+  local items, n = copy(list)
+  new_gather(items, n, "as_completed", true) -- checks them all
+  items, n = unique(items, n)
+  local gather = new_gather(items, n, "as_completed", true)
+  core.gather_begin(gather)
+  local function iterate()
+    return next_completed(gather, items, deadline)
+  end
+  return iterate, nil, nil, gather
+end
+
+return M

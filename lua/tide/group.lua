@@ -1,0 +1,123 @@
+--- Groups: tasks that have ended when the function that started them returns.
+
+local core = require "tide.core"
+local scope = require "tide.scope"
+local protected = require "tide.coroutine".xpcall
+
+core.own_chunk()
+
+local unpack = table.unpack or unpack
+local note, group_enter, group_leave = core.note, core.group_enter, core.group_leave
+local Group = core.Group
+
+local M = {}
+
+--- Waits for all tasks. When nothing can ever end them that is an error of the
+-- body, which cancels them; after that it waits once more, and then no longer.
+local function join(group)
+  for _ = 1, 2 do
+    local deadlock = core.group_join(group)
+    if not deadlock then
+      return
+    end
+    core.group_fail(group, deadlock)
+  end
+end
+
+local function leave(group, ok, ...)
+  if not ok then
+    core.group_fail(group, (...))
+  end
+  join(group)
+  local failed, err = group_leave(group, not ok, (...))
+  if failed then
+    error(err, 0)
+  elseif ok then
+    return ...
+  end
+end
+
+--- Calls `fn(group, ...)`, waits for all tasks of the group; the results of `fn`.
+-- The first error cancels the others; one is raised unchanged, several as an
+-- ErrorGroup. Without `fn`: a Group for `local g <close> =`.
+function M.group(fn, ...)
+  if fn == nil and select("#", ...) == 0 then
+    scope.check_close("tide.group")
+    return group_enter("tide.group")
+  end
+  core.check_callable(fn, 1, "tide.group")
+  local group = group_enter("tide.group")
+  return leave(group, protected(fn, note, group, ...))
+end
+
+--- An error can be replaced here, but not swallowed.
+function core.GroupClass.__close(group, err)
+  if not core.can_wait() then
+    core.group_abandon(group)
+  elseif err ~= nil then
+    core.group_fail(group, err)
+    join(group)
+  else
+    join(group)
+  end
+  local failed, other, own, reason = group_leave(group, err ~= nil, err)
+  if failed then
+    error(other, 0)
+  elseif own then
+    error(core.ScopeCancelled { message = "the group was cancelled", reason = reason }, 0)
+  end
+end
+
+-- ---- start
+
+local function ended(permit, ok, ...)
+  permit:release()
+  if not ok then
+    error((...), 0)
+  end
+  return ...
+end
+
+--- The task begins in a group inside the caller's own scopes; `started` moves it.
+local function start(group, fn, ...)
+  local permit, values = core.semaphore(0), nil
+  local task
+  local function started(...)
+    if values then
+      core.misuse("'started' was called already")
+    end
+    values = { n = select("#", ...), ... }
+    core.group_move(group, task)
+    permit:release()
+  end
+  M.group(function(starting, ...)
+    task = starting:task(function(...)
+      return ended(permit, protected(fn, note, started, ...))
+    end, ...)
+    permit:acquire()
+  end, ...)
+  if not values then
+    core.misuse("'Group:start': the task ended before it called 'started'")
+  end
+  return unpack(values, 1, values.n)
+end
+
+local function let_go(group, ok, ...)
+  core.group_unhold(group)
+  if not ok then
+    error((...), 0)
+  end
+  return ...
+end
+
+--- Starts `fn(started, ...)` as a task of the group and waits until it calls
+-- `started(...)`: what that was given.
+function Group:start(fn, ...)
+  core.check_group(self, "Group:start")
+  core.check_callable(fn, 2, "Group:start")
+  core.check_task("Group:start")
+  core.group_hold(self)
+  return let_go(self, protected(start, note, self, fn, ...))
+end
+
+return M

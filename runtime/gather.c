@@ -1,0 +1,198 @@
+/*
+ * gather.c: waiting for several ends at once.
+ *
+ * A gather has a link in the join of each; a link is in `pending` until the end
+ * comes, then in `done`. What else happens at an end is what sets gather, wait,
+ * race, as_completed and groups apart: `until`.
+ */
+#include "internal.h"
+
+static bool abort_gather(tide_runtime *rt, tide_task *task, tide_status why);
+static bool abort_group(tide_runtime *rt, tide_task *task, tide_status why);
+static const tide_waitkind gather_kind = {"gather", abort_gather, NULL};
+const tide_waitkind tide__group_kind = {"group", abort_group, NULL};
+
+void tide_gather_init(tide_gather *gather, tide_until until, bool counted) {
+  *gather = (tide_gather){.until = (uint8_t)until, .counted = counted};
+  gather->wait.kind =
+      until == TIDE_UNTIL_EMPTY ? &tide__group_kind : &gather_kind;
+}
+
+/* ---- lists ---- */
+
+static void push(tide_links *list, tide_link *link) {
+  link->after = NULL;
+  link->before = list->tail;
+  if (list->tail != NULL)
+    list->tail->after = link;
+  else
+    list->head = link;
+  list->tail = link;
+}
+
+static void take_out(tide_links *list, tide_link *link) {
+  if (link->before != NULL)
+    link->before->after = link->after;
+  else
+    list->head = link->after;
+  if (link->after != NULL)
+    link->after->before = link->before;
+  else
+    list->tail = link->before;
+}
+
+void tide_gather_drop(tide_link *link) {
+  take_out(&link->gather->pending, link);
+  tide__join_unlink(link);
+}
+
+void tide_gather_leave(tide_gather *gather) {
+  while (gather->pending.head != NULL)
+    tide_gather_drop(gather->pending.head);
+}
+
+tide_link *tide_gather_take(tide_gather *gather) {
+  tide_link *link = gather->done.head;
+  if (link != NULL)
+    take_out(&gather->done, link);
+  return link;
+}
+
+/* ---- what an end decides ---- */
+
+static bool cancels_others(const tide_gather *gather) {
+  return gather->until == TIDE_UNTIL_ERROR ||
+         gather->until == TIDE_UNTIL_WINNER;
+}
+
+static bool decides(const tide_gather *gather, tide_end how) {
+  switch (gather->until) {
+  case TIDE_UNTIL_FAILED:
+    return how == TIDE_END_FAILED;
+  case TIDE_UNTIL_ERROR:
+    return how != TIDE_END_OK;
+  case TIDE_UNTIL_WINNER:
+    return true;
+  }
+  return false;
+}
+
+static bool is_over(const tide_gather *gather) {
+  if (gather->pending.head == NULL)
+    return true;
+  switch (gather->until) {
+  case TIDE_UNTIL_FIRST:
+    return gather->done.head != NULL;
+  case TIDE_UNTIL_FAILED:
+    return gather->first != NULL;
+  }
+  return false;
+}
+
+static void add_done(tide_gather *gather, tide_link *link, tide_end how) {
+  push(&gather->done, link);
+  if (gather->first == NULL && decides(gather, how))
+    gather->first = link;
+}
+
+/* Those for which nobody else waits are cancelled, and stay; the others are
+ * left. So is one that would wait for the end of our waiter in turn. */
+void tide_gather_cancel(tide_runtime *rt, tide_gather *gather) {
+  bool held = tide__cancels_hold(rt);
+  gather->leaving = true;
+  for (tide_link *link = gather->pending.head, *next; link; link = next) {
+    tide_join *join = link->join;
+    next = link->after;
+    if (join->awaiters > 1 ||
+        (gather->waiter != NULL &&
+         tide__join_stays_for(rt, join, gather->waiter)) ||
+        tide_join_cancel(rt, join) < 0)
+      tide_gather_drop(link);
+  }
+  if (gather->waiter != NULL)
+    gather->waiter->flags |= TIDE_LEAVING;
+  tide__cancels_release(rt, held);
+}
+
+static void wake(tide_runtime *rt, tide_gather *gather) {
+  tide_task *waiter = gather->waiter;
+  gather->waiter = NULL;
+  if (waiter != NULL)
+    tide_wake(rt, waiter, TIDE_WOKEN);
+}
+
+void tide__gather_ended(tide_runtime *rt, tide_link *link, tide_end how) {
+  tide_gather *gather = link->gather;
+  take_out(&gather->pending, link);
+  if (gather->until == TIDE_UNTIL_EMPTY) {
+    tide__group_ended(rt, gather, how);
+    return;
+  }
+  add_done(gather, link, how);
+  if (gather->first == link && cancels_others(gather) && !gather->leaving)
+    tide_gather_cancel(rt, gather);
+  if (is_over(gather))
+    wake(rt, gather);
+}
+
+/* ---- waiting ---- */
+
+void tide_gather_add(tide_gather *gather, tide_link *link, tide_join *join) {
+  link->gather = gather;
+  if (join->ended) {
+    tide_gather_add_ended(gather, link, join->how);
+    return;
+  }
+  push(&gather->pending, link);
+  tide__join_link(join, link);
+}
+
+void tide_gather_add_ended(tide_gather *gather, tide_link *link, tide_end how) {
+  link->gather = gather;
+  link->join = NULL;
+  add_done(gather, link, how);
+}
+
+bool tide_gather_begin(tide_runtime *rt, tide_gather *gather) {
+  if (cancels_others(gather) && gather->first != NULL && !gather->leaving)
+    tide_gather_cancel(rt, gather);
+  return !is_over(gather);
+}
+
+void tide_gather_park(tide_runtime *rt, tide_task *task, tide_gather *gather) {
+  tide_park(rt, task, &gather->wait);
+  gather->waiter = task;
+  if (gather->leaving)
+    task->flags |= TIDE_LEAVING;
+}
+
+/* gather and race cancel what they wait for, and stay; the others leave it to
+ * who waits. */
+static bool abort_gather(tide_runtime *rt, tide_task *task, tide_status why) {
+  tide_gather *gather = CONTAINER(task->wait, tide_gather, wait);
+  if (why == TIDE_CANCELLED && cancels_others(gather)) {
+    if (!gather->leaving) {
+      gather->cancelled = true;
+      tide_gather_cancel(rt, gather);
+    }
+    if (gather->pending.head != NULL)
+      return false;
+  } else if (why == TIDE_CANCELLED && gather->leaving) {
+    return false;
+  } else if (why == TIDE_ABANDONED) {
+    tide_gather_leave(gather);
+  }
+  gather->waiter = NULL;
+  return true;
+}
+
+/* At its group's edge a host does not leave: its children are cancelled by the
+ * scope around both. */
+static bool abort_group(tide_runtime *rt, tide_task *task, tide_status why) {
+  tide_gather *gather = CONTAINER(task->wait, tide_gather, wait);
+  (void)rt;
+  if (why == TIDE_CANCELLED)
+    return false;
+  gather->waiter = NULL;
+  return true;
+}
