@@ -100,6 +100,8 @@ static void add_done(tide_gather *gather, tide_link *link, tide_end how) {
 void tide_gather_cancel(tide_runtime *rt, tide_gather *gather) {
   bool held = tide__cancels_hold(rt);
   gather->leaving = true;
+  if (gather->waiter != NULL)
+    gather->waiter->flags |= TIDE_LEAVING;
   for (tide_link *link = gather->pending.head, *next; link; link = next) {
     tide_join *join = link->join;
     next = link->after;
@@ -109,8 +111,6 @@ void tide_gather_cancel(tide_runtime *rt, tide_gather *gather) {
         tide_join_cancel(rt, join) < 0)
       tide_gather_drop(link);
   }
-  if (gather->waiter != NULL)
-    gather->waiter->flags |= TIDE_LEAVING;
   tide__cancels_release(rt, held);
 }
 

@@ -53,8 +53,11 @@ static void refresh(tide_runtime *rt, tide_scope *scope) {
     const tide_link *link = group->children.pending.head;
     groups = group->next;
     group->queued = false;
-    for (; link != NULL; link = link->after)
-      refresh_chain(rt, link->join->task->extra->own, &groups);
+    for (; link != NULL; link = link->after) {
+      tide_scope *own = tide_task_own_scope(link->join->task);
+      if (own != NULL) /* else it is just ending */
+        refresh_chain(rt, own, &groups);
+    }
   }
 }
 

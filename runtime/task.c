@@ -74,7 +74,17 @@ static void uncount(tide_runtime *rt, tide_task *task) {
     rt->young.count--;
 }
 
+static void extra_free(tide_runtime *rt, tide_extra *extra) {
+  extra->next_free = rt->free_extras;
+  rt->free_extras = extra;
+}
+
 void tide_task_discard(tide_runtime *rt, tide_task *task) {
+  while (task->scope != NULL)
+    tide_scope_leave(rt, task);
+  if (task->extra != NULL)
+    extra_free(rt, task->extra);
+  task->extra = NULL;
   uncount(rt, task);
   record_free(rt, task);
 }
@@ -136,8 +146,7 @@ void tide_task_finish(tide_runtime *rt, tide_task *task, tide_end how) {
   task->extra = NULL;
   if (extra != NULL) {
     tide__join_end(rt, &extra->join, how);
-    extra->next_free = rt->free_extras;
-    rt->free_extras = extra;
+    extra_free(rt, extra);
   }
   if (rt->main == task) {
     rt->main = NULL;

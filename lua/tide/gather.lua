@@ -108,14 +108,15 @@ end
 local RETURN_WHEN = { all_completed = true, first_completed = true, first_exception = true }
 local WAIT_OPTIONS = { timeout = true, return_when = true }
 
+--- A Task or Future twice counts once, a function twice runs twice.
 local function unique(items, n)
   local seen, list = {}, {}
   for i = 1, n do
     local item = items[i]
-    if item == nil or not seen[item] or not core.is_awaitable(item) then
+    if not (seen[item] and core.is_awaitable(item)) then
       list[#list + 1] = item
-      seen[item ~= nil and item] = true
     end
+    seen[item] = true
   end
   return list, #list
 end
@@ -174,9 +175,15 @@ local function give_up(gather, err)
   error(err, 0)
 end
 
+local function wait_until(deadline, gather)
+  if deadline then
+    return scope.timeout_at(deadline, gather_wait, gather)
+  end
+  return gather_wait(gather)
+end
+
 local function next_completed(gather, items, deadline)
-  local ok, place = protected(deadline and scope.timeout_at or gather_wait, core.note,
-    deadline or gather, gather_wait, gather)
+  local ok, place = protected(wait_until, core.note, deadline, gather)
   if ok then
     return place and items[place]
   end
