@@ -220,7 +220,7 @@ static int core_gather_wait(lua_State *L) {
   if (!self->begun && self->count > 0)
     tideL_checkyield(L, task, name);
   begin(L, S, self);
-  if (!tide_gather_begin(S->rt, &self->gather))
+  if (!tide_gather_begin(S->rt, task, &self->gather))
     return tideL_ready(L, S, task, name, waited);
   tideL_checkyield(L, task, name);
   tide_gather_park(S->rt, task, &self->gather);

@@ -121,6 +121,17 @@ static void wake(tide_runtime *rt, tide_gather *gather) {
     tide_wake(rt, waiter, TIDE_WOKEN);
 }
 
+void tide__gather_let_go(tide_runtime *rt, tide_gather *gather,
+                         const tide_task *task) {
+  for (tide_link *link = gather->pending.head, *next; link; link = next) {
+    next = link->after;
+    if (link->join->task == task)
+      tide_gather_drop(link);
+  }
+  if (is_over(gather))
+    wake(rt, gather);
+}
+
 void tide__gather_ended(tide_runtime *rt, tide_link *link, tide_end how) {
   tide_gather *gather = link->gather;
   take_out(&gather->pending, link);
@@ -153,9 +164,22 @@ void tide_gather_add_ended(tide_gather *gather, tide_link *link, tide_end how) {
   add_done(gather, link, how);
 }
 
-bool tide_gather_begin(tide_runtime *rt, tide_gather *gather) {
+/* What it cancelled before the task waited may stay for the end of the task by
+ * now: it is left. */
+static void break_rings(tide_runtime *rt, tide_gather *gather,
+                        tide_task *task) {
+  for (tide_link *link = gather->pending.head, *next; link; link = next) {
+    next = link->after;
+    if (tide__join_stays_for(rt, link->join, task))
+      tide_gather_drop(link);
+  }
+}
+
+bool tide_gather_begin(tide_runtime *rt, tide_task *task, tide_gather *gather) {
   if (cancels_others(gather) && gather->first != NULL && !gather->leaving)
     tide_gather_cancel(rt, gather);
+  if (gather->leaving)
+    break_rings(rt, gather, task);
   return !is_over(gather);
 }
 

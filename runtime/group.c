@@ -138,22 +138,10 @@ void tide_group_unhold(tide_runtime *rt, tide_group *group) {
   wake_host(rt, group);
 }
 
-/* A child that was cancelled while it awaited the host stays for the host's
- * end, for which the host would now wait in turn. */
-static void break_ring(tide_runtime *rt, tide_task *host, tide_group *group) {
-  const tide_link *link = group->children.pending.head;
-  if (host->extra == NULL || host->extra->join.joined.head == NULL)
-    return;
-  for (; link != NULL; link = link->after) {
-    if (tide__join_stays_for(rt, link->join, host)) {
-      tide__join_release(rt, &host->extra->join);
-      return;
-    }
-  }
-}
-
 void tide_group_park(tide_runtime *rt, tide_task *task, tide_group *group) {
-  break_ring(rt, task, group);
+  const tide_link *link = group->children.pending.head;
+  for (; link != NULL; link = link->after)
+    tide__join_break_ring(rt, link->join, task);
   tide_park(rt, task, &group->children.wait);
   group->children.waiter = task;
 }

@@ -180,11 +180,15 @@ void tide__cancels_release(tide_runtime *rt, bool held);
 /* Whether this end cannot come before that of `task`, because each stays for
  * the end of the next: who would stay for it closes a ring. */
 bool tide__join_stays_for(tide_runtime *rt, const tide_join *join,
-                          const tide_task *task);
-/* Who has cancelled it and stays for its end need not. */
-void tide__join_release(tide_runtime *rt, tide_join *join);
+                          tide_task *task);
+/* The host is to wait for this child: whatever stays for the host's end, and
+ * for which the child stays, no longer does. */
+void tide__join_break_ring(tide_runtime *rt, const tide_join *child,
+                           tide_task *host);
 
 /* gather.c */
+void tide__gather_let_go(tide_runtime *rt, tide_gather *gather,
+                         const tide_task *task);
 extern const tide_waitkind tide__group_kind; /* a host, at its group's edge */
 void tide__gather_ended(tide_runtime *rt, tide_link *link, tide_end how);
 

@@ -156,6 +156,7 @@ bool tide_task_stays(const tide_task *task) {
  * in no queue: its `next` is free to list it. */
 typedef struct walk {
   const tide_task *goal;
+  tide_task *last; /* the one from which the goal was reached */
   tide_task *todo;
   uint32_t mark;
 } walk;
@@ -164,9 +165,9 @@ static tide_gather *gathering(const tide_task *task) {
   return CONTAINER(task->wait, tide_gather, wait);
 }
 
-/* True: at the goal. Who stays for one end, and that one for another, is
- * followed at once; there is never a ring of which all stay. */
-static bool visit(walk *walk, tide_task *task) {
+/* Looks at what `from` stays for. Who stays for one end, and that one for
+ * another, is followed at once; there is never a ring of which all stay. */
+static void visit(walk *walk, tide_task *from, tide_task *task) {
   while (task != NULL && task != walk->goal && tide_task_stays(task)) {
     if (task->wait->kind != &joined) {
       tide_gather *gather = gathering(task);
@@ -175,26 +176,60 @@ static bool visit(walk *walk, tide_task *task) {
         task->next = walk->todo;
         walk->todo = task;
       }
-      return false;
+      return;
     }
+    from = task;
     task = awaited(task)->task;
   }
-  return task == walk->goal && task != NULL;
+  if (task == walk->goal)
+    walk->last = from;
 }
 
-bool tide__join_stays_for(tide_runtime *rt, const tide_join *join,
-                          const tide_task *task) {
-  walk walk = {task, NULL, ++rt->mark};
-  bool found = visit(&walk, join->task);
+/* The last before `goal` on a way there from `task`, for whose end `from`
+ * stays; NULL: there is no way. */
+static tide_task *find_last(tide_runtime *rt, tide_task *from, tide_task *task,
+                            const tide_task *goal) {
+  walk walk = {goal, NULL, NULL, ++rt->mark};
+  visit(&walk, from, task);
   while (walk.todo != NULL) {
     tide_task *at = walk.todo;
     const tide_link *link = gathering(at)->pending.head;
     walk.todo = at->next;
     at->next = NULL;
-    for (; link != NULL && !found; link = link->after)
-      found = visit(&walk, link->join->task);
+    for (; link != NULL && walk.last == NULL; link = link->after)
+      visit(&walk, at, link->join->task);
   }
-  return found;
+  return walk.last;
+}
+
+bool tide__join_stays_for(tide_runtime *rt, const tide_join *join,
+                          tide_task *task) {
+  return join->task != NULL && find_last(rt, task, join->task, task) != NULL;
+}
+
+/* `task` stays for the end of `other` no longer. */
+static void let_go(tide_runtime *rt, tide_task *task, const tide_task *other) {
+  if (task->wait->kind != &joined)
+    tide__gather_let_go(rt, gathering(task), other);
+  else if (tide_waitq_abort(rt, task, TIDE_CANCELLED))
+    tide_wake(rt, task, TIDE_CANCELLED);
+}
+
+/* A host cannot leave its children: on the ring back from the group's edge is
+ * another, that only stays for what it cancelled. */
+void tide__join_break_ring(tide_runtime *rt, const tide_join *child,
+                           tide_task *host) {
+  const tide_task *goal = host;
+  tide_task *last;
+  while ((last = find_last(rt, host, child->task, goal)) != NULL &&
+         last != host) {
+    if (last->wait->kind == &tide__group_kind) {
+      goal = last;
+    } else {
+      let_go(rt, last, goal);
+      goal = host;
+    }
+  }
 }
 
 /* ---- one waiter ---- */
@@ -230,12 +265,4 @@ void tide_join_park(tide_runtime *rt, tide_task *task, tide_join *join,
   if (counted)
     join->awaiters++;
   tide_waitq_park(rt, task, counted ? &join->joined : &join->watched);
-}
-
-void tide__join_release(tide_runtime *rt, tide_join *join) {
-  for (tide_task *task = join->joined.head, *next; task; task = next) {
-    next = task->next;
-    if (task->flags & TIDE_LEAVING && tide_waitq_abort(rt, task, TIDE_WOKEN))
-      tide_wake(rt, task, TIDE_CANCELLED);
-  }
 }

@@ -449,8 +449,8 @@ void tide_gather_init(tide_gather *gather, tide_until until, bool counted);
 /* From now on it waits for this end, too, which may have come already. */
 void tide_gather_add(tide_gather *gather, tide_link *link, tide_join *join);
 void tide_gather_add_ended(tide_gather *gather, tide_link *link, tide_end how);
-/* After the last add: false if there is nothing to wait for. */
-bool tide_gather_begin(tide_runtime *rt, tide_gather *gather);
+/* Before each park: false if there is nothing to wait for. */
+bool tide_gather_begin(tide_runtime *rt, tide_task *task, tide_gather *gather);
 void tide_gather_park(tide_runtime *rt, tide_task *task, tide_gather *gather);
 /* Takes the one that ended first out of those that have; NULL: none has. */
 tide_link *tide_gather_take(tide_gather *gather);
