@@ -258,6 +258,9 @@ static int open_module(lua_State *L) {
   tideL_openpark(L);
   tideL_opensemaphore(L);
   tideL_openevent(L);
+  tideL_openlock(L);
+  tideL_opencondition(L);
+  tideL_openbarrier(L);
   tideL_openforeign(L);
   tideL_openrun(L);
   tideL_openloop(L);

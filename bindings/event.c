@@ -30,10 +30,11 @@ static int core_event(lua_State *L) {
 
 static int waited(lua_State *L, tideL_state *S, tide_task *task) {
   tideL_checkwoken(L, S, task);
-  return 0;
+  lua_pushboolean(L, 1);
+  return 1;
 }
 
-/* Event:wait(): until it is set */
+/* Event:wait(): until it is set; true */
 static int event_wait(lua_State *L) {
   static const char name[] = "Event:wait";
   tideL_state *S = tideL_get(L);

@@ -62,6 +62,8 @@ typedef struct tide_extra {
   uint32_t swallowed; /* cancellations delivered since it was last free */
   uint64_t since;     /* when the first of them was */
   uint64_t culprit;   /* the scope whose cancel is on its way */
+  tide_lock *locks;   /* those it owns and others wait for */
+  uint64_t place;     /* what the barrier it last waited at gave it */
   struct tide_extra *next_cancel; /* see cancel_own */
   bool cancel_queued;
 } tide_extra;
@@ -168,9 +170,29 @@ void tide__probe_enter(tide_runtime *rt, tide_task *task);
 void tide__probe_parked(tide_runtime *rt, tide_task *task);
 void tide__probe_end(tide_runtime *rt);
 
+/* waitq.c */
+void tide__waitq_push(tide_waitq *queue, tide_task *task); /* parked already */
+void tide__waitq_remove(tide_waitq *queue, tide_task *task);
+/* The first waiter, taken out and not woken yet; NULL: there is none. */
+tide_task *tide__waitq_take(tide_runtime *rt, tide_waitq *queue);
+
 /* join.c: who waits for the task of `extra`; that it has ended */
 void tide__join_init(tide_extra *extra);
 void tide__join_end(tide_runtime *rt, tide_extra *extra);
+/* If this task, which is leaving, would wait for its own doing. */
+bool tide__closes_ring(const tide_task *task);
+
+/* lock.c */
+void tide__lock_track(tide_lock *lock);
+void tide__lock_queue(tide_runtime *rt, tide_task *task, tide_lock *lock,
+                      tide_wait *wait);
+void tide__lock_unqueue(tide_task *task, tide_lock *lock);
+void tide__locks_break(tide_runtime *rt, tide_extra *extra);
+
+/* condition.c */
+void tide__condition_break(tide_runtime *rt, tide_condition *condition);
+/* Who has the lock that a task which is leaving a condition stays for. */
+const tide_task *tide__condition_holder(const tide_task *task);
 
 /* scope.c */
 int tide__scope_own(tide_runtime *rt, tide_task *task);

@@ -38,14 +38,19 @@ const tide_task *tide_task_awaits(const tide_task *task) {
   return NULL;
 }
 
-/* Tasks that await each other in a ring: who would stay for the end of one that
- * stays for its own end leaves, so the ring ends. So there is never a ring of
- * which all are leaving, and the walk ends, too. */
-static bool closes_ring(const tide_task *task) {
-  const tide_task *next = awaited(task)->task;
+static const tide_task *stays_for(const tide_task *task) {
+  return task->wait->kind == &joined ? awaited(task)->task
+                                     : tide__condition_holder(task);
+}
+
+/* Tasks that await each other in a ring: who would stay for one that stays for
+ * it leaves, so the ring ends. So there is never a ring of which all are
+ * leaving, and the walk ends, too. */
+bool tide__closes_ring(const tide_task *task) {
+  const tide_task *next = stays_for(task);
   while (next != task && next->state == TIDE_TASK_PARKED &&
          next->flags & TIDE_LEAVING)
-    next = awaited(next)->task;
+    next = stays_for(next);
   return next == task;
 }
 
@@ -54,7 +59,7 @@ static bool closes_ring(const tide_task *task) {
 static bool abort_joined(tide_runtime *rt, tide_task *task, tide_status why) {
   tide_extra *extra = awaited(task);
   bool last = !(task->flags & TIDE_LEAVING) && --extra->awaiters == 0;
-  if (last && why == TIDE_CANCELLED && !closes_ring(task)) {
+  if (last && why == TIDE_CANCELLED && !tide__closes_ring(task)) {
     task->flags |= TIDE_LEAVING; /* first: the cancel may come round to us */
     if (tide_task_cancel(rt, extra->task) == 0)
       return false;

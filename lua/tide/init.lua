@@ -4,13 +4,20 @@
 -- the error classes. On it stand, one noun a file:
 --   tide.scope       timeout, move_on_after, wait_for, scope, shield, finally
 --   tide.semaphore   semaphore, bounded_semaphore
+--   tide.lock        lock
+--   tide.condition   condition
+--   tide.barrier     barrier
 --   tide.coroutine   coroutines that may await; pcall and xpcall for 5.1
 --   tide.testing     virtual time, seeds, explore (not loaded from here)
 --   tide.compat51    makes the global pcall of 5.1 ours (not loaded from here)
+--   tide.hold        what the methods `with` are made of (not loaded from here)
 -- This file gathers what `require "tide"` gives.
 
 local core = require "tide.core"
+local barrier = require "tide.barrier"
+local condition = require "tide.condition"
 local cothread = require "tide.coroutine"
+local lock = require "tide.lock"
 local scope = require "tide.scope"
 local semaphore = require "tide.semaphore"
 
@@ -43,6 +50,9 @@ local tide = {
   semaphore = semaphore.semaphore,
   bounded_semaphore = semaphore.bounded_semaphore,
   event = core.event,
+  lock = lock.lock,
+  condition = condition.condition,
+  barrier = barrier.barrier,
 
   coroutine = cothread,
   pcall = cothread.pcall,
