@@ -179,10 +179,12 @@ tide_task *tide__waitq_take(tide_runtime *rt, tide_waitq *queue);
 /* join.c: who waits for the task of `extra`; that it has ended */
 void tide__join_init(tide_extra *extra);
 void tide__join_end(tide_runtime *rt, tide_extra *extra);
-/* If this task, which is leaving, would wait for its own doing. */
+/* A task that is leaving and stays for another: whether that, in turn, stays
+ * for it. */
 bool tide__closes_ring(const tide_task *task);
 
-/* lock.c */
+/* lock.c: after a change of its owner or of who waits; in and out of its queue
+ * for who is parked on `wait`; of all that the task of `extra` owns */
 void tide__lock_track(tide_lock *lock);
 void tide__lock_queue(tide_runtime *rt, tide_task *task, tide_lock *lock,
                       tide_wait *wait);

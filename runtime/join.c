@@ -38,6 +38,7 @@ const tide_task *tide_task_awaits(const tide_task *task) {
   return NULL;
 }
 
+/* Whose end, or lock, a task that is leaving still waits for. */
 static const tide_task *stays_for(const tide_task *task) {
   return task->wait->kind == &joined ? awaited(task)->task
                                      : tide__condition_holder(task);

@@ -14,7 +14,7 @@ static tide_lock *of(const tide_task *task) {
   return CONTAINER(CONTAINER(task->wait, tide_waitq, wait), tide_lock, waiters);
 }
 
-/* In the list of its owner, or in none. */
+/* In the list of its owner while somebody waits, else in none. */
 void tide__lock_track(tide_lock *lock) {
   tide_lock **list;
   if (lock->link != NULL) {

@@ -153,6 +153,21 @@ TEST(who_is_given_up_leaves_without_the_lock) {
   CHECK_EQ(tide_waitq_length(&m.condition.waiters), 2);
 }
 
+/* Else the owner's end would look at a lock that may be no more. */
+TEST(the_last_to_leave_unlinks_the_lock_of_another) {
+  monitor m;
+  actor *all[3];
+  three(rt, &m, all);
+  take(rt, &m);
+  for (int i = 0; i < 3; i++) {
+    CHECK(m.lock.link != NULL);
+    tide_task_give_up(rt, all[i]->task);
+  }
+  CHECK(m.lock.link == NULL);
+  run(rt);
+  CHECK_SAID("given up given up given up");
+}
+
 TEST(a_notification_of_one_given_up_passes_on) {
   for (int granted = 0; granted < 2; granted++) {
     monitor m;
