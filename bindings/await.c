@@ -369,11 +369,11 @@ int tideL_cancel(lua_State *L, tideL_state *S, tide_task *task,
   return tideL_suspend(L, S, task, finish);
 }
 
+/* What was taken is kept: where it cannot be suspended it keeps its turn. */
 int tideL_ready(lua_State *L, tideL_state *S, tide_task *task,
-                const char *function, tideL_finish finish) {
+                tideL_finish finish) {
   task->status = TIDE_WOKEN;
-  if (tide_overdue(S->rt)) {
-    tideL_checkyield(L, task, function);
+  if (tide_overdue(S->rt) && tideL_yieldable(L, task)) {
     tide_park_turn(S->rt, task);
     return tideL_suspend(L, S, task, finish);
   }

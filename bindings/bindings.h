@@ -14,7 +14,8 @@
  *   scope.c      the Scope object; entering and leaving scopes
  *   sleep.c      sleep, next_tick
  *   park.c       tide.park
- *   semaphore.c event.c  the primitives, one noun a file
+ *   semaphore.c event.c lock.c condition.c barrier.c  the primitives, one noun
+ *                a file
  *   foreign.c    tide.coroutine: coroutines that may await
  *   run.c        driving the loop; run, exit
  *   loop.c       the loop object
@@ -56,6 +57,9 @@ enum {
   OWN_FUTURE,
   OWN_GATHER,
   OWN_GROUP,
+  OWN_LOCK,
+  OWN_CONDITION,
+  OWN_BARRIER,
   OWN_PARKING,
   OWN_SCOPEBOX,
   OWN_SCOPES,   /* scope id -> Scope object, weak */
@@ -182,6 +186,11 @@ int tideL_argerror(lua_State *L, int arg, const char *function,
 int tideL_typeerror(lua_State *L, int arg, const char *function,
                     const char *expected);
 lua_Number tideL_checknumber(lua_State *L, int arg, const char *function);
+/* A whole number from `least` up; 1 if it may be left out, and is. */
+#define TIDEL_COUNT_MAX (UINT64_C(1) << 53)
+uint64_t tideL_checkcount(lua_State *L, int arg, const char *function,
+                          int least);
+uint64_t tideL_optcount(lua_State *L, int arg, const char *function, int least);
 int tideL_secondserror(lua_State *L, int arg, const char *function);
 /* A number of seconds, no NaN; as in Lua's own functions "1" is a number. */
 static inline lua_Number tideL_checkseconds(lua_State *L, int arg,
@@ -266,7 +275,7 @@ int tideL_continue(lua_State *L, tideL_finish finish);
 #endif
 /* The call need not wait. */
 int tideL_ready(lua_State *L, tideL_state *S, tide_task *task,
-                const char *function, tideL_finish finish);
+                tideL_finish finish);
 /* Raises if it was not woken by what it waited for, or cancelled since. */
 void tideL_checkwoken(lua_State *L, tideL_state *S, tide_task *task);
 /* The same, but what was woken is delivered although cancelled since. */
@@ -481,12 +490,35 @@ void tideL_traceback(lua_State *L, lua_State *co, const char *message);
 void tideL_pushnoted(lua_State *L, int index, uint64_t id);
 void tideL_pushtree(lua_State *L, tideL_state *S);
 
+/* ---- lock.c: locks, and the lock of a condition ---- */
+
+void tideL_openlock(lua_State *L);
+/* Pushes a new Lock. */
+tide_lock *tideL_newlock(lua_State *L);
+tide_lock *tideL_checklock(lua_State *L, int arg, const char *function);
+/* The task that L runs for, which has to be the owner. */
+tide_task *tideL_checkowner(lua_State *L, const tide_lock *lock,
+                            const char *function);
+/* What `acquire` does; its finish begins with tideL_checkacquired. */
+int tideL_acquire(lua_State *L, tide_lock *lock, tide_task *task,
+                  const char *function, tideL_finish finish);
+/* The wait for the lock is over: raises if it is broken. */
+void tideL_checkacquired(lua_State *L, tideL_state *S, tide_task *task,
+                         const tide_lock *lock);
+/* What `__close` does: the second argument is the error that closes it. */
+void tideL_closelock(lua_State *L, tide_lock *lock, const char *function);
+/* Class<unlocked, 0 waiting>, or as it is */
+int tideL_locktostring(lua_State *L, const char *class, const tide_lock *lock,
+                       const tide_waitq *waiters);
+
 /* ---- the other nouns ---- */
 
 void tideL_opensleep(lua_State *L);
 void tideL_openpark(lua_State *L);
 void tideL_opensemaphore(lua_State *L);
 void tideL_openevent(lua_State *L);
+void tideL_opencondition(lua_State *L);
+void tideL_openbarrier(lua_State *L);
 void tideL_runaborts(lua_State *T, tideL_state *S);
 void tideL_opentesting(lua_State *L);
 

@@ -263,6 +263,9 @@ static int open_module(lua_State *L) {
   tideL_openfuture(L);
   tideL_opengather(L);
   tideL_opengroup(L);
+  tideL_openlock(L);
+  tideL_opencondition(L);
+  tideL_openbarrier(L);
   tideL_openforeign(L);
   tideL_openrun(L);
   tideL_openloop(L);

@@ -30,10 +30,11 @@ static int core_event(lua_State *L) {
 
 static int waited(lua_State *L, tideL_state *S, tide_task *task) {
   tideL_checkwoken(L, S, task);
-  return 0;
+  lua_pushboolean(L, 1);
+  return 1;
 }
 
-/* Event:wait(): until it is set */
+/* Event:wait(): until it is set; true */
 static int event_wait(lua_State *L) {
   static const char name[] = "Event:wait";
   tideL_state *S = tideL_get(L);
@@ -42,7 +43,7 @@ static int event_wait(lua_State *L) {
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, waited);
   if (self->event.is_set)
-    return tideL_ready(L, S, task, name, waited);
+    return tideL_ready(L, S, task, waited);
   tideL_checkyield(L, task, name);
   tide_event_park(S->rt, task, &self->event);
   return tideL_suspend(L, S, task, waited);

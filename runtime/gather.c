@@ -9,13 +9,13 @@
 
 static bool abort_gather(tide_runtime *rt, tide_task *task, tide_status why);
 static bool abort_group(tide_runtime *rt, tide_task *task, tide_status why);
-static const tide_waitkind gather_kind = {"gather", abort_gather, NULL};
+const tide_waitkind tide__gather_kind = {"gather", abort_gather, NULL};
 const tide_waitkind tide__group_kind = {"group", abort_group, NULL};
 
 void tide_gather_init(tide_gather *gather, tide_until until, bool counted) {
   *gather = (tide_gather){.until = (uint8_t)until, .counted = counted};
   gather->wait.kind =
-      until == TIDE_UNTIL_EMPTY ? &tide__group_kind : &gather_kind;
+      until == TIDE_UNTIL_EMPTY ? &tide__group_kind : &tide__gather_kind;
 }
 
 /* ---- lists ---- */
@@ -95,6 +95,12 @@ static void add_done(tide_gather *gather, tide_link *link, tide_end how) {
     gather->first = link;
 }
 
+static bool stays_for(tide_runtime *rt, const tide_link *link,
+                      tide_task *task) {
+  return link->join->task != NULL &&
+         tide__stays_for(rt, link->join->task, task);
+}
+
 /* Those for which nobody else waits are cancelled, and stay; the others are
  * left. So is one that would wait for the end of our waiter in turn. */
 void tide_gather_cancel(tide_runtime *rt, tide_gather *gather) {
@@ -106,8 +112,7 @@ void tide_gather_cancel(tide_runtime *rt, tide_gather *gather) {
     tide_join *join = link->join;
     next = link->after;
     if (join->awaiters > 1 ||
-        (gather->waiter != NULL &&
-         tide__join_stays_for(rt, join, gather->waiter)) ||
+        (gather->waiter != NULL && stays_for(rt, link, gather->waiter)) ||
         tide_join_cancel(rt, join) < 0)
       tide_gather_drop(link);
   }
@@ -170,7 +175,7 @@ static void break_rings(tide_runtime *rt, tide_gather *gather,
                         tide_task *task) {
   for (tide_link *link = gather->pending.head, *next; link; link = next) {
     next = link->after;
-    if (tide__join_stays_for(rt, link->join, task))
+    if (stays_for(rt, link, task))
       tide_gather_drop(link);
   }
 }

@@ -61,6 +61,8 @@ typedef struct tide_extra {
   uint64_t since;     /* when the first of them was */
   uint64_t culprit;   /* the scope whose cancel is on its way */
   struct tide_extra *next_free;
+  tide_lock *locks; /* those it owns and others wait for */
+  uint64_t place;   /* what the barrier it last waited at gave it */
 } tide_extra;
 
 struct tide_runtime {
@@ -177,10 +179,9 @@ void tide__join_cancel(tide_runtime *rt, tide_join *join);
 /* Between the two nothing is cancelled yet, so that lists stay as they are. */
 bool tide__cancels_hold(tide_runtime *rt);
 void tide__cancels_release(tide_runtime *rt, bool held);
-/* Whether this end cannot come before that of `task`, because each stays for
- * the end of the next: who would stay for it closes a ring. */
-bool tide__join_stays_for(tide_runtime *rt, const tide_join *join,
-                          tide_task *task);
+/* Whether `other` cannot go on before `task` has ended, because each stays for
+ * the next: were `task` to stay for it, that would close a ring. */
+bool tide__stays_for(tide_runtime *rt, tide_task *other, tide_task *task);
 /* The host is to wait for this child: whatever stays for the host's end, and
  * for which the child stays, no longer does. */
 void tide__join_break_ring(tide_runtime *rt, const tide_join *child,
@@ -189,12 +190,31 @@ void tide__join_break_ring(tide_runtime *rt, const tide_join *child,
 /* gather.c */
 void tide__gather_let_go(tide_runtime *rt, tide_gather *gather,
                          const tide_task *task);
+extern const tide_waitkind tide__gather_kind;
 extern const tide_waitkind tide__group_kind; /* a host, at its group's edge */
 void tide__gather_ended(tide_runtime *rt, tide_link *link, tide_end how);
 
 /* group.c */
 void tide__group_ended(tide_runtime *rt, tide_gather *children, tide_end how);
 void tide__group_leave(tide_runtime *rt, tide_group *group);
+/* waitq.c */
+void tide__waitq_push(tide_waitq *queue, tide_task *task); /* parked already */
+void tide__waitq_remove(tide_waitq *queue, tide_task *task);
+/* The first waiter, taken out and not woken yet; NULL: there is none. */
+tide_task *tide__waitq_take(tide_runtime *rt, tide_waitq *queue);
+
+/* lock.c: after a change of its owner or of who waits; in and out of its queue
+ * for who is parked on `wait`; of all that the task of `extra` owns */
+void tide__lock_track(tide_lock *lock);
+void tide__lock_queue(tide_runtime *rt, tide_task *task, tide_lock *lock,
+                      tide_wait *wait);
+void tide__lock_unqueue(tide_task *task, tide_lock *lock);
+void tide__locks_break(tide_runtime *rt, tide_extra *extra);
+
+/* condition.c */
+void tide__condition_break(tide_runtime *rt, tide_condition *condition);
+/* Who has the lock that a task which is leaving a condition stays for. */
+tide_task *tide__condition_holder(const tide_task *task);
 
 /* scope.c */
 int tide__scope_own(tide_runtime *rt, tide_task *task);

@@ -161,16 +161,26 @@ typedef struct walk {
   uint32_t mark;
 } walk;
 
+/* NULL: it stays for one task only. */
 static tide_gather *gathering(const tide_task *task) {
+  const tide_waitkind *kind = task->wait->kind;
+  if (kind != &tide__gather_kind && kind != &tide__group_kind)
+    return NULL;
   return CONTAINER(task->wait, tide_gather, wait);
+}
+
+/* The one whose end, or lock, it stays for. */
+static tide_task *only_goal(const tide_task *task) {
+  return task->wait->kind == &joined ? awaited(task)->task
+                                     : tide__condition_holder(task);
 }
 
 /* Looks at what `from` stays for. Who stays for one end, and that one for
  * another, is followed at once; there is never a ring of which all stay. */
 static void visit(walk *walk, tide_task *from, tide_task *task) {
   while (task != NULL && task != walk->goal && tide_task_stays(task)) {
-    if (task->wait->kind != &joined) {
-      tide_gather *gather = gathering(task);
+    tide_gather *gather = gathering(task);
+    if (gather != NULL) {
       if (gather->mark != walk->mark) {
         gather->mark = walk->mark;
         task->next = walk->todo;
@@ -179,7 +189,7 @@ static void visit(walk *walk, tide_task *from, tide_task *task) {
       return;
     }
     from = task;
-    task = awaited(task)->task;
+    task = only_goal(task);
   }
   if (task == walk->goal)
     walk->last = from;
@@ -202,17 +212,19 @@ static tide_task *find_last(tide_runtime *rt, tide_task *from, tide_task *task,
   return walk.last;
 }
 
-bool tide__join_stays_for(tide_runtime *rt, const tide_join *join,
-                          tide_task *task) {
-  return join->task != NULL && find_last(rt, task, join->task, task) != NULL;
+bool tide__stays_for(tide_runtime *rt, tide_task *other, tide_task *task) {
+  return find_last(rt, task, other, task) != NULL;
 }
 
-/* `task` stays for the end of `other` no longer. */
+/* `task` stays for `other` no longer; it leaves with its cancellation. */
 static void let_go(tide_runtime *rt, tide_task *task, const tide_task *other) {
-  if (task->wait->kind != &joined)
-    tide__gather_let_go(rt, gathering(task), other);
-  else if (tide_waitq_abort(rt, task, TIDE_CANCELLED))
+  tide_gather *gather = gathering(task);
+  if (gather != NULL) {
+    tide__gather_let_go(rt, gather, other);
+  } else {
+    task->wait->kind->abort(rt, task, TIDE_ABANDONED); /* cannot be refused */
     tide_wake(rt, task, TIDE_CANCELLED);
+  }
 }
 
 /* A host cannot leave its children: on the ring back from the group's edge is
@@ -246,12 +258,17 @@ const tide_task *tide_task_awaits(const tide_task *task) {
   return NULL;
 }
 
+static bool ends_after(tide_runtime *rt, const tide_join *join,
+                       tide_task *task) {
+  return join->task != NULL && tide__stays_for(rt, join->task, task);
+}
+
 /* A cancelled waiter that was the last cancels what it waited for, and stays
  * until that has ended; any other just leaves. */
 static bool abort_joined(tide_runtime *rt, tide_task *task, tide_status why) {
   tide_join *join = awaited(task);
   bool last = !(task->flags & TIDE_LEAVING) && --join->awaiters == 0;
-  if (last && why == TIDE_CANCELLED && !tide__join_stays_for(rt, join, task)) {
+  if (last && why == TIDE_CANCELLED && !ends_after(rt, join, task)) {
     task->flags |= TIDE_LEAVING; /* first: the cancel may come round to us */
     if (tide_join_cancel(rt, join) == 0)
       return false;

@@ -12,7 +12,8 @@
  *   group.c  tasks whose ends their group waits for
  *   timer.c  the deadline heap and the clocks
  *   scope.c  cancel scopes: who is cancelled, and by what
- *   semaphore.c event.c  what tasks wait for, one noun a file
+ *   semaphore.c event.c lock.c condition.c barrier.c  what tasks wait for,
+ *            one noun a file
  *   waitq.c  FIFO queues of parked tasks
  *   call.c   callbacks that run from the loop (call_soon, call_later)
  *   probe.c  testing: cancels a task at its nth await
@@ -40,6 +41,8 @@ typedef struct tide_join tide_join;
 typedef struct tide_gather tide_gather;
 typedef struct tide_link tide_link;
 typedef struct tide_group tide_group;
+typedef struct tide_lock tide_lock;
+typedef struct tide_condition tide_condition;
 
 #define TIDE_NEVER UINT64_MAX /* a deadline that does not come */
 
@@ -168,7 +171,7 @@ enum {
   TIDE_FRESH = 1 << 3,      /* has not run yet */
   TIDE_ROOT = 1 << 4,       /* the main program: parks by driving the loop */
   TIDE_ABORTED = 1 << 5,    /* this suspension's abort has been called */
-  TIDE_LEAVING = 1 << 6,    /* waits on only for what it cancelled to end */
+  TIDE_LEAVING = 1 << 6,    /* cancelled; stays for another's end, or lock */
   TIDE_SELFCANCEL = 1 << 7, /* cancelled itself, not delivered yet */
   TIDE_GIVENUP = 1 << 8,    /* to be abandoned at its next turn */
   TIDE_SWALLOWER = 1 << 9,  /* has been reported for swallowing */
@@ -351,6 +354,7 @@ void tide_waitq_park(tide_runtime *rt, tide_task *task, tide_waitq *queue);
 /* Wakes the first; returns it, or NULL. What it was woken for is its own. */
 tide_task *tide_waitq_wake(tide_runtime *rt, tide_waitq *queue);
 void tide_waitq_wake_all(tide_runtime *rt, tide_waitq *queue);
+uint32_t tide_waitq_length(const tide_waitq *queue); /* walks it */
 
 /* ---- semaphores (semaphore.c) ---- */
 
@@ -487,6 +491,74 @@ bool tide_group_empty(const tide_group *group);
 void tide_group_hold(tide_group *group);
 void tide_group_unhold(tide_runtime *rt, tide_group *group);
 uint32_t tide_group_count(const tide_group *group);
+
+/* ---- locks (lock.c) ---- */
+
+struct tide_lock {
+  tide_waitq waiters;
+  tide_task *owner; /* NULL: it is free, and nobody waits */
+  uint64_t owner_id;
+  tide_condition *conditions; /* on it, in which tasks wait */
+  tide_lock *next, **link;    /* in its owner's list, while tasks wait: the
+                                 next one, and what points to this one */
+};
+
+void tide_lock_init(tide_lock *lock);
+/* 0: it is the task's. UV_EBUSY: it is somebody's, or broken. UV_ENOMEM. */
+int tide_lock_try(tide_runtime *rt, tide_task *task, tide_lock *lock);
+/* Of another's lock. Woken by TIDE_WOKEN, the task owns it, or else it is
+ * broken. UV_ENOMEM. */
+int tide_lock_park(tide_runtime *rt, tide_task *task, tide_lock *lock);
+/* The lock is the first waiter's from here on. */
+void tide_lock_release(tide_runtime *rt, tide_lock *lock);
+bool tide_lock_owned(const tide_lock *lock, const tide_task *task);
+/* Its owner ended without releasing it: it is nobody's any more. */
+bool tide_lock_broken(const tide_lock *lock);
+
+/* ---- conditions (condition.c) ---- */
+
+struct tide_condition {
+  tide_waitq waiters; /* to be notified; further on they queue for the lock: */
+  tide_wait notified; /* ... those that were notified */
+  tide_wait leaving;  /* ... those that were cancelled before */
+  tide_lock *lock;
+  tide_condition *next, **link; /* in the lock's list, while tasks wait */
+};
+
+void tide_condition_init(tide_condition *condition, tide_lock *lock);
+/* Of the owner of the lock, which is released. Woken by TIDE_WOKEN, it owns the
+ * lock again, or else that is broken. UV_ENOMEM. */
+int tide_condition_park(tide_runtime *rt, tide_task *task,
+                        tide_condition *condition);
+/* Whether the wait that ended was cancelled before it was notified. */
+bool tide_condition_left(const tide_condition *condition,
+                         const tide_task *task);
+/* By the owner of the lock: wakes the first n. */
+void tide_condition_notify(tide_runtime *rt, tide_condition *condition,
+                           uint64_t n);
+
+/* ---- barriers (barrier.c) ---- */
+
+typedef struct tide_barrier {
+  tide_waitq waiters;
+  uint64_t parties;
+  uint64_t waiting;
+  bool broken; /* aborted, and not reset since */
+} tide_barrier;
+#define TIDE_BROKEN UINT64_MAX
+
+void tide_barrier_init(tide_barrier *barrier, uint64_t parties);
+/* True: all others wait, the next to come releases them. */
+bool tide_barrier_full(const tide_barrier *barrier);
+/* The last one comes: all have their places. UV_ENOMEM. */
+int tide_barrier_release(tide_runtime *rt, tide_task *last,
+                         tide_barrier *barrier);
+int tide_barrier_park(tide_runtime *rt, tide_task *task, tide_barrier *barrier);
+/* 0, 1, ... among those that were released together, or TIDE_BROKEN. */
+uint64_t tide_barrier_place(const tide_task *task);
+/* Those who wait find it broken; who comes later does not, or does. */
+void tide_barrier_reset(tide_runtime *rt, tide_barrier *barrier);
+void tide_barrier_abort(tide_runtime *rt, tide_barrier *barrier);
 
 /* ---- callbacks (call.c) ---- */
 

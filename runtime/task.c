@@ -143,6 +143,8 @@ void tide_task_finish(tide_runtime *rt, tide_task *task, tide_end how) {
   unpark(rt, task); /* also: no scope left below aborts a wait */
   while (task->scope != NULL)
     tide_scope_leave(rt, task);
+  if (extra != NULL)
+    tide__locks_break(rt, extra);
   task->extra = NULL;
   if (extra != NULL) {
     tide__join_end(rt, &extra->join, how);

@@ -47,11 +47,11 @@ describe("an event", function()
     end
   end)
 
-  task_it("wait returns nothing, whether it had to wait or not", function()
+  task_it("wait returns true, whether it had to wait or not", function()
     local event = tide.event()
     tide.loop():call_later(1, function() event:set() end)
-    assert.same(pack(), pack(event:wait()))
-    assert.same(pack(), pack(event:wait()))
+    assert.same(pack(true), pack(event:wait()))
+    assert.same(pack(true), pack(event:wait()))
   end)
 
   it("works outside of run, set by a callback", function()

@@ -44,6 +44,7 @@ local Event = {}
 
 ---Waits until it is set. Since 0.1.0.
 ---@async
+---@return true
 function Event:wait() end
 
 ---Sets it and wakes all that wait. Since 0.1.0.

@@ -271,6 +271,22 @@ function tide.bounded_semaphore(n) end
 ---@return tide.Event
 function tide.event() end
 
+-- Locks, conditions and barriers: the classes are in types/lock.lua
+
+---A lock, which belongs to the task that acquired it. Since 0.1.0.
+---@return tide.Lock
+function tide.lock() end
+
+---A condition, with a lock of its own or a given one. Since 0.1.0.
+---@param lock? tide.Lock
+---@return tide.Condition
+function tide.condition(lock) end
+
+---A barrier for so many tasks. Since 0.1.0.
+---@param parties integer 1 or more
+---@return tide.Barrier
+function tide.barrier(parties) end
+
 -- Coroutines
 
 ---Lua's coroutine library, whose coroutines may await. Since 0.1.0.

@@ -7,15 +7,22 @@
 --   tide.group       groups of tasks
 --   tide.loop        loop methods that wait
 --   tide.semaphore   semaphore, bounded_semaphore
+--   tide.lock        lock
+--   tide.condition   condition
+--   tide.barrier     barrier
 --   tide.coroutine   coroutines that may await; pcall and xpcall for 5.1
 --   tide.testing     virtual time, seeds, explore (not loaded from here)
 --   tide.compat51    makes the global pcall of 5.1 ours (not loaded from here)
+--   tide.hold        what the methods `with` are made of (not loaded from here)
 -- This file gathers what `require "tide"` gives.
 
 local core = require "tide.core"
+local barrier = require "tide.barrier"
+local condition = require "tide.condition"
 local cothread = require "tide.coroutine"
 local gather = require "tide.gather"
 local group = require "tide.group"
+local lock = require "tide.lock"
 local scope = require "tide.scope"
 local semaphore = require "tide.semaphore"
 require "tide.loop"
@@ -56,6 +63,9 @@ local tide = {
   semaphore = semaphore.semaphore,
   bounded_semaphore = semaphore.bounded_semaphore,
   event = core.event,
+  lock = lock.lock,
+  condition = condition.condition,
+  barrier = barrier.barrier,
 
   coroutine = cothread,
   pcall = cothread.pcall,

@@ -1,0 +1,27 @@
+--- hold: how a class that has `acquire` and `__close` gets its method `with`.
+
+local core = require "tide.core"
+local protected = require "tide.coroutine".xpcall
+
+core.own_chunk()
+
+local function leave(resource, ok, ...)
+  local close = getmetatable(resource).__close
+  if ok then
+    close(resource)
+    return ...
+  end
+  close(resource, (...))
+  error((...), 0)
+end
+
+--- A method that acquires, calls `fn(...)` and closes whatever happened; its
+-- results. `check(self, function)` refuses what is not of the class.
+return function(name, check)
+  return function(self, fn, ...)
+    check(self, name)
+    core.check_callable(fn, 2, name) -- counts self
+    self:acquire()
+    return leave(self, protected(fn, core.note, ...))
+  end
+end
