@@ -6,8 +6,8 @@
  * and the user value a table: with the results at 1 to n, and n; or with the
  * `error`, which may be the CancelledError that it ended with, and where it
  * happened: the dead `coroutine`, or the `traceback` where that had to be made
- * at once. Also there: `name`, `callbacks`, `created` (debug mode) and
- * `sentinel` (report.c).
+ * at once. Also there: `name`, `callbacks` (the context of the ith at -i),
+ * `created` (debug mode) and `sentinel` (report.c).
  */
 #include "bindings.h"
 
@@ -123,7 +123,8 @@ static void queue_callbacks(lua_State *T, tideL_state *S, int index) {
     for (int i = 1; i <= n; i++) {
       lua_rawgeti(T, list, i);
       lua_pushvalue(T, index);
-      tideL_callsoon(T, S, 1);
+      lua_rawgeti(T, list, -i);
+      tideL_callsoonin(T, S, 1);
     }
     lua_pushnil(T);
     lua_setfield(T, -3, "callbacks");

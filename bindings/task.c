@@ -226,6 +226,7 @@ static int task_set_name(lua_State *L) {
 static int task_add_done_callback(lua_State *L) {
   tideL_state *S = tideL_get(L);
   const tideL_task *handle = tideL_checktask(L, 1, "Task:add_done_callback");
+  int n;
   tideL_checkcallable(L, 2, "Task:add_done_callback");
   if (handle->outcome == OUTCOME_CLOSED)
     return tideL_error(L, "'Task:add_done_callback': the loop is closed");
@@ -243,9 +244,20 @@ static int task_add_done_callback(lua_State *L) {
     lua_pushvalue(L, -1);
     lua_setfield(L, -3, "callbacks");
   }
+  n = (int)lua_rawlen(L, -1) + 1;
+  tideL_pushcontext(L, S);
+  lua_rawseti(L, -2, -n);
   lua_pushvalue(L, 2);
-  lua_rawseti(L, -2, (int)lua_rawlen(L, -2) + 1);
+  lua_rawseti(L, -2, n);
   return 0;
+}
+
+/* In the list of callbacks on top; the contexts are at the negative places. */
+static void copy_callback(lua_State *L, int from, int to) {
+  for (int sign = 1; sign >= -1; sign -= 2) {
+    lua_rawgeti(L, -1, sign * from);
+    lua_rawseti(L, -2, sign * to);
+  }
 }
 
 /* Task:remove_done_callback(f): how many there were */
@@ -258,18 +270,17 @@ static int task_remove_done_callback(lua_State *L) {
     if (tide_getfield(L, -1, "callbacks") == LUA_TTABLE) {
       int n = (int)lua_rawlen(L, -1);
       for (int i = 1; i <= n; i++) {
+        bool same;
         lua_rawgeti(L, -1, i);
-        if (lua_rawequal(L, -1, 2)) {
+        same = lua_rawequal(L, -1, 2);
+        lua_pop(L, 1);
+        if (same)
           removed++;
-          lua_pop(L, 1);
-        } else {
-          lua_rawseti(L, -2, i - removed);
-        }
+        else
+          copy_callback(L, i, i - removed);
       }
-      for (int i = n - removed + 1; i <= n; i++) {
-        lua_pushnil(L);
-        lua_rawseti(L, -2, i);
-      }
+      for (int i = n - removed + 1; i <= n; i++)
+        copy_callback(L, n + 1, i); /* nothing */
     }
   }
   lua_pushinteger(L, removed);

@@ -34,18 +34,23 @@ external_dependencies = {
 build = {
   type = "builtin",
   modules = {
+    ["tide.callback"] = "lua/tide/callback.lua",
     ["tide.command"] = "lua/tide/command.lua",
     ["tide.compat51"] = "lua/tide/compat51.lua",
     ["tide.coroutine"] = "lua/tide/coroutine.lua",
+    ["tide.generator"] = "lua/tide/generator.lua",
     ["tide"] = "lua/tide/init.lua",
     ["tide.require"] = "lua/tide/require.lua",
     ["tide.scope"] = "lua/tide/scope.lua",
     ["tide.semaphore"] = "lua/tide/semaphore.lua",
     ["tide.testing"] = "lua/tide/testing.lua",
+    ["tide.var"] = "lua/tide/var.lua",
+    ["tide.with"] = "lua/tide/with.lua",
     ["tide.core"] = {
       sources = {
         "bindings/await.c",
         "bindings/call.c",
+        "bindings/context.c",
         "bindings/core.c",
         "bindings/coroutine.c",
         "bindings/error.c",

@@ -4,15 +4,23 @@
 -- the error classes. On it stand, one noun a file:
 --   tide.scope       timeout, move_on_after, wait_for, scope, shield, finally
 --   tide.semaphore   semaphore, bounded_semaphore
+--   tide.var         var
+--   tide.generator   generator
+--   tide.with        with, check
+--   tide.callback    from_callback
 --   tide.coroutine   coroutines that may await; pcall and xpcall for 5.1
 --   tide.testing     virtual time, seeds, explore (not loaded from here)
 --   tide.compat51    makes the global pcall of 5.1 ours (not loaded from here)
 -- This file gathers what `require "tide"` gives.
 
 local core = require "tide.core"
+local callback = require "tide.callback"
 local cothread = require "tide.coroutine"
+local generator = require "tide.generator"
 local scope = require "tide.scope"
 local semaphore = require "tide.semaphore"
+local var = require "tide.var"
+local with = require "tide.with"
 
 core.own_chunk()
 
@@ -43,6 +51,12 @@ local tide = {
   semaphore = semaphore.semaphore,
   bounded_semaphore = semaphore.bounded_semaphore,
   event = core.event,
+
+  var = var.var,
+  generator = generator.generator,
+  with = with.with,
+  check = with.check,
+  from_callback = callback.from_callback,
 
   coroutine = cothread,
   pcall = cothread.pcall,
