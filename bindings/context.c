@@ -42,13 +42,19 @@ void tideL_pushowncontext(lua_State *L, const tideL_state *S) {
 
 void tideL_sharecontext(lua_State *L, const tideL_state *S,
                         const tide_task *task) {
-  tideL_pushowncontext(L, S); /* nil, too: of the slot's last task it may be */
+  tideL_pushowncontext(L, S); /* nil, too: the slot's last task may have left
+                                 its own there, out of memory */
   set_taskcontext(L, task);
 }
 
+/* Allocates nothing: Luas before 5.4 would make a place for a nil. */
 void tideL_dropcontext(lua_State *L, const tide_task *task) {
-  lua_pushnil(L);
-  set_taskcontext(L, task);
+  tideL_own(L, OWN_CONTEXTS);
+  if (tide_rawgeti(L, -1, (int)task->slot) != LUA_TNIL) {
+    lua_pushnil(L);
+    lua_rawseti(L, -3, (int)task->slot);
+  }
+  lua_pop(L, 2);
 }
 
 /* ---- callbacks ---- */

@@ -562,7 +562,6 @@ describe("close of a generator", function()
   end)
 
   task_it("of one that yields again is an error at the caller, and the end", function()
-    local g = begun(function() end)
     local again = generator(function(yield)
       while true do pcall(yield, 1) end
     end)
@@ -570,7 +569,6 @@ describe("close of a generator", function()
     misuse("generator ignored close", function() again:close() end)
     assert.is_nil(again())
     again:close()
-    g:close()
     again = generator(function(yield) pcall(yield, 1) coroutine.yield(1) end)
     again()
     misuse("not coroutine.yield", function() again:close() end)
@@ -669,8 +667,8 @@ describe("close of a generator", function()
   end)
 
   it("works in a callback if nothing awaits", function()
-    local g, log = nil, {}
-    g = begun(function(err) log[1] = tostring(err) end)
+    local log = {}
+    local g = begun(function(err) log[1] = tostring(err) end)
     tide.loop():call_soon(function() g:close() end)
     sleep(0)
     assert.same({ "CancelledError: the generator was closed" }, log)
