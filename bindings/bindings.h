@@ -385,8 +385,22 @@ void tideL_sharecontext(lua_State *L, const tideL_state *S,
 void tideL_dropcontext(lua_State *L, const tide_task *task);
 /* Around a callback, which may be inside another: its context is none at first.
  * enter returns what to give to leave. */
-bool tideL_entercallback(lua_State *T, tideL_state *S);
-void tideL_leavecallback(lua_State *T, tideL_state *S, bool inside);
+void tideL_clearcallvars(lua_State *T);
+static inline bool tideL_entercallback(lua_State *T, tideL_state *S) {
+  if (S->calling)
+    return true;
+  S->calling = true;
+  S->callbacks++;
+  if (S->varied) /* what an error out of the last callback left there */
+    tideL_clearcallvars(T);
+  return false;
+}
+static inline void tideL_leavecallback(lua_State *T, tideL_state *S,
+                                       bool inside) {
+  S->calling = inside;
+  if (!inside && S->varied)
+    tideL_clearcallvars(T);
+}
 /* The callback goes on for this task, in its context. */
 void tideL_callfor(lua_State *T, tideL_state *S, const tide_task *task);
 

@@ -9,18 +9,22 @@
 /* ---- callbacks ---- */
 
 /* CALLS[slot] = the function, or a table of it, its n arguments and its
- * context. stack: <function, arguments..., context> */
-static void store_call(lua_State *L, const tide_call *call, int n) {
-  if (n > 0 || lua_istable(L, -2) || !lua_isnil(L, -1)) {
-    lua_createtable(L, n + 1, 2);
-    lua_insert(L, -n - 3);
-    lua_setfield(L, -n - 3, "context");
+ * context. stack: <function, arguments...>, and with `within` the context */
+static void store_call(lua_State *L, const tide_call *call, int n,
+                       bool within) {
+  if (within && lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    within = false;
+  }
+  if (n > 0 || within || lua_istable(L, -1)) {
+    lua_createtable(L, n + 1, within ? 2 : 1);
+    lua_insert(L, -n - 2 - within);
+    if (within)
+      lua_setfield(L, -n - 3, "context");
     for (int i = n + 1; i >= 1; i--)
       lua_rawseti(L, -i - 1, i);
     lua_pushinteger(L, n);
     lua_setfield(L, -2, "n");
-  } else {
-    lua_pop(L, 1);
   }
   tideL_own(L, OWN_CALLS);
   lua_insert(L, -2);
@@ -28,22 +32,29 @@ static void store_call(lua_State *L, const tide_call *call, int n) {
   lua_pop(L, 1);
 }
 
-static tide_call *call_at(lua_State *L, tideL_state *S, uint64_t when, int n) {
+static tide_call *call_within(lua_State *L, tideL_state *S, uint64_t when,
+                              int n, bool within) {
   tide_call *call;
   int err = when == 0 ? tide_call_soon(S->rt, &call)
                       : tide_call_at(S->rt, when, &call);
   if (err < 0)
     luaL_error(L, "not enough memory");
-  store_call(L, call, n);
+  store_call(L, call, n, within);
   return call;
 }
 
+/* In the context of what runs now. */
+static tide_call *call_at(lua_State *L, tideL_state *S, uint64_t when, int n) {
+  if (S->varied)
+    tideL_pushowncontext(L, S);
+  return call_within(L, S, when, n, S->varied);
+}
+
 void tideL_callsoonin(lua_State *L, tideL_state *S, int n) {
-  call_at(L, S, 0, n);
+  call_within(L, S, 0, n, true);
 }
 
 void tideL_callsoon(lua_State *L, tideL_state *S, int n) {
-  tideL_pushcontext(L, S);
   call_at(L, S, 0, n);
 }
 
@@ -155,12 +166,8 @@ static int timer_when(lua_State *L) {
 }
 
 int tideL_schedule(lua_State *L, tideL_state *S, int first, uint64_t when) {
-  int n = lua_gettop(L) - first;
-  tide_call *call;
-  tideL_timer *self;
-  tideL_pushcontext(L, S);
-  call = call_at(L, S, when, n);
-  self = tide_newuserdata(L, sizeof *self);
+  tide_call *call = call_at(L, S, when, lua_gettop(L) - first);
+  tideL_timer *self = tide_newuserdata(L, sizeof *self);
   *self = (tideL_timer){TIMER_MAGIC,
                         S->serial,
                         call->slot,

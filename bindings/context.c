@@ -40,40 +40,33 @@ void tideL_pushowncontext(lua_State *L, const tideL_state *S) {
     tideL_own(L, place_of(S));
 }
 
+/* Also nil: out of memory, the slot's last task may have left its own there. */
 void tideL_sharecontext(lua_State *L, const tideL_state *S,
                         const tide_task *task) {
-  tideL_pushowncontext(L, S); /* nil, too: the slot's last task may have left
-                                 its own there, out of memory */
+  tideL_pushowncontext(L, S);
   set_taskcontext(L, task);
 }
 
 /* Allocates nothing: Luas before 5.4 would make a place for a nil. */
+static void clear(lua_State *L, int index, int place) {
+  index = lua_absindex(L, index);
+  if (tide_rawgeti(L, index, place) != LUA_TNIL) {
+    lua_pushnil(L);
+    lua_rawseti(L, index, place);
+  }
+  lua_pop(L, 1);
+}
+
 void tideL_dropcontext(lua_State *L, const tide_task *task) {
   tideL_own(L, OWN_CONTEXTS);
-  if (tide_rawgeti(L, -1, (int)task->slot) != LUA_TNIL) {
-    lua_pushnil(L);
-    lua_rawseti(L, -3, (int)task->slot);
-  }
-  lua_pop(L, 2);
+  clear(L, -1, (int)task->slot);
+  lua_pop(L, 1);
 }
 
 /* ---- callbacks ---- */
 
-bool tideL_entercallback(lua_State *T, tideL_state *S) {
-  bool inside = S->calling;
-  if (inside)
-    return true;
-  S->calling = true;
-  S->callbacks++;
-  if (S->varied) /* an out-of-memory error has left the last one there */
-    tideL_disown(T, OWN_CALLVARS);
-  return false;
-}
-
-void tideL_leavecallback(lua_State *T, tideL_state *S, bool inside) {
-  S->calling = inside;
-  if (!inside && S->varied)
-    tideL_disown(T, OWN_CALLVARS);
+void tideL_clearcallvars(lua_State *T) {
+  clear(T, UP_OWN, OWN_CALLVARS);
 }
 
 void tideL_callfor(lua_State *T, tideL_state *S, const tide_task *task) {

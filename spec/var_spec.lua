@@ -256,6 +256,30 @@ describe("the context of a task", function()
     assert.equal("main", tide.task(function() return var:get() end):await())
   end)
 
+  if coroutine.close then -- 5.4 has `<close>`, too
+    it("is that of its variables that are closed because it ends otherwise", function()
+      local var, seen = tide.var("none"), {}
+      local body = load [[
+        local var, seen, wait = ...
+        var:set("task")
+        local x <close> = setmetatable({}, { __close = function()
+          seen[#seen + 1] = var:get()
+          var:set("closed")
+        end })
+        while true do pcall(wait, 60) end]]
+      run(function()
+        tide.loop():set_grace(0)
+        tide.task(body, var, seen, sleep)
+        sleep(0)
+      end)
+      tide.task(body, var, seen, sleep)
+      sleep(0)
+      tide.loop():close()
+      assert.same({ "task", "task" }, seen)
+      assert.equal("none", var:get())
+    end)
+  end
+
   it("is there in the main program that parks", function()
     local var = tide.var("none")
     var:set("main")

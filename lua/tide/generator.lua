@@ -16,7 +16,8 @@ local misuse, scope_id = core.misuse, core.scope_id
 
 ---@class tide.Generator
 ---@field private co thread? nil: it has ended
----@field private yield function what fn is given
+---@field private fn tide.Callable? nil: it has begun
+---@field private yield function? what fn is given
 ---@field private state "fresh"|"running"|"suspended"|"ended"
 ---@field private scope number the innermost scope around the last resume
 ---@field private closing tide.Error? what its yield is to raise
