@@ -248,34 +248,16 @@ static int core_scope_object(lua_State *L) {
   return 1;
 }
 
-/* The innermost scope that the task opened; the task's own is not one. */
-static tide_scope *innermost(const tide_task *task) {
-  tide_scope *scope = task != NULL ? task->scope : NULL;
-  if (scope != NULL && scope->flags & TIDE_SCOPE_OWN)
-    scope = scope->parent;
-  return scope;
-}
-
-/* scope_id(): tells which scope is the innermost of what runs; 0: none */
-static int core_scope_id(lua_State *L) {
-  const tideL_state *S = tideL_get(L);
-  const tide_task *task = S->current;
-  const tide_scope *scope;
-  if (task == NULL && S->rt != NULL && S->mainthread != NULL)
-    task = tide_task_root(S->rt);
-  scope = innermost(task);
-  lua_pushnumber(L, scope != NULL ? (lua_Number)scope->id : 0);
-  return 1;
-}
-
 /* current_scope(): the innermost that the task opened; nil: none */
 static int core_current_scope(lua_State *L) {
   tideL_state *S = tideL_get(L);
-  const tide_task *task = S->current;
+  tide_task *task = S->current;
   tide_scope *scope;
   if (task == NULL && S->rt != NULL && L == S->mainthread)
     task = tide_task_root(S->rt);
-  scope = innermost(task);
+  scope = task != NULL ? task->scope : NULL;
+  if (scope != NULL && scope->flags & TIDE_SCOPE_OWN)
+    scope = scope->parent;
   if (scope == NULL)
     lua_pushnil(L);
   else
@@ -501,7 +483,6 @@ void tideL_openscope(lua_State *L) {
                                        {"check_task", core_check_task},
                                        {"scope_object", core_scope_object},
                                        {"current_scope", core_current_scope},
-                                       {"scope_id", core_scope_id},
                                        {NULL, NULL}};
   tideL_newclass(L, OWN_SCOPE, "tide.Scope", methods, metamethods);
   tideL_own(L, OWN_SCOPE);
