@@ -144,6 +144,12 @@ static const char *c_function(lua_State *L, lua_State *co, int level) {
   return NULL;
 }
 
+#if LUA_VERSION_NUM == 501 && !TIDE_LUAJIT
+#define ITERATOR ", nor the iterator of a 'for': use 'while'"
+#else
+#define ITERATOR ""
+#endif
+
 int tideL_cannotyield(lua_State *L, const char *function) {
   lua_State *pinner = tideL_get(L)->pinner;
   const char *name, *hint = "";
@@ -154,7 +160,7 @@ int tideL_cannotyield(lua_State *L, const char *function) {
   if (name == NULL)
     return tideL_error(L,
                        "'%s' cannot wait here: a C function or metamethod on "
-                       "the stack cannot be suspended",
+                       "the stack cannot be suspended" ITERATOR,
                        function);
   if (strcmp(name, "pcall") == 0 || strcmp(name, "xpcall") == 0)
     hint = "; use tide.pcall";

@@ -16,6 +16,7 @@
  *   park.c       tide.park
  *   semaphore.c event.c lock.c condition.c barrier.c  the primitives, one noun
  *                a file
+ *   context.c    the contexts of tide.var
  *   foreign.c    tide.coroutine: coroutines that may await
  *   run.c        driving the loop; run, exit
  *   loop.c       the loop object
@@ -66,6 +67,9 @@ enum {
   OWN_REASONS,  /* scope id -> reason of its cancel */
   OWN_CALLS,    /* slot -> function, or table of function and arguments */
   OWN_PARKED,   /* slot of a task -> its parking */
+  OWN_CONTEXTS, /* slot of a task -> its context */
+  OWN_CALLVARS, /* context of the callback that runs */
+  OWN_MAINVARS, /* context of the main program */
   OWN_PINNED,   /* slot -> Task that must outlive its handles */
   OWN_LINKS,    /* coroutine that awaits -> the one that resumed it */
   OWN_DETACHED, /* suspended coroutine -> the scopes it has open, weak */
@@ -123,6 +127,7 @@ typedef struct tideL_state {
   uint32_t unseen;       /* sentinels of failures that are not collected */
   uint32_t depth;        /* of resumes inside each other, on LuaJIT */
   uint32_t busy;         /* calls of user code outside of the loop's own */
+  uint64_t callbacks;    /* begun so far */
   uint64_t recycled;
   double grace; /* seconds that run waits for what it cancelled */
   double slow;  /* in debug mode: a longer resume is reported */
@@ -139,6 +144,8 @@ typedef struct tideL_state {
   bool hooked;     /* see await.c */
   bool starting;   /* what park starts runs */
   bool dead;       /* lua_close has come so far */
+  bool varied;     /* a var has been set: contexts are looked at */
+  bool calling;    /* a callback runs */
   bool draining;   /* run cancels what is left: failures are reported at once */
   bool exiting;    /* tide.exit was called */
   int exitcode;
@@ -437,6 +444,42 @@ void tideL_droplinks(lua_State *T, tideL_state *S, tide_task *task);
 /* The same for all tasks: the runtime closes. */
 void tideL_orphanlinks(lua_State *L);
 
+/* ---- context.c ---- */
+
+void tideL_opencontext(lua_State *L);
+void tideL_pushowncontext(lua_State *L, const tideL_state *S);
+/* Pushes the context of what runs now: a table, or nil. */
+static inline void tideL_pushcontext(lua_State *L, const tideL_state *S) {
+  if (S->varied)
+    tideL_pushowncontext(L, S);
+  else
+    lua_pushnil(L);
+}
+/* These two only if S->varied. The task gets what tideL_pushcontext pushes. */
+void tideL_sharecontext(lua_State *L, const tideL_state *S,
+                        const tide_task *task);
+void tideL_dropcontext(lua_State *L, const tide_task *task);
+/* Around a callback, which may be inside another: its context is none at first.
+ * enter returns what to give to leave. */
+void tideL_clearcallvars(lua_State *T);
+static inline bool tideL_entercallback(lua_State *T, tideL_state *S) {
+  if (S->calling)
+    return true;
+  S->calling = true;
+  S->callbacks++;
+  if (S->varied) /* what an error out of the last callback left there */
+    tideL_clearcallvars(T);
+  return false;
+}
+static inline void tideL_leavecallback(lua_State *T, tideL_state *S,
+                                       bool inside) {
+  S->calling = inside;
+  if (!inside && S->varied)
+    tideL_clearcallvars(T);
+}
+/* The callback goes on for this task, in its context. */
+void tideL_callfor(lua_State *T, tideL_state *S, const tide_task *task);
+
 /* ---- run.c ---- */
 
 void tideL_openrun(lua_State *L);
@@ -459,6 +502,8 @@ void tideL_opencall(lua_State *L);
 int tideL_schedule(lua_State *L, tideL_state *S, int first, uint64_t when);
 /* Calls the function on top of L, with its n arguments, in the next turn. */
 void tideL_callsoon(lua_State *L, tideL_state *S, int n);
+/* The same; on top of the arguments is the context to call it in. */
+void tideL_callsoonin(lua_State *L, tideL_state *S, int n);
 void tideL_oncall(tide_runtime *rt, tide_call *call);
 /* Has our own chores done in the next turn. Never raises. */
 void tideL_wantchores(tideL_state *S);

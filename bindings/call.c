@@ -8,11 +8,19 @@
 
 /* ---- callbacks ---- */
 
-/* CALLS[slot] = the function, or a table of it and its n arguments. */
-static void store_call(lua_State *L, const tide_call *call, int n) {
-  if (n > 0 || lua_istable(L, -1)) {
-    lua_createtable(L, n + 1, 1);
-    lua_insert(L, -n - 2);
+/* CALLS[slot] = the function, or a table of it, its n arguments and its
+ * context. stack: <function, arguments...>, and with `within` the context */
+static void store_call(lua_State *L, const tide_call *call, int n,
+                       bool within) {
+  if (within && lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    within = false;
+  }
+  if (n > 0 || within || lua_istable(L, -1)) {
+    lua_createtable(L, n + 1, within ? 2 : 1);
+    lua_insert(L, -n - 2 - within);
+    if (within)
+      lua_setfield(L, -n - 3, "context");
     for (int i = n + 1; i >= 1; i--)
       lua_rawseti(L, -i - 1, i);
     lua_pushinteger(L, n);
@@ -24,14 +32,26 @@ static void store_call(lua_State *L, const tide_call *call, int n) {
   lua_pop(L, 1);
 }
 
-static tide_call *call_at(lua_State *L, tideL_state *S, uint64_t when, int n) {
+static tide_call *call_within(lua_State *L, tideL_state *S, uint64_t when,
+                              int n, bool within) {
   tide_call *call;
   int err = when == 0 ? tide_call_soon(S->rt, &call)
                       : tide_call_at(S->rt, when, &call);
   if (err < 0)
     luaL_error(L, "not enough memory");
-  store_call(L, call, n);
+  store_call(L, call, n, within);
   return call;
+}
+
+/* In the context of what runs now. */
+static tide_call *call_at(lua_State *L, tideL_state *S, uint64_t when, int n) {
+  if (S->varied)
+    tideL_pushowncontext(L, S);
+  return call_within(L, S, when, n, S->varied);
+}
+
+void tideL_callsoonin(lua_State *L, tideL_state *S, int n) {
+  call_within(L, S, 0, n, true);
 }
 
 void tideL_callsoon(lua_State *L, tideL_state *S, int n) {
@@ -53,8 +73,10 @@ static void chores(lua_State *T, tideL_state *S) {
   tideL_flushreports(T, S);
 }
 
-/* Pushes the function and its arguments: how many; -1: there is none. */
-static int take_call(lua_State *T, const tide_call *call) {
+/* Pushes the function and its arguments: how many; -1: there is none. Its
+ * context is that of the callback now. */
+static int take_call(lua_State *T, const tideL_state *S,
+                     const tide_call *call) {
   int n = 0, type;
   tideL_own(T, OWN_CALLS);
   type = tide_rawgeti(T, -1, (int)call->slot);
@@ -67,6 +89,10 @@ static int take_call(lua_State *T, const tide_call *call) {
     lua_getfield(T, -1, "n");
     n = (int)lua_tointeger(T, -1);
     lua_pop(T, 1);
+    if (S->varied) {
+      lua_getfield(T, -1, "context");
+      lua_rawseti(T, UP_OWN, OWN_CALLVARS);
+    }
     luaL_checkstack(T, n + 1, "too many arguments");
     for (int i = 1; i <= n + 1; i++)
       lua_rawgeti(T, -i, i);
@@ -79,14 +105,16 @@ void tideL_oncall(tide_runtime *rt, tide_call *call) {
   tideL_state *S = tide_runtime_data(rt);
   lua_State *T = S->thread;
   int top = lua_gettop(T), n;
+  bool inside = tideL_entercallback(T, S);
   tideL_own(T, OWN_NOTER);
-  n = take_call(T, call);
+  n = take_call(T, S, call);
   if (n < 0) {
     chores(T, S);
   } else if (lua_pcall(T, n, 0, top + 1) != LUA_OK) {
     tideL_pushreport(T, "error in a callback", -1);
     tideL_report(T, S);
   }
+  tideL_leavecallback(T, S, inside);
   lua_settop(T, top);
 }
 

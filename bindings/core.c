@@ -113,21 +113,25 @@ static void orphan_handles(lua_State *L, int handles) {
 /* Coroutines that have not ended are closed where Lua can, which runs user
  * code: it may make tasks, but not close the loop. */
 static void close_coroutines(lua_State *L, tideL_state *S) {
+  bool inside = tideL_entercallback(L, S);
   S->busy++;
   for (uint32_t slot = 1; slot <= tide_task_slots(S->rt); slot++) {
-    if (!tide_task_alive(tide_task_at(S->rt, slot)))
+    const tide_task *task = tide_task_at(S->rt, slot);
+    if (!tide_task_alive(task))
       continue;
+    tideL_callfor(L, S, task);
     if (tide_rawgeti(L, UP_THREADS, (int)slot) == LUA_TTHREAD)
       tide_closethread(lua_tothread(L, -1), L);
     lua_pop(L, 1);
   }
   S->busy--;
+  tideL_leavecallback(L, S, inside);
 }
 
 void tideL_close(lua_State *L, tideL_state *S) {
-  static const int per_runtime[] = {OWN_SCOPES, OWN_REASONS, OWN_CALLS,
-                                    OWN_PARKED, OWN_PINNED,  OWN_LINKS,
-                                    OWN_GROUPS, OWN_DETACHED};
+  static const int per_runtime[] = {OWN_SCOPES, OWN_REASONS,  OWN_CALLS,
+                                    OWN_PARKED, OWN_PINNED,   OWN_LINKS,
+                                    OWN_GROUPS, OWN_DETACHED, OWN_CONTEXTS};
   tide_runtime *rt = S->rt;
   if (rt == NULL)
     return;
@@ -238,6 +242,7 @@ static int open_module(lua_State *L) {
   own_table(L, OWN_REASONS, NULL);
   own_table(L, OWN_CALLS, NULL);
   own_table(L, OWN_PARKED, NULL);
+  own_table(L, OWN_CONTEXTS, NULL);
   own_table(L, OWN_PINNED, NULL);
   own_table(L, OWN_LINKS, NULL);
   own_table(L, OWN_DETACHED, "k");
@@ -257,6 +262,7 @@ static int open_module(lua_State *L) {
   tideL_openscope(L);
   tideL_opensleep(L);
   tideL_openpark(L);
+  tideL_opencontext(L);
   tideL_opensemaphore(L);
   tideL_openevent(L);
   tideL_openjoin(L);

@@ -126,6 +126,8 @@ tide_task *tideL_spawn(lua_State *L, tideL_state *S, int nargs,
   lua_rawseti(L, UP_HANDLES, (int)task->slot);
   lua_insert(L, -nargs - 2);
   move_call(L, co, nargs);
+  if (S->varied)
+    tideL_sharecontext(L, S, task);
   if (group != NULL && tide_group_add(S->rt, group, task) < 0)
     luaL_error(L, "not enough memory");
   handle->task = task;
@@ -233,6 +235,8 @@ static void end_task(lua_State *T, tideL_state *S, tide_task *task,
   else
     lua_pushnil(T);
   put_away(T, S, task, co, reusable);
+  if (S->varied)
+    tideL_dropcontext(T, task);
   tide_task_finish(S->rt, task, how);
   S->current = NULL;
   if (forgotten)
@@ -350,10 +354,13 @@ static int abandon_body(lua_State *T) {
   tideL_state *S = tideL_get(T);
   tide_task *task = lua_touserdata(T, 1);
   lua_State *co = own_coroutine(T, task);
+  bool inside = tideL_entercallback(T, S);
   tideL_droplinks(T, S, task);
   if (co == NULL)
     co = task->coro = lua_newthread(T);
+  tideL_callfor(T, S, task);
   close_coroutine(T, co);
+  tideL_leavecallback(T, S, inside);
   tide_checkstack(co, 2);
   tideL_pusherror(T, TIDEL_ABANDONED,
                   "the task went on after it was cancelled and was abandoned");

@@ -290,6 +290,14 @@ static int core_is_callable(lua_State *L) {
   return 1;
 }
 
+/* metafield(value, name): of its metatable, even if that is hidden; or nil */
+static int core_metafield(lua_State *L) {
+  luaL_checkany(L, 1);
+  if (!luaL_getmetafield(L, 1, luaL_checkstring(L, 2)))
+    lua_pushnil(L);
+  return 1;
+}
+
 /* check_callable, check_seconds(value, arg, function): for lua/tide; the latter
  * returns the number */
 static int check_callable(lua_State *L) {
@@ -370,6 +378,7 @@ void tideL_openerrors(lua_State *L) {
   static const luaL_Reg functions[] = {{"is", error_is},
                                        {"is_cancelled", error_iscancelled},
                                        {"is_callable", core_is_callable},
+                                       {"metafield", core_metafield},
                                        {"check_callable", check_callable},
                                        {"check_seconds", check_seconds},
                                        {"misuse", core_misuse},

@@ -341,6 +341,21 @@ static int core_in_task(lua_State *L) {
   return 1;
 }
 
+/* scope_id(): which scope is the innermost that what runs has opened; 0: none.
+ * A generator asks before and after. */
+static int core_scope_id(lua_State *L) {
+  const tideL_state *S = tideL_get(L);
+  const tide_task *task = S->current;
+  const tide_scope *scope;
+  if (task == NULL && S->rt != NULL && S->mainthread != NULL)
+    task = tide_task_root(S->rt);
+  scope = task != NULL ? task->scope : NULL;
+  if (scope != NULL && scope->flags & TIDE_SCOPE_OWN)
+    scope = scope->parent;
+  lua_pushnumber(L, (lua_Number)scope_id(scope));
+  return 1;
+}
+
 /* drop_scopes(co): of a coroutine that is closed */
 static int core_drop_scopes(lua_State *L) {
   tideL_state *S = tideL_get(L);
@@ -378,6 +393,7 @@ void tideL_openforeign(lua_State *L) {
       {"co_resume", foreign_resume},
       {"co_status", foreign_status},
       {"in_task", core_in_task},
+      {"scope_id", core_scope_id},
       {"drop_scopes", core_drop_scopes},
       {NULL, NULL}};
   tideL_setfunctions(L, functions);

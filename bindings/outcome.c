@@ -6,8 +6,8 @@
  * and the user value a table: with the results at 1 to n, and n; or with the
  * `error`, which may be the CancelledError that it ended with, and where it
  * happened: the dead `coroutine`, or the `traceback` where that had to be made
- * at once. Also there: `name`, `callbacks`, `created` (debug mode) and
- * `sentinel` (report.c).
+ * at once. Also there: `name`, `callbacks` (the context of the ith at -i),
+ * `created` (debug mode) and `sentinel` (report.c).
  */
 #include "bindings.h"
 
@@ -135,7 +135,8 @@ void tideL_queuecallbacks(lua_State *T, tideL_state *S, int index) {
     for (int i = 1; i <= n; i++) {
       lua_rawgeti(T, list, i);
       lua_pushvalue(T, index);
-      tideL_callsoon(T, S, 1);
+      lua_rawgeti(T, list, -i);
+      tideL_callsoonin(T, S, 1);
     }
     lua_pushnil(T);
     lua_setfield(T, -3, "callbacks");
@@ -145,6 +146,7 @@ void tideL_queuecallbacks(lua_State *T, tideL_state *S, int index) {
 
 /* stack: <Task, function> */
 void tideL_addcallback(lua_State *L, bool ended) {
+  int n;
   if (ended) {
     tideL_state *S = tideL_open(L);
     lua_pushvalue(L, 2);
@@ -159,8 +161,19 @@ void tideL_addcallback(lua_State *L, bool ended) {
     lua_pushvalue(L, -1);
     lua_setfield(L, -3, "callbacks");
   }
+  n = (int)lua_rawlen(L, -1) + 1;
+  tideL_pushcontext(L, tideL_get(L));
+  lua_rawseti(L, -2, -n);
   lua_pushvalue(L, 2);
-  lua_rawseti(L, -2, (int)lua_rawlen(L, -2) + 1);
+  lua_rawseti(L, -2, n);
+}
+
+/* In the list of callbacks on top, also their contexts. */
+static void copy_callback(lua_State *L, int from, int to) {
+  for (int sign = 1; sign >= -1; sign -= 2) {
+    lua_rawgeti(L, -1, sign * from);
+    lua_rawseti(L, -2, sign * to);
+  }
 }
 
 /* stack: <Task, function> */
@@ -174,18 +187,17 @@ int tideL_removecallback(lua_State *L) {
     return 0;
   n = (int)lua_rawlen(L, -1);
   for (int i = 1; i <= n; i++) {
+    bool same;
     lua_rawgeti(L, -1, i);
-    if (lua_rawequal(L, -1, 2)) {
+    same = lua_rawequal(L, -1, 2);
+    lua_pop(L, 1);
+    if (same)
       removed++;
-      lua_pop(L, 1);
-    } else {
-      lua_rawseti(L, -2, i - removed);
-    }
+    else
+      copy_callback(L, i, i - removed);
   }
-  for (int i = n - removed + 1; i <= n; i++) {
-    lua_pushnil(L);
-    lua_rawseti(L, -2, i);
-  }
+  for (int i = n - removed + 1; i <= n; i++)
+    copy_callback(L, n + 1, i); /* nothing */
   return removed;
 }
 

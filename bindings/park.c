@@ -179,6 +179,7 @@ static bool call_abort(lua_State *T, tideL_state *S) {
     lua_pop(T, 2); /* fn gave none, but was cancelled while it ran */
     return true;
   }
+  tideL_callfor(T, S, ((tideL_parking *)lua_touserdata(T, -3))->task);
   if (lua_pcall(T, 0, 1, 0) != LUA_OK) {
     tideL_pushreport(T, "error in the abort function of a park", -1);
     tideL_report(T, S);

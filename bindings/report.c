@@ -128,6 +128,7 @@ static void print_report(lua_State *T) {
 
 void tideL_report(lua_State *T, tideL_state *S) {
   tide_task *current = S->current;
+  bool inside = tideL_entercallback(T, S);
   luaL_checkstack(T, 12, NULL);
   S->current = NULL; /* a handler is a callback, whoever calls it */
   S->busy++;
@@ -143,6 +144,7 @@ void tideL_report(lua_State *T, tideL_state *S) {
       print_report(T);
     }
   }
+  tideL_leavecallback(T, S, inside);
   S->busy--;
   S->current = current;
   lua_pop(T, 1);

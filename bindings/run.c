@@ -46,7 +46,7 @@ static void recover(tideL_state *S) {
   lua_State *T = S->thread;
   tide_task *task = tide_recover(S->rt);
   S->current = NULL;
-  S->failed = S->starting = false;
+  S->failed = S->starting = S->calling = false;
   S->busy = 0;
   if (task == NULL)
     return;

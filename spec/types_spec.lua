@@ -5,7 +5,8 @@ local testing = require "tide.testing"
 -- What only some Luas have in their coroutine library.
 local versioned = { ["tide.coroutine.close"] = true, ["tide.coroutine.isyieldable"] = true }
 
-local TYPES = { "types/tide.lua", "types/semaphore.lua", "types/lock.lua", "types/testing.lua" }
+local TYPES = { "types/tide.lua", "types/semaphore.lua", "types/lock.lua", "types/var.lua",
+  "types/generator.lua", "types/with.lua", "types/testing.lua" }
 
 local function read(file)
   local handle = assert(io.open(file))
@@ -42,6 +43,8 @@ local function public()
     add(names, "Lock:", getmetatable(tide.lock()).__index)
     add(names, "Condition:", getmetatable(tide.condition()).__index)
     add(names, "Barrier:", getmetatable(tide.barrier(1)).__index)
+    add(names, "Var:", getmetatable(tide.var()).__index)
+    add(names, "Generator:", getmetatable((tide.generator(print))).__index)
   end)
   return names
 end

@@ -66,7 +66,7 @@ tide.Interrupted = nil
 ---@type tide.ErrorClass
 tide.ErrorGroup = nil
 
----A failure of the operating system: `code`. Not raised yet. Since 0.1.0.
+---A failure of the operating system: `code`. Since 0.1.0.
 ---@class tide.OSError: tide.Error
 ---@type tide.ErrorClass
 tide.OSError = nil
@@ -286,6 +286,51 @@ function tide.condition(lock) end
 ---@param parties integer 1 or more
 ---@return tide.Barrier
 function tide.barrier(parties) end
+-- Vars, generators, resources, callbacks: the classes are in types/var.lua,
+-- types/generator.lua and types/with.lua
+
+---A variable that each task has for itself. Since 0.1.0.
+---@param default? any
+---@return tide.Var
+function tide.var(default) end
+
+---An iterator for `for v in tide.generator(fn) do`, or to be called until it
+---gives nil: the values that `fn` gives to its `yield`. `fn` may await. `yield`
+---raises inside a scope that `fn` has open, and when the generator is closed.
+---Since 0.1.0.
+---@param fn fun(yield: fun(...))
+---@return tide.Generator generator
+---@return nil
+---@return nil
+---@return tide.Generator closed at the end of a `for`, on Lua 5.4.3 and later
+function tide.generator(fn) end
+
+---Calls `fn(resource, ...)`, then closes the resource, shielded, whatever
+---happened; the results of `fn`. Since 0.1.0.
+---@async
+---@param resource tide.Resource
+---@param fn tide.Callable
+---@param ... any
+---@return any ...
+function tide.with(resource, fn, ...) end
+
+---Returns what it is given, or raises OSError for nil, message, code.
+---Since 0.1.0.
+---@generic T
+---@param value T?
+---@param message? any
+---@param code? any
+---@param ... any
+---@return T value
+---@return any ...
+function tide.check(value, message, code, ...) end
+
+---A function that calls `fn(..., callback)`, waits until the callback is called,
+---and returns what that was given, or raises the error. Since 0.1.0.
+---@param fn tide.Callable
+---@param options? tide.CallbackOptions
+---@return tide.Callable
+function tide.from_callback(fn, options) end
 
 -- Coroutines
 

@@ -10,6 +10,10 @@
 --   tide.lock        lock
 --   tide.condition   condition
 --   tide.barrier     barrier
+--   tide.var         var
+--   tide.generator   generator
+--   tide.with        with, check
+--   tide.callback    from_callback
 --   tide.coroutine   coroutines that may await; pcall and xpcall for 5.1
 --   tide.testing     virtual time, seeds, explore (not loaded from here)
 --   tide.compat51    makes the global pcall of 5.1 ours (not loaded from here)
@@ -18,13 +22,17 @@
 
 local core = require "tide.core"
 local barrier = require "tide.barrier"
+local callback = require "tide.callback"
 local condition = require "tide.condition"
 local cothread = require "tide.coroutine"
 local gather = require "tide.gather"
+local generator = require "tide.generator"
 local group = require "tide.group"
 local lock = require "tide.lock"
 local scope = require "tide.scope"
 local semaphore = require "tide.semaphore"
+local var = require "tide.var"
+local with = require "tide.with"
 require "tide.loop"
 
 core.own_chunk()
@@ -66,6 +74,12 @@ local tide = {
   lock = lock.lock,
   condition = condition.condition,
   barrier = barrier.barrier,
+
+  var = var.var,
+  generator = generator.generator,
+  with = with.with,
+  check = with.check,
+  from_callback = callback.from_callback,
 
   coroutine = cothread,
   pcall = cothread.pcall,

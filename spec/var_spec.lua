@@ -1,0 +1,468 @@
+local tide = require "tide"
+local testing = require "tide.testing"
+local support = require "spec.support"
+local core = require "tide.core"
+local misuse, pack = support.misuse, support.pack
+
+local run, pcall, sleep = testing.run, tide.pcall, tide.sleep
+
+-- The context of the main program outlives a test: it gets its own back.
+local before
+before_each(function() before = core.context() end)
+after_each(function() core.set_context(before) end)
+
+--- A test whose body is the main task.
+local function task_it(title, fn)
+  it(title, function() run(fn) end)
+end
+
+local function collect()
+  for _ = 1, 3 do collectgarbage() end
+end
+
+describe("a var", function()
+  local function as_ever()
+    local var, other = tide.var("default"), tide.var()
+    assert.equal("default", var:get())
+    assert.same(pack(nil), pack(other:get()))
+    local first = var:set(1)
+    local second = var:set(2)
+    assert.equal(2, var:get())
+    assert.is_nil(other:get())
+    assert.same(pack(), pack(var:reset(second)))
+    assert.equal(1, var:get())
+    var:reset(first)
+    assert.equal("default", var:get())
+  end
+
+  task_it("is what was set, or else its default (in a task)", as_ever)
+  it("is what was set, or else its default (in the main program)", as_ever)
+  it("is what was set, or else its default (in a callback)", function()
+    local done
+    tide.loop():call_soon(function() as_ever() done = true end)
+    sleep(0)
+    assert.is_true(done)
+  end)
+
+  task_it("holds nil and false as values of their own", function()
+    for _, default in ipairs { 1, false } do
+      local var = tide.var(default)
+      local token = var:set(nil)
+      assert.same(pack(nil), pack(var:get()))
+      var:set(false)
+      assert.is_false(var:get())
+      var:set()
+      assert.is_nil(var:get())
+      var:reset(token)
+      assert.equal(default, var:get())
+    end
+    local var = tide.var(false)
+    assert.is_false(var:get())
+    assert.is_nil(tide.var(nil):get())
+  end)
+
+  task_it("tells its value", function()
+    local var = tide.var()
+    assert.equal("Var<value nil>", tostring(var))
+    local token = var:set(12)
+    assert.equal("Var<value 12>", tostring(var))
+    assert.equal("Token<unused>", tostring(token))
+    var:reset(token)
+    assert.equal("Token<used>", tostring(token))
+  end)
+
+  task_it("reset puts back what was before its set, in any order", function()
+    local var = tide.var(0)
+    local first, second = var:set(1), var:set(2)
+    var:reset(first)
+    assert.equal(0, var:get())
+    var:reset(second)
+    assert.equal(1, var:get())
+  end)
+
+  task_it("does not disturb another one", function()
+    local a, b = tide.var("a"), tide.var("b")
+    local token = a:set(1)
+    b:set(2)
+    a:reset(token)
+    assert.same({ "a", 2 }, { a:get(), b:get() })
+  end)
+
+  task_it("lets old values go", function()
+    local var, weak = tide.var(), setmetatable({}, { __mode = "v" })
+    weak[1] = {}
+    var:set(weak[1])
+    var:set(nil)
+    weak[2] = {}
+    local task = tide.task(function() var:set(weak[2]) sleep(1) end)
+    sleep(0)
+    collect()
+    assert.is_nil(weak[1])
+    assert.is_table(weak[2])
+    task:await()
+    task = nil -- luacheck: ignore
+    collect()
+    assert.is_nil(weak[2])
+  end)
+end)
+
+describe("the context of a task", function()
+  task_it("29: is what its spawner had at the spawn", function()
+    local var = tide.var("none")
+    var:set("at the spawn")
+    local task = tide.task(function()
+      local first = var:get()
+      sleep(1)
+      return first, var:get()
+    end)
+    var:set("later")
+    assert.same({ "at the spawn", "at the spawn" }, { task:await() })
+    assert.equal("later", var:get())
+  end)
+
+  task_it("29: its writes do not leak to its spawner, its siblings and the next task", function()
+    local var = tide.var("none")
+    local function write(value)
+      local inherited = var:get()
+      var:set(value)
+      sleep(1)
+      return inherited, var:get()
+    end
+    local a, b = tide.task(write, "a"), tide.task(write, "b")
+    assert.same({ "none", "a" }, { a:await() })
+    assert.same({ "none", "b" }, { b:await() })
+    assert.equal("none", var:get())
+    assert.same({ "none", "c" }, { tide.task(write, "c"):await() })
+  end)
+
+  task_it("29: passes on to grandchildren, with what the child changed", function()
+    local a, b = tide.var(), tide.var()
+    a:set("parent")
+    b:set("parent")
+    assert.same({ "parent", "child" }, { tide.task(function()
+      b:set("child")
+      return tide.task(function() return a:get(), b:get() end):await()
+    end):await() })
+  end)
+
+  task_it("29: 100 tasks at a time keep theirs", function()
+    local var, tasks = tide.var(0), {}
+    for i = 1, 100 do
+      tasks[i] = tide.task(function()
+        local bad = 0
+        for round = 1, 10 do
+          local token = var:set(i * 100 + round)
+          sleep((i * round) % 7)
+          if var:get() ~= i * 100 + round then bad = bad + 1 end
+          if round % 2 == 0 then var:reset(token) end
+        end
+        return bad, var:get()
+      end)
+    end
+    for i = 1, 100 do
+      assert.same({ 0, i * 100 + 9 }, { tasks[i]:await() })
+    end
+    assert.equal(0, var:get())
+  end)
+
+  it("29: of the main task is the main program's, and stays its own", function()
+    local var = tide.var("none")
+    var:set("main program")
+    assert.equal("main program", run(function()
+      local value = var:get()
+      var:set("main task")
+      return value
+    end))
+    assert.equal("main program", var:get())
+  end)
+
+  it("the main program has one, which the tasks and callbacks that it awaits have not", function()
+    local var, seen = tide.var("none"), {}
+    var:set(1)
+    local task = tide.task(function() var:set(2) sleep(0.001) return var:get() end)
+    tide.loop():call_soon(function() seen[1] = var:get() var:set(3) end)
+    var:set(4)
+    assert.equal(2, task:await())
+    assert.equal(4, var:get())
+    assert.same({ 1 }, seen)
+    sleep(0.001)
+    assert.equal(4, var:get())
+  end)
+
+  it("of the main program outlives the loop, those of tasks do not", function()
+    local var, weak = tide.var("none"), setmetatable({}, { __mode = "v" })
+    local token = var:set("main")
+    tide.task(function()
+      weak[1] = {}
+      var:set(weak[1])
+      sleep(60)
+    end)
+    sleep(0)
+    tide.loop():close()
+    collect()
+    assert.is_nil(weak[1])
+    assert.equal("main", var:get())
+    assert.equal("main", run(function() return var:get() end))
+    var:reset(token)
+    assert.equal("none", var:get())
+  end)
+
+  task_it("is that of the coroutines that it resumes, and of the function of park", function()
+    local var = tide.var("none")
+    for _, wrap in ipairs { coroutine.wrap, tide.coroutine.wrap } do
+      local f = wrap(function()
+        var:set(var:get() .. " coroutine")
+        tide.coroutine.yield()
+        return var:get()
+      end)
+      var:set("task")
+      f()
+      assert.equal("task coroutine", var:get())
+      var:set("again")
+      assert.equal("again", f())
+    end
+    assert.equal("again", tide.park(function(wake)
+      wake(var:get())
+      var:set("park")
+    end))
+    assert.equal("park", var:get())
+    assert.is_false((pcall(function() var:set("pcall") error() end)))
+    assert.equal("pcall", var:get())
+  end)
+
+  task_it("of a generator is that of who asks it for a value", function()
+    local var = tide.var("none")
+    local g = tide.generator(function(yield)
+      while true do
+        sleep(1)
+        yield(var:get())
+      end
+    end)
+    assert.equal("none", g())
+    var:set("here")
+    assert.equal("here", g())
+    assert.equal("there", tide.task(function() var:set("there") return g() end):await())
+    g:close()
+  end)
+
+  task_it("is kept by a task that fails, is cancelled, or is given up", function()
+    local var = tide.var("none")
+    var:set("main")
+    local failed = tide.task(function() var:set("failed") error("bad", 0) end)
+    local cancelled = tide.task(function() var:set("cancelled") sleep(9) end)
+    assert.is_false((pcall(failed.await, failed)))
+    cancelled:cancel()
+    assert.is_false((pcall(cancelled.await, cancelled)))
+    assert.equal("main", tide.task(function() return var:get() end):await())
+  end)
+
+  if coroutine.close then -- 5.4 has `<close>`, too
+    it("is that of its variables that are closed because it ends otherwise", function()
+      local var, seen = tide.var("none"), {}
+      local body = load [[
+        local var, seen, wait = ...
+        var:set("task")
+        local x <close> = setmetatable({}, { __close = function()
+          seen[#seen + 1] = var:get()
+          var:set("closed")
+        end })
+        while true do pcall(wait, 60) end]]
+      run(function()
+        tide.loop():set_grace(0)
+        tide.task(body, var, seen, sleep)
+        sleep(0)
+      end)
+      tide.task(body, var, seen, sleep)
+      sleep(0)
+      tide.loop():close()
+      assert.same({ "task", "task" }, seen)
+      assert.equal("none", var:get())
+    end)
+  end
+
+  it("is there in the main program that parks", function()
+    local var = tide.var("none")
+    var:set("main")
+    assert.equal("main", tide.park(function(wake) wake(var:get()) end))
+    assert.equal("main", tide.coroutine.wrap(function() sleep(0) return var:get() end)())
+  end)
+end)
+
+describe("the context of a callback", function()
+  task_it("is that of who added it, and its sets stay in it", function()
+    local var, seen = tide.var("none"), {}
+    local loop = tide.loop()
+    local function see(...)
+      seen[#seen + 1] = table.concat({ var:get(), ... }, " ")
+      var:set("callback")
+      loop:call_soon(function() seen[#seen + 1] = "inner " .. var:get() end)
+    end
+    var:set("soon")
+    loop:call_soon(see)
+    var:set("later")
+    loop:call_later(1, see, "with", "arguments")
+    var:set("at")
+    loop:call_at(support.now() + 2, setmetatable({}, { __call = function() see() end }))
+    var:set("task")
+    sleep(3)
+    assert.same({ "soon", "inner callback", "later with arguments", "inner callback", "at",
+      "inner callback" }, seen)
+    assert.equal("task", var:get())
+  end)
+
+  task_it("nobody's set reaches one that was added before any", function()
+    local var, seen = tide.var("none"), {}
+    tide.loop():call_later(1, function() seen[1] = var:get() var:set(1) end)
+    tide.loop():call_later(1, function() seen[2] = var:get() end)
+    var:set("task")
+    sleep(2)
+    assert.same({ "none", "none" }, seen)
+  end)
+
+  task_it("of a done callback is that of who added it, not the task's", function()
+    local var, seen = tide.var("none"), {}
+    local function see(name)
+      return function(task) seen[#seen + 1] = name .. " " .. var:get() .. " " .. task:result() end
+    end
+    local task = tide.task(function() var:set("ended") sleep(1) return "done" end)
+    local removed = see("removed")
+    task:add_done_callback(see("first"))
+    var:set("two")
+    task:add_done_callback(removed)
+    task:add_done_callback(see("second"))
+    var:set("three")
+    task:add_done_callback(removed)
+    task:add_done_callback(see("third"))
+    assert.equal(2, task:remove_done_callback(removed))
+    var:set("four")
+    task:await()
+    task:add_done_callback(see("late"))
+    var:set("five")
+    sleep(0)
+    assert.same({ "first none done", "second two done", "third three done", "late four done" },
+      seen)
+  end)
+
+  task_it("of an abort function is the task's that parks", function()
+    local var, seen = tide.var("none"), nil
+    local task = tide.task(function()
+      var:set("parked")
+      tide.park(function()
+        return function() seen = var:get() var:set("abort") end
+      end)
+    end)
+    sleep(0)
+    task:cancel()
+    assert.is_false((pcall(task.await, task)))
+    assert.equal("parked", seen)
+    assert.equal("none", var:get())
+  end)
+
+  task_it("of the exception handler is the failed callback's, or none", function()
+    local var, seen = tide.var("none"), {}
+    var:set("main")
+    tide.loop():set_exception_handler(function(report)
+      seen[#seen + 1] = report.error .. " " .. var:get()
+      var:set("handler")
+    end)
+    tide.loop():call_soon(function() var:set("callback") error("bad callback", 0) end)
+    sleep(0)
+    tide.task(function() var:set("task") error("bad task", 0) end)
+    collect()
+    sleep(0)
+    collect()
+    sleep(0)
+    tide.loop():set_exception_handler(nil)
+    assert.same({ "bad callback callback", "bad task none" }, seen)
+    assert.equal("main", var:get())
+  end)
+
+  task_it("is let go when it has run or is cancelled", function()
+    local var, weak = tide.var(), setmetatable({}, { __mode = "v" })
+    for i = 1, 2 do
+      weak[i] = {}
+      var:set(weak[i])
+      local handle = tide.loop():call_later(1, function() end)
+      if i == 2 then handle:cancel() end
+    end
+    var:set(nil)
+    sleep(2)
+    collect()
+    assert.same({}, weak)
+  end)
+end)
+
+describe("a token", function()
+  task_it("of another task or callback is refused, and changes nothing", function()
+    local var = tide.var("none")
+    local pattern = "Var:reset' %(the token was made in another task or callback"
+    local token = var:set("main")
+    tide.task(function()
+      misuse(pattern, function() var:reset(token) end)
+      assert.equal("main", var:get())
+    end):await()
+    local errors, other = {}, nil
+    tide.loop():call_soon(function()
+      other = var:set("callback")
+      errors[1] = select(2, pcall(var.reset, var, token))
+      assert.equal("callback", var:get())
+    end)
+    tide.loop():call_soon(function()
+      errors[2] = select(2, pcall(var.reset, var, other))
+    end)
+    sleep(0)
+    assert.matches(pattern, errors[1])
+    assert.matches(pattern, errors[2])
+    misuse(pattern, function() var:reset(other) end)
+    assert.equal("main", var:get())
+    var:reset(token)
+    assert.equal("none", var:get())
+  end)
+
+  it("of a task is refused in the main program, and in the same one of another loop", function()
+    local var, token = tide.var("none"), nil
+    local pattern = "another task or callback"
+    local function first() token = var:set(1) end
+    tide.task(first):await()
+    misuse(pattern, function() var:reset(token) end)
+    tide.loop():close()
+    tide.task(function() misuse(pattern, function() var:reset(token) end) end):await()
+    run(function() misuse(pattern, function() var:reset(token) end) end)
+  end)
+
+  task_it("works in a coroutine of its task, and in pcall", function()
+    local var = tide.var("none")
+    local token = var:set(1)
+    tide.coroutine.wrap(function() pcall(function() var:reset(token) end) end)()
+    assert.equal("none", var:get())
+  end)
+
+  task_it("used twice, and of another var, is refused", function()
+    local var, other = tide.var("none"), tide.var()
+    local token = var:set(1)
+    misuse("Var:reset' %(the token is another var's", function() other:reset(token) end)
+    var:reset(token)
+    var:set(2)
+    misuse("Var:reset' %(the token has been used", function() var:reset(token) end)
+    assert.same({ 2 }, { var:get(), other:get() })
+  end)
+
+  task_it("must be one", function()
+    local var = tide.var()
+    for _, bad in ipairs { 1, "x", {}, false, var } do
+      local pattern = "bad argument #1 to 'Var:reset' %(Token expected, got " .. type(bad)
+      misuse(pattern, function() var:reset(bad) end)
+    end
+    misuse("Token expected, got nil", function() var:reset() end)
+  end)
+end)
+
+it("a method of a var needs a var", function()
+  local var = tide.var()
+  for _, name in ipairs { "get", "set", "reset" } do
+    for _, bad in ipairs { 1, "x", {} } do
+      local pattern = "calling 'Var:" .. name .. "' on bad self %(Var expected"
+      misuse(pattern, function() var[name](bad) end)
+    end
+  end
+end)
