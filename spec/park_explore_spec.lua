@@ -80,4 +80,27 @@ describe("under explore,", function()
       run.ended = 1
     end)
   end)
+
+  survives("park under a deadline, aborted late, woken in time,", { false, "woken", "late" },
+    function(run)
+      local loop, aborted = tide.loop(), false
+      --- Woken after `seconds`; an abort counts only if it may.
+      local function park(seconds, abortable)
+        return tide.park(function(wake)
+          local handle = loop:call_later(seconds, wake, abortable and "woken" or "late")
+          return function()
+            aborted = true
+            return abortable and handle:cancel()
+          end
+        end)
+      end
+      return run:guarded(function()
+        run.log[1] = tide.move_on_after(1, park, 2, true)
+        assert(aborted)
+        run.log[2] = select(2, tide.move_on_after(2, park, 1, true))
+        run.log[3] = select(2, tide.move_on_after(1, park, 2, false))
+        tide.sleep(0)
+        return "done"
+      end)
+    end)
 end)

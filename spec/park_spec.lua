@@ -375,19 +375,6 @@ describe("park", function()
     end)
   end)
 
-  it("explore: cancelled at any await nothing is left", function()
-    testing.explore(function()
-      local value = tide.park(function(wake)
-        local handle = tide.loop():call_later(1, wake, 1)
-        return function() handle:cancel() end
-      end)
-      return value + tide.sleep(1, 1)
-    end, function(result)
-      assert.equal(0, tide.stats().wakers)
-      assert.is_true(not result.ok or result[1] == 2)
-    end)
-  end)
-
   it("a wake that outlives its loop is false", function()
     local wake
     tide.task(function() tide.park(function(w) wake = w end) end)
