@@ -198,7 +198,7 @@ describe("loop() callbacks", function()
 end)
 
 describe("the exception handler", function()
-  task_it("that raises is itself caught, and the loop goes on", function()
+  task_it("164: that raises is itself caught, and the loop goes on", function()
     local calls = 0
     tide.loop():set_exception_handler(function(report)
       calls = calls + 1
