@@ -62,10 +62,11 @@ end
 --- The rows of the table: {number, behaviour, where}.
 local function rows()
   local list = {}
-  for number, behaviour, where in read(PAGE):gmatch("\n| (T?%d+) | ([^|]+) | ([^|]-) ?|%f[\n]") do
-    list[#list + 1] = { number = number, behaviour = behaviour, where = where }
+  for line in read(PAGE):match("\n|%-+|%-+|%-+|\n(.*)"):gmatch("[^\n]+") do
+    local number, behaviour, where = line:match("^| (T?%d+) | ([^|]+) | *([^|]-) *|$")
+    list[#list + 1] = assert(number, line) and
+      { number = number, behaviour = behaviour, where = where }
   end
-  assert(#list > 0)
   return list
 end
 
@@ -156,6 +157,8 @@ describe("the behaviours in " .. PAGE, function()
     assert.same({}, missing)
   end)
 
+  -- A row may say TODO until what it needs is built: they are listed. When none
+  -- is left this is an assert.
   it("are all done", function()
     local left = {}
     for _, row in ipairs(rows()) do
