@@ -167,7 +167,8 @@ check-windows: ## compile the runtime for Windows
 
 # With gcc. The C tests look for leaks; the specs would find the interpreter's.
 asan: ## C tests and specs under the address and UB sanitizers
-	+@$(MAKE) --no-print-directory BUILD=build/asan run-asan CFLAGS="-O1 -g \
+	+@$(MAKE) --no-print-directory BUILD=build/asan run-asan \
+	  SEEDS=$(or $(SEEDS),20) CFLAGS="-O1 -g \
 	  -fno-omit-frame-pointer -fsanitize=address,undefined \
 	  -fno-sanitize-recover=undefined" \
 	  PRELOAD=$$($(CC) -print-file-name=libasan.so)

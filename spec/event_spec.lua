@@ -181,7 +181,7 @@ describe("the wait for an event", function()
     end
   end)
 
-  task_it("92: woken and cancelled in the same turn raises, the others return", function()
+  task_it("5, 92: woken and cancelled in the same turn raises, the others return", function()
     local event, log = tide.event(), {}
     local tasks = waiters(event, log, "a b c")
     event:set()

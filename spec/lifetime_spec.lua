@@ -452,7 +452,7 @@ describe("the garbage collector", function()
     end)
   end)
 
-  it("memory does not grow over 20,000 tasks of every kind", function()
+  it("115: memory does not grow over 20,000 tasks of every kind", function()
     testing.run(function()
       local function round()
         for i = 1, 2000 do

@@ -59,7 +59,7 @@ describe("seconds", function()
   }
   for name, taker in pairs(takers) do
     local arg, f = taker[1], taker[2]
-    it("of " .. name .. " must be a number, and not NaN", function()
+    it("34: of " .. name .. " must be a number, and not NaN", function()
       local place = debug.getinfo(f, "S").linedefined
       run(function()
         for _, value in ipairs(not_seconds) do

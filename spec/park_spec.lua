@@ -159,7 +159,7 @@ describe("park", function()
     assert.is_false(called)
   end)
 
-  task_it("woken, then cancelled: the value is delivered, the next await raises", function()
+  task_it("5: woken, then cancelled: the value is delivered, the next await raises", function()
     local wake, next_raises
     local task = tide.task(function()
       local value = tide.park(function(w) wake = w end)

@@ -163,7 +163,7 @@ for name, form in pairs {
       end)
     end)
 
-    it("what was woken before the deadline is delivered, a sleep is not", function()
+    it("5: what was woken before the deadline is delivered, a sleep is not", function()
       run(function()
         local wake, scope, got
         tide.loop():call_later(1, function()

@@ -74,7 +74,7 @@ describe("wait_for", function()
     end)
   end)
 
-  it("cancels a Task that others await too", function()
+  it("131: cancels a Task that others await too", function()
     run(function()
       local task = cleanup_of(3)
       local other = tide.task(function() return task:await() end)
