@@ -4,6 +4,7 @@
 #   LUA=luajit         one Lua instead of all that are found
 #   LUA_INCDIR=dir     take that Lua's lua.h (and LUA_BIN=, LUA_LIBS= with it)
 #   SPEC=spec/x.lua    only that spec file, with its output shown
+#   SEEDS=n            with how many seeds scenarios are explored
 #   DEPS=no            `demo` and `test` install nothing
 #   CC= CFLAGS= LDFLAGS= BUILD= PREFIX= DESTDIR= WERROR=1 JOBS= V=1 VERBOSE=1
 #
@@ -77,7 +78,7 @@ lua_env = env LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;' \
   LUA_CPATH='$(CURDIR)/$(BUILD)/$1/?.so;;'
 preload = $(if $(PRELOAD),LD_PRELOAD='$(PRELOAD)' ASAN_OPTIONS=detect_leaks=0)
 
-.PHONY: all demo deps test spec ctest lint format check-windows examples rock \
+.PHONY: all demo deps test spec explore ctest lint format check-windows examples rock \
   rockspec asan bench install clean help tests run-build FORCE
 .DELETE_ON_ERROR:
 
@@ -156,12 +157,18 @@ rock: ## lint, install and try the rocks for every Lua
 lint spec ctest examples rock:
 	+@$(call suites,run-$@)
 
+# However long it takes.
+explore: ## cancel at every await, with SEEDS=1000 orders of the tasks
+	+@$(call suites,run-spec SPEC='$(wildcard spec/*explore*_spec.lua)' \
+	  SEEDS=$(or $(SEEDS),1000) SUITE_TIMEOUT=0)
+
 check-windows: ## compile the runtime for Windows
 	+@$(call suites,run-windows)
 
 # With gcc. The C tests look for leaks; the specs would find the interpreter's.
 asan: ## C tests and specs under the address and UB sanitizers
-	+@$(MAKE) --no-print-directory BUILD=build/asan run-asan CFLAGS="-O1 -g \
+	+@$(MAKE) --no-print-directory BUILD=build/asan run-asan \
+	  SEEDS=$(or $(SEEDS),20) CFLAGS="-O1 -g \
 	  -fno-omit-frame-pointer -fsanitize=address,undefined \
 	  -fno-sanitize-recover=undefined" \
 	  PRELOAD=$$($(CC) -print-file-name=libasan.so)
@@ -208,7 +215,7 @@ NO_BUSTED := $(if $(filter lua5.5,$(NAMES)),$(shell $(call \
 run-spec: $(patsubst %,run-spec-%,$(filter-out $(NO_BUSTED),$(NAMES))) \
   $(NO_BUSTED:%=run-missing-busted-for-%)
 run-spec-%: run-build
-	@VERBOSE=$(or $(VERBOSE),$(SPEC)) $(suite) spec-$* $(call lua_env,$*) \
+	@VERBOSE='$(or $(VERBOSE),$(SPEC))' $(suite) spec-$* $(call lua_env,$*) \
 	  $(preload) $(call interpreter,$*) $(BUSTED) $(SPEC)
 
 run-examples: $(NAMES:%=run-examples-%)

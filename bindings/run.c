@@ -198,13 +198,20 @@ static bool take_interrupt(tideL_state *S) {
   return true;
 }
 
+/* Whether an interrupt ended main: its own error passes, and so does a cancel
+ * if there was another than the one by which it was `told` of the interrupt. */
+static bool is_interrupted(const tideL_task *main, bool told) {
+  return main->outcome == OUTCOME_RESULTS ||
+         (main->outcome == OUTCOME_CANCELLED && main->cancels == told);
+}
+
 /* run(f, ...): f as the main task, then what is left is ended; f's results */
 static int core_run(lua_State *L) {
   tideL_state *S = tideL_open(L);
   tideL_task *handle;
   tide_task *main;
   tide_young saved;
-  bool interrupted;
+  bool told, interrupted;
   tideL_checkcallable(L, 1, "tide.run");
   if (tideL_isbusy(S))
     return tideL_error(L, "'tide.run' cannot be called while the loop runs: "
@@ -221,6 +228,7 @@ static int core_run(lua_State *L) {
   handle->seen = true; /* its error is raised here */
   while (handle->outcome == OUTCOME_NONE && tideL_drive(S) == 0)
     continue;
+  told = tide_interrupt_told(S->rt);
   end_turns(S);
   tide_switchback(L);
   tide_young_restore(S->rt, saved);
@@ -229,7 +237,7 @@ static int core_run(lua_State *L) {
   interrupted = take_interrupt(S);
   if (S->exiting)
     exit_now(L, S);
-  if (interrupted && handle->outcome != OUTCOME_FAILED)
+  if (interrupted && is_interrupted(handle, told))
     return tideL_raise(L, TIDEL_INTERRUPTED, "interrupted");
   return tideL_pushoutcome(L, 1);
 }

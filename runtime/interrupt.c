@@ -82,8 +82,12 @@ bool tide__interrupt_pending(const tide_runtime *rt) {
 #endif
 }
 
+bool tide_interrupt_told(const tide_runtime *rt) {
+  return rt->interrupted;
+}
+
 bool tide_interrupt_take(tide_runtime *rt) {
-  bool interrupted = rt->interrupted;
+  bool interrupted = rt->interrupted || tide__interrupt_pending(rt);
   rt->interrupted = false;
 #ifndef _WIN32
   if (interrupted && rt->interruptible)

@@ -587,6 +587,8 @@ tide_call *tide_call_find(const tide_runtime *rt, uint32_t slot,
 int tide_interrupt_watch(tide_runtime *rt);
 void tide_interrupt_unwatch(tide_runtime *rt);
 bool tide_interrupt_watched(const tide_runtime *rt);
+/* True if it came and the main or root task was cancelled for it. */
+bool tide_interrupt_told(const tide_runtime *rt);
 /* True if a signal came since the last call; the next is a first one again. */
 bool tide_interrupt_take(tide_runtime *rt);
 

@@ -54,17 +54,17 @@ tide_task *tide_task_new(tide_runtime *rt) {
     return NULL;
   task->next = task->prev = NULL;
   task->id = ++rt->last_id;
-  task->state = TIDE_TASK_RUNNING;
   task->flags = TIDE_FRESH;
   task->status = TIDE_WOKEN;
-  rt->live++;
-  rt->young.count++;
-  rt->spawned++;
   return task;
 }
 
+/* Only now it is alive and counts: until then its making may fail. */
 void tide_task_start(tide_runtime *rt, tide_task *task) {
   task->state = TIDE_TASK_READY;
+  rt->live++;
+  rt->young.count++;
+  rt->spawned++;
   tide__list_push(&rt->ready, task);
 }
 
@@ -85,7 +85,6 @@ void tide_task_discard(tide_runtime *rt, tide_task *task) {
   if (task->extra != NULL)
     extra_free(rt, task->extra);
   task->extra = NULL;
-  uncount(rt, task);
   record_free(rt, task);
 }
 

@@ -1,6 +1,6 @@
 -- Barriers, with a cancel at every await.
 local tide = require "tide"
-local explored = require("spec.support").explored
+local explore = require("spec.support").explore
 
 local sleep, pcall = tide.sleep, tide.pcall
 
@@ -15,7 +15,7 @@ describe("under explore, a barrier", function()
       end
       places[place] = (places[place] or 0) + 1
     end
-    explored(function()
+    explore(function()
       barrier, places, left = tide.barrier(3), {}, 0
       local tasks = {}
       for i = 1, 4 do
@@ -49,7 +49,7 @@ describe("under explore, a barrier", function()
         error(err, 0)
       end
     end
-    explored(function()
+    explore(function()
       barrier, passed, broken = tide.barrier(2), 0, 0
       local tasks = {}
       for i = 1, 3 do

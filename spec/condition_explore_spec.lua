@@ -1,6 +1,6 @@
 -- Conditions, with a cancel at every await.
 local tide = require "tide"
-local explored = require("spec.support").explored
+local explore = require("spec.support").explore
 
 local sleep, pcall = tide.sleep, tide.pcall
 
@@ -35,7 +35,7 @@ describe("under explore, a condition", function()
         cond:notify_all()
       end)
     end
-    explored(function()
+    explore(function()
       cond, item, put, got = tide.condition(), nil, 0, {}
       local giver = tide.task(function()
         for n = 1, 4 do give(n) sleep(n % 2) end
@@ -71,7 +71,7 @@ describe("under explore, a condition", function()
         sleep(1)
       end)
     end
-    explored(function()
+    explore(function()
       cond, notified, left = tide.condition(), 0, 0
       local others = { tide.task(once), tide.task(once) }
       tide.task(function()
@@ -93,7 +93,7 @@ describe("under explore, a condition", function()
 
   it("95: deadlines meet notifications, and others contend for the lock", function()
     local cond, timeouts, wakes
-    explored(function()
+    explore(function()
       cond, timeouts, wakes = tide.condition(), 0, 0
       local others = {}
       for i = 1, 3 do

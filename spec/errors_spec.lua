@@ -239,7 +239,7 @@ describe("a failure that nobody awaited", function()
     assert.same({ "boom" }, messages(reports))
   end)
 
-  it("is never reported when it was retrieved, in whatever way", function()
+  it("24: is never reported when it was retrieved, in whatever way", function()
     local ways = {
       function(task) pcall(await, task) end,
       function(task) pcall(tide.shield, task) end,
@@ -267,7 +267,7 @@ describe("a failure that nobody awaited", function()
     end
   end)
 
-  it("is not reported when it was cancelled, or ended well", function()
+  it("24: is not reported when it was cancelled, or ended well", function()
     assert.same({}, reported(function()
       local task = tide.task(tide.sleep, 60)
       tide.sleep(1)
@@ -382,7 +382,7 @@ describe("the exception handler", function()
     assert.is_true(started)
   end)
 
-  it("that raises itself is caught and told, with the report it was given", function()
+  it("164: that raises itself is caught and told, with the report it was given", function()
     local output = child [[
       tide.loop():set_exception_handler(function() error("bad handler", 0) end)
       print(pcall(testing.run, function()

@@ -3,8 +3,7 @@ local testing = require "tide.testing"
 local support = require "spec.support"
 local misuse, pack, raises = support.misuse, support.pack, support.raises
 
-local run, explore, pcall, sleep = testing.run, testing.explore, tide.pcall, tide.sleep
-local SEEDS = 20
+local run, pcall, sleep = testing.run, tide.pcall, tide.sleep
 
 local function task_it(title, fn)
   it(title, function() run(fn) end)
@@ -182,7 +181,7 @@ describe("the wait for an event", function()
     end
   end)
 
-  task_it("92: woken and cancelled in the same turn raises, the others return", function()
+  task_it("5, 92: woken and cancelled in the same turn raises, the others return", function()
     local event, log = tide.event(), {}
     local tasks = waiters(event, log, "a b c")
     event:set()
@@ -269,43 +268,5 @@ describe("an event is misused at the caller's line:", function()
     for _ = 1, 5 do collectgarbage() end
     assert.is_nil(event[1])
     assert.same({}, log)
-  end)
-end)
-
-describe("under explore, an event", function()
-  it("90, 92: wakes everyone who still waits, and leaves nothing", function()
-    for seed = 1, SEEDS do
-      local event, woken, cancelled
-      explore(function()
-        event, woken, cancelled = tide.event(), 0, 0
-        local tasks = {}
-        for i = 1, 4 do
-          tasks[i] = tide.task(function()
-            local ok, err = pcall(event.wait, event)
-            if not ok then
-              cancelled = cancelled + 1
-              error(err, 0)
-            end
-            woken = woken + 1
-            sleep(i % 2)
-          end)
-        end
-        tide.task(function() sleep(1) event:set() end)
-        event:wait()
-        event:clear()
-        tide.move_on_after(1, event.wait, event)
-        for _, task in ipairs(tasks) do task:await() end
-      end, function(result)
-        local where = ("seed %d, await %d, %s"):format(seed, result.k, result.at)
-        for _, what in ipairs { "tasks", "ready", "sleeping", "timers", "wakers", "handles" } do
-          assert.equal(0, tide.stats()[what], where .. ": " .. what)
-        end
-        -- a task that is cancelled before it starts never waits
-        assert.is_true(woken + cancelled <= 4, where)
-        if result.ok then
-          assert.same({ 4, 0 }, { woken, cancelled }, where)
-        end
-      end, { seed = seed })
-    end
   end)
 end)

@@ -35,26 +35,18 @@ local function consume(log, g)
 end
 
 local function explored(title, body)
-  it(title, function()
-    for seed = 1, support.seeds() do
-      local log
-      explore(function()
-        log = { open = 0, made = 0, got = {} }
-        return body(log)
-      end, function(result)
-        local where = ("seed %d, await %d, %s"):format(seed, result.k, result.at)
-        assert.equal(0, log.open, where)
-        assert.is_true(log.made >= #log.got, where)
-        for i, v in ipairs(log.got) do
-          assert.equal(i, v, where)
-        end
-        for _, what in ipairs { "tasks", "ready", "sleeping", "timers", "wakers", "handles" } do
-          assert.equal(0, tide.stats()[what], where .. ": " .. what)
-        end
-        if result.ok then
-          assert.equal(log.expected, #log.got, where)
-        end
-      end, { seed = seed })
+  local log
+  support.explored(title, function()
+    log = { open = 0, made = 0, got = {} }
+    return body(log)
+  end, function(result, where)
+    assert.equal(0, log.open, where)
+    assert.is_true(log.made >= #log.got, where)
+    for i, v in ipairs(log.got) do
+      assert.equal(i, v, where)
+    end
+    if result.ok then
+      assert.equal(log.expected, #log.got, where)
     end
   end)
 end

@@ -80,7 +80,8 @@ describe("a state that ends", function()
     tide.sleep(0.01)
     print "end"]])
 
-  child_it("tells of tasks that never ran", "tide: 2 tasks never ran: nothing ran the loop\n", [[
+  child_it("23: tells of tasks that never ran",
+    "tide: 2 tasks never ran: nothing ran the loop\n", [[
     local tide = require "tide"
     tide.task(print, "not run")
     tide.task(print, "not run")]])
@@ -262,7 +263,7 @@ describe("SIGINT with set_interrupt", function()
     local function interrupt() io.popen("kill -INT $PPID"):close() end
   ]]
 
-  child_it("cancels main, runs its cleanup, run raises Interrupted; and again",
+  child_it("163: cancels main, runs its cleanup, run raises Interrupted; and again",
     "cleanup\nfalse\ttrue\ncleanup\nfalse\ttrue\n", interrupt .. [[
     tide.loop():set_interrupt(true)
     for _ = 1, 2 do
@@ -282,16 +283,39 @@ describe("SIGINT with set_interrupt", function()
     print(ok, tide.is(err, tide.Interrupted))
     print(tide.sleep(0.001, "x"))]])
 
-  child_it("163: a main that was cancelled already ends so, interrupted or not", "false\ttrue\n",
+  child_it("163: is not lost if main catches it, or ends without an await",
+    "false\ttrue\nfalse\ttrue\nfalse\ttrue\n", interrupt .. [[
+    tide.loop():set_interrupt(true)
+    for _, main in ipairs {
+      function()
+        interrupt()
+        pcall(tide.sleep, 10)
+        pcall(tide.sleep, 10)
+        tide.sleep(10)
+      end,
+      function() interrupt() pcall(tide.sleep, 10) return "caught" end,
+      interrupt,
+    } do
+      local ok, err = pcall(tide.run, main)
+      print(ok, tide.is(err, tide.Interrupted))
+    end]])
+
+  child_it("163: of a main that was cancelled already, or fails, changes nothing",
+    "CancelledError: cancelled: own\nfailed\nCancelledError: cancelled: own\nnext\n",
     interrupt .. [[
     tide.loop():set_interrupt(true)
-    local ok, err = pcall(tide.run, function()
-      interrupt()
-      pcall(tide.sleep, 10)
-      pcall(tide.sleep, 10)
+    local function ends(main) return select(2, pcall(tide.run, main)) end
+    print(ends(function()
+      local main = tide.current_task()
+      tide.task(function() main:cancel("own") interrupt() end)
       tide.sleep(10)
-    end)
-    print(ok, tide.is(err, tide.Interrupted))]])
+    end))
+    print(ends(function() interrupt() pcall(tide.sleep, 10) error("failed", 0) end))
+    print(ends(function()
+      tide.current_task():cancel("own")
+      tide.finally(function() tide.sleep(10) end, function() interrupt() tide.sleep(0.001) end)
+    end))
+    print(ends(function() return tide.sleep(0, "next") end))]])
 
   it("off again, or never on, it ends the process as before", function()
     for _, code in ipairs { "tide.loop():set_interrupt(false)", "tide.loop():close()",
@@ -428,7 +452,7 @@ describe("the garbage collector", function()
     end)
   end)
 
-  it("memory does not grow over 20,000 tasks of every kind", function()
+  it("115: memory does not grow over 20,000 tasks of every kind", function()
     testing.run(function()
       local function round()
         for i = 1, 2000 do

@@ -1,6 +1,6 @@
 -- Locks, with a cancel at every await.
 local tide = require "tide"
-local explored = require("spec.support").explored
+local explore = require("spec.support").explore
 
 local sleep, pcall = tide.sleep, tide.pcall
 
@@ -26,7 +26,7 @@ end
 local function contention(title, all, body)
   it(title, function()
     local lock, asked, got
-    explored(function()
+    explore(function()
       lock, asked, got = tide.lock(), {}, {}
       body(lock, asked, got)
     end, function(result, where)
@@ -90,7 +90,7 @@ describe("under explore, a lock", function()
         error(err, 0)
       end
     end
-    explored(function()
+    explore(function()
       lock, ended, n = tide.lock(), 0, 0
       local tasks = {}
       for i = 1, 4 do

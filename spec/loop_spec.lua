@@ -86,7 +86,7 @@ describe("loop() callbacks", function()
     assert.is_true(at >= due)
   end)
 
-  task_it("one that is cancelled is not called, also in the turn in which it is due", function()
+  task_it("164: one that is cancelled is not called, also in the turn it is due", function()
     local loop, called = tide.loop(), {}
     local second
     local later = loop:call_later(1, function() called[#called + 1] = "later" end)
@@ -198,7 +198,7 @@ describe("loop() callbacks", function()
 end)
 
 describe("the exception handler", function()
-  task_it("that raises is itself caught, and the loop goes on", function()
+  task_it("164: that raises is itself caught, and the loop goes on", function()
     local calls = 0
     tide.loop():set_exception_handler(function(report)
       calls = calls + 1
@@ -245,7 +245,7 @@ describe("a host's loop", function()
     tide.loop():set_blocking(true)
   end)
 
-  it("step runs one turn, and says whether work is ready", function()
+  it("T22: step runs one turn, and says whether work is ready", function()
     local order = {}
     tide.task(function()
       for i = 1, 3 do
@@ -282,7 +282,7 @@ describe("a host's loop", function()
     end
   end)
 
-  it("next_timeout tells the first deadline, an idle one has none", function()
+  it("T22: next_timeout tells the first deadline, an idle one has none", function()
     local handle = loop:call_later(100, print)
     local task = tide.task(tide.sleep, 50)
     loop:step()

@@ -59,7 +59,7 @@ describe("seconds", function()
   }
   for name, taker in pairs(takers) do
     local arg, f = taker[1], taker[2]
-    it("of " .. name .. " must be a number, and not NaN", function()
+    it("34: of " .. name .. " must be a number, and not NaN", function()
       local place = debug.getinfo(f, "S").linedefined
       run(function()
         for _, value in ipairs(not_seconds) do
@@ -118,7 +118,7 @@ describe("a function", function()
     told("tide.finally", { 2, function(f) local _ = tide.finally(body, f) end }, not_callable)
     assert.is_false(called)
   end)
-  it("of tide.run and testing.run must be one", function()
+  it("160: of tide.run and testing.run must be one", function()
     each_is_told {
       { bad(1, "tide.run", "function", "nil"), function() tide.run(nil) end },
       { bad(1, "tide.run", "function", "n"), function() tide.run() end },
@@ -180,7 +180,7 @@ describe("a method on the wrong value", function()
     end)
   end)
 
-  it("metamethods too", function()
+  it("60: metamethods too", function()
     for _, object in ipairs { tide.loop(), (tide.task(print)) } do
       local mt = getmetatable(object)
       for _, event in ipairs { "__tostring", "__gc", "__newindex" } do
@@ -248,7 +248,7 @@ describe("a closed loop", function()
     end)
   end)
 
-  it("51: a task of it cannot be awaited, cancelled or asked", function()
+  it("19, 51: a task of it cannot be awaited, cancelled or asked", function()
     local old = tide.task(tide.sleep, 60)
     tide.loop():close()
     run(function()

@@ -305,7 +305,7 @@ describe("a task that catches its cancellation", function()
     end)
   end
 
-  it("does not freeze others and is abandoned after 1,000 times and a second", function()
+  it("T20: does not freeze others and is abandoned after 1,000 times and a second", function()
     local count, others = { raised = 0 }, 0
     local reports, passed, outcome = watched(function(reports)
       local task = stubborn(count):set_name "stubborn"

@@ -33,7 +33,7 @@ describe("a Scope", function()
     end)
   end)
 
-  it("a cancel before its deadline is not a timeout, also when the deadline passes", function()
+  it("16: a cancel before its deadline is not a timeout, also when the deadline passes", function()
     run(function()
       local scope
       assert.same({ false, "why" }, { tide.scope({ deadline = now() + 1 }, function(s)
@@ -142,7 +142,7 @@ describe("a Scope", function()
     end)
   end)
 
-  it("of a closed loop is closed", function()
+  it("88: of a closed loop is closed", function()
     local scope
     run(function() tide.scope(function(s) scope = s end) end)
     tide.loop():close()
@@ -237,7 +237,7 @@ describe("scope is misused", function()
     end)
   end)
 
-  it("closed by a coroutine that was resumed inside it", function()
+  it("T10: closed by a coroutine that was resumed inside it", function()
     run(function()
       for _, wait in ipairs { false, true } do
         local ok, err = pcall(tide.scope, { deadline = now() + 9 }, function(s)

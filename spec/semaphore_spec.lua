@@ -260,7 +260,7 @@ describe("the wait for a semaphore", function()
     assert.equal("b", said(log))
   end)
 
-  task_it("101: cancelled before it is woken, it leaves the others in order", function()
+  task_it("101, T40: cancelled before it is woken, it leaves the others in order", function()
     for gone = 1, 4 do
       local sem, log = tide.semaphore(0), {}
       local tasks, expected = acquirers(sem, log, "1 2 3 4"), {}

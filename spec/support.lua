@@ -1,38 +1,13 @@
 --- What several specs need.
 
 local assert = require "luassert"
+local busted = require "busted"
 local tide = require "tide"
 local testing = require "tide.testing"
 
 local pcall = tide.pcall
 
 local M = {}
-
---- How many seeds a test of orders tries.
-function M.seeds()
-  return tonumber(os.getenv("SEEDS")) or ((_VERSION == "Lua 5.4" or jit) and 200 or 20)
-end
-
-local function what_is_left()
-  local stats = tide.stats()
-  for _, what in ipairs { "tasks", "ready", "sleeping", "timers", "wakers", "handles" } do
-    if stats[what] ~= 0 then
-      return what
-    end
-  end
-end
-
---- Cancels fn's task at its every await, with every seed. After each run nothing
--- is left, and check(result, where) holds.
-function M.explored(fn, check)
-  for seed = 1, M.seeds() do
-    testing.explore(fn, function(result)
-      local where = ("seed %d, await %d, %s"):format(seed, result.k, result.at)
-      assert.is_nil(what_is_left(), where)
-      check(result, where)
-    end, { seed = seed })
-  end
-end
 
 function M.now()
   return tide.loop():time()
@@ -66,9 +41,85 @@ function M.pack(...)
   return { n = select("#", ...), ... }
 end
 
---- How many seeds an explore tries.
+--- What is not finished, told as "2 tasks, 1 timers"; nil if nothing is left.
+function M.left()
+  local stats, left = tide.stats(), nil
+  for _, what in ipairs { "tasks", "ready", "sleeping", "timers", "wakers", "handles" } do
+    if stats[what] ~= 0 then
+      left = (left and left .. ", " or "") .. ("%d %s"):format(stats[what], what)
+    end
+  end
+  return left
+end
+
+--- How many seeds a scenario is explored with.
 function M.seeds()
   return tonumber(os.getenv("SEEDS")) or ((_VERSION == "Lua 5.4" or jit) and 200 or 20)
+end
+
+--- fn(report) is called with each report while body() runs.
+local function reporting(fn, body)
+  local loop = tide.loop()
+  loop:set_exception_handler(fn)
+  local ok, err = pcall(body)
+  loop:set_exception_handler(nil)
+  if not ok then
+    error(err, 0)
+  end
+end
+
+--- Explores body() with all seeds. After each run nothing may be left and nothing
+-- may have been reported; then check(outcome, where) may look, if there is one:
+-- `where` is for its messages.
+function M.explore(body, check)
+  local report
+  reporting(function(r) report = r end, function()
+    for seed = 1, M.seeds() do
+      local runs = testing.explore(body, function(outcome)
+        local where = ("seed %d, await %d, %s"):format(seed, outcome.k, outcome.at)
+        assert(not report, report and ("%s: %s: %s"):format(where, report.message,
+          tostring(report.error)))
+        assert.is_nil(M.left(), where)
+        if check then
+          check(outcome, where)
+        end
+      end, { seed = seed })
+      assert(runs > 3, "it does not await")
+    end
+  end)
+end
+
+--- An `it` that does so.
+function M.explored(title, body, check)
+  busted.it(title, function() M.explore(body, check) end)
+end
+
+--- The same for body(run), which returns "done" when it was not cancelled. What
+-- it gives to run:guarded(fn, ...) has to be cleaned up however it ends; its
+-- list run.log holds then all of `expected`, and else the beginning of it.
+function M.survives(title, expected, body)
+  local run
+  M.explored(title .. " survives a cancel at every await", function()
+    run = { begun = 0, ended = 0, log = {} }
+    function run.guarded(self, fn, ...)
+      self.begun = self.begun + 1
+      return tide.finally(fn, function()
+        tide.sleep(0.01)
+        self.ended = self.ended + 1
+      end, ...)
+    end
+    return body(run)
+  end, function(outcome, where)
+    assert.equal(run.begun, run.ended, where)
+    for i, entry in ipairs(run.log) do
+      assert.equal(expected[i], entry, where)
+    end
+    assert.is_nil(tide.current_scope(), where)
+    if not outcome.hit then
+      assert.equal("done", outcome[1], where)
+      assert.equal(#expected, #run.log, where)
+    end
+  end)
 end
 
 --- How to start the Lua that runs this.

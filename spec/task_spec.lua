@@ -289,7 +289,7 @@ describe("a cancelled awaiter", function()
     end)
   end)
 
-  it("woken and then cancelled gets the result; its next await raises", function()
+  it("5: woken and then cancelled gets the result; its next await raises", function()
     run(function()
       local task, log = sleeper(1, "granted"), {}
       local waiter = tide.task(function()
@@ -346,7 +346,7 @@ describe("a cancelled awaiter", function()
 end)
 
 describe("Task", function()
-  it("20: its result and exception are read once it ended, and never set", function()
+  it("20, 54: its result and exception are read once it ended, and never set", function()
     assert.is_nil(methods.set_result or methods.set_exception)
     run(function()
       local task = sleeper(1)

@@ -219,7 +219,7 @@ describe("testing.run", function()
 end)
 
 describe("wait_all_tasks_blocked", function()
-  it("returns when every other task is blocked, before time jumps", function()
+  it("T23: returns when every other task is blocked, before time jumps", function()
     run(function()
       local log, start = {}, now()
       local task = tide.task(function()

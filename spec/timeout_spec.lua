@@ -36,7 +36,7 @@ for name, form in pairs {
       end)
     end)
 
-    it("122: inside CancelledError is raised, at the edge TimeoutError", function()
+    it("122, 128: inside CancelledError is raised, at the edge TimeoutError", function()
       run(function()
         local inside, scope
         local took = elapsed(function()
@@ -51,7 +51,7 @@ for name, form in pairs {
         assert.matches("deadline passed", tostring(inside))
         assert.is_true(scope:expired())
         assert.is_true(scope:cancelled_caught())
-        tide.sleep(1) -- 128: the task itself is not cancelled
+        tide.sleep(1) -- the task itself is not cancelled
         assert.equal(0, tide.current_task():cancelling())
       end)
     end)
@@ -154,7 +154,7 @@ for name, form in pairs {
       end)
     end)
 
-    it("its deadline can be moved through current_scope", function()
+    it("129, T13: its deadline can be moved through current_scope", function()
       run(function()
         assert.equal("done", form(1, function()
           tide.current_scope():reschedule(now() + 3)
@@ -163,7 +163,7 @@ for name, form in pairs {
       end)
     end)
 
-    it("what was woken before the deadline is delivered, a sleep is not", function()
+    it("5: what was woken before the deadline is delivered, a sleep is not", function()
       run(function()
         local wake, scope, got
         tide.loop():call_later(1, function()

@@ -63,18 +63,18 @@ describe("wait_for", function()
     end)
   end)
 
-  it("a value or error that the Task ends with in spite of its cancel wins", function()
+  it("134: a value or error that the Task ends with in spite of its cancel wins", function()
     run(function()
       assert.equal("value", tide.wait_for(cleanup_of(1, "value"), 1))
       local err = {}
       local task = tide.task(tide.finally, function() tide.sleep(9) end, function()
         error(err, 0)
       end)
-      assert.equal(err, select(2, pcall(tide.wait_for, task, 1))) -- 134
+      assert.equal(err, select(2, pcall(tide.wait_for, task, 1)))
     end)
   end)
 
-  it("cancels a Task that others await too", function()
+  it("131: cancels a Task that others await too", function()
     run(function()
       local task = cleanup_of(3)
       local other = tide.task(function() return task:await() end)

@@ -1,23 +1,11 @@
 -- Resources and callbacks, with a cancel at every await.
 local tide = require "tide"
-local testing = require "tide.testing"
 local support = require "spec.support"
 
 local sleep, with = tide.sleep, tide.with
 
---- Explores body() with all seeds; check(result, where) after each run.
 local function explored(title, body, check)
-  it("under explore, " .. title, function()
-    for seed = 1, support.seeds() do
-      testing.explore(body, function(result)
-        local where = ("seed %d, await %d, %s"):format(seed, result.k, result.at)
-        check(result, where)
-        for _, what in ipairs { "tasks", "ready", "sleeping", "timers", "wakers", "handles" } do
-          assert.equal(0, tide.stats()[what], where .. ": " .. what)
-        end
-      end, { seed = seed })
-    end
-  end)
+  support.explored("under explore, " .. title, body, check)
 end
 
 describe("tide.with", function()

@@ -98,7 +98,18 @@ TEST(an_interrupt_without_a_main_is_noted) {
   CHECK(!tide_interrupt_take(rt));
   raise(SIGINT);
   step(rt);
+  CHECK(tide_interrupt_told(rt));
   CHECK(tide_interrupt_take(rt));
+}
+
+TEST(an_interrupt_that_nobody_was_told_of_is_taken) {
+  watch(rt);
+  raise(SIGINT);
+  CHECK(!tide_interrupt_told(rt));
+  CHECK(tide_interrupt_take(rt));
+  CHECK(!tide_interrupt_take(rt));
+  raise(SIGINT);
+  CHECK_EQ(caught, 0);
 }
 
 TEST(the_second_interrupt_reaches_the_handler_before) {

@@ -83,8 +83,12 @@ TEST(slots_find_their_records) {
   CHECK_EQ(tide_task_slots(rt), MANY); /* all used again */
 }
 
-TEST(a_discarded_task_never_was) {
-  tide_task_discard(rt, tide_task_new(rt));
+TEST(a_task_that_was_not_started_never_was) {
+  tide_task *task = tide_task_new(rt);
+  CHECK(!tide_task_alive(task));
+  CHECK_EQ(stats(rt).tasks, 0);
+  CHECK_EQ(tide_young_count(rt), 0);
+  tide_task_discard(rt, task);
   CHECK_EQ(stats(rt).tasks, 0);
   run(rt);
   CHECK_EQ(stats(rt).switches, 0);

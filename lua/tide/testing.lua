@@ -68,10 +68,10 @@ local function explore_once(fn, k, at, options)
   end, options))
 end
 
-local function check_outcome(result)
+local function check_outcome(result, seed)
   if not result.ok and not tide.is_cancelled(result[1]) then
-    error(("explore: cancelled at await %d (%s): %s"):format(result.k, result.at,
-      tostring(result[1])), 0)
+    error(("explore: cancelled at await %d (%s)%s: %s"):format(result.k, result.at,
+      seed and ", seed " .. seed or "", tostring(result[1])), 0)
   end
 end
 
@@ -92,7 +92,7 @@ function M.explore(fn, check, options)
       k = k + 1
       local result = explore_once(fn, k, at, options)
       runs = runs + 1
-      check_outcome(result)
+      check_outcome(result, options and options.seed)
       if check then
         check(result)
       end
