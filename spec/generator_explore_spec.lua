@@ -1,9 +1,8 @@
 -- Generators, with a cancel at every await.
 local tide = require "tide"
-local testing = require "tide.testing"
 local support = require "spec.support"
 
-local explore, sleep, generator = testing.explore, tide.sleep, tide.generator
+local sleep, generator = tide.sleep, tide.generator
 
 --- One that yields 1 to n and notes in `log` what it opened and closed; its
 -- cleanup awaits, shielded.

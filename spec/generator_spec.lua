@@ -300,7 +300,7 @@ describe("a generator", function()
     assert.same({ 1, 2, 3 }, task:await())
   end)
 
-  it("T36: of a loop that was closed while it awaited is lost, others go on", function()
+  it("of a loop that was closed while it awaited is lost, others go on", function()
     local lost, kept = counting(2, {}, 60), counting(2)
     kept()
     local task = tide.task(lost)
@@ -349,7 +349,7 @@ describe("the yield of a generator", function()
     ["wait_for"] = function(f) return tide.wait_for(f, 60) end,
   }
   for name, open in pairs(opened) do
-    both_it("T36: is refused inside " .. name .. ", at its line", function()
+    both_it("PEP 789: is refused inside " .. name .. ", at its line", function()
       local where = below()
       local err = failing(function(yield) open(function() yield(1) end) end)
       assert.matches(where .. "'yield' cannot be called inside a scope", err)
@@ -365,7 +365,7 @@ describe("the yield of a generator", function()
     end)
   end
 
-  task_it("T36: refused in a scope, fn may catch it and go on outside", function()
+  task_it("PEP 789: refused in a scope, fn may catch it and go on outside", function()
     local g = generator(function(yield)
       local ok, err = tide.timeout(60, pcall, yield, 1)
       yield(ok)
@@ -390,7 +390,7 @@ describe("the yield of a generator", function()
   end)
 
   if has_close then
-    task_it("T36: is refused while a variable keeps a scope open", function()
+    task_it("PEP 789: is refused while a variable keeps a scope open", function()
       local fn = load [[
         local tide = ...
         return function(yield)
