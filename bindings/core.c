@@ -125,9 +125,9 @@ static void close_coroutines(lua_State *L, tideL_state *S) {
 }
 
 void tideL_close(lua_State *L, tideL_state *S) {
-  static const int per_runtime[] = {OWN_SCOPES,  OWN_REASONS, OWN_CALLS,
-                                    OWN_PARKED,  OWN_PINNED,  OWN_LINKS,
-                                    OWN_DETACHED};
+  static const int per_runtime[] = {OWN_SCOPES, OWN_REASONS, OWN_CALLS,
+                                    OWN_PARKED, OWN_PUTTING, OWN_PINNED,
+                                    OWN_LINKS,  OWN_DETACHED};
   tide_runtime *rt = S->rt;
   if (rt == NULL)
     return;
@@ -238,6 +238,7 @@ static int open_module(lua_State *L) {
   own_table(L, OWN_REASONS, NULL);
   own_table(L, OWN_CALLS, NULL);
   own_table(L, OWN_PARKED, NULL);
+  own_table(L, OWN_PUTTING, NULL);
   own_table(L, OWN_PINNED, NULL);
   own_table(L, OWN_LINKS, NULL);
   own_table(L, OWN_DETACHED, "k");
@@ -258,6 +259,8 @@ static int open_module(lua_State *L) {
   tideL_openpark(L);
   tideL_opensemaphore(L);
   tideL_openevent(L);
+  tideL_openqueue(L);
+  tideL_openpriority(L);
   tideL_openforeign(L);
   tideL_openrun(L);
   tideL_openloop(L);

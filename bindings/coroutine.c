@@ -325,6 +325,7 @@ static int abandon_body(lua_State *T) {
   tideL_state *S = tideL_get(T);
   tide_task *task = lua_touserdata(T, 1);
   lua_State *co = own_coroutine(T, task);
+  tideL_dropput(T, task);
   tideL_droplinks(T, S, task);
   if (co == NULL)
     co = task->coro = lua_newthread(T);

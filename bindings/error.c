@@ -240,6 +240,24 @@ lua_Number tideL_checknumber(lua_State *L, int arg, const char *function) {
   return lua_tonumber(L, arg);
 }
 
+/* The largest count is exact as a number on every Lua. */
+uint64_t tideL_checkcount(lua_State *L, int arg, const char *function,
+                          int least) {
+  lua_Number n = tideL_checknumber(L, arg, function);
+  if (!(n >= least && n <= (lua_Number)TIDEL_COUNT_MAX) ||
+      n != (lua_Number)(uint64_t)n)
+    tideL_argerror(
+        L, arg, function,
+        lua_pushfstring(L, "whole number from %d up expected", least));
+  return (uint64_t)n;
+}
+
+uint64_t tideL_optcount(lua_State *L, int arg, const char *function,
+                        int least) {
+  return lua_isnoneornil(L, arg) ? 1
+                                 : tideL_checkcount(L, arg, function, least);
+}
+
 int tideL_secondserror(lua_State *L, int arg, const char *function) {
   tideL_checknumber(L, arg, function);
   return tideL_argerror(L, arg, function, "number expected, got NaN");

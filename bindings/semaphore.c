@@ -4,7 +4,6 @@
 #include "bindings.h"
 
 #define MAGIC 0x73656d61u
-#define PERMITS_MAX (UINT64_C(1) << 53) /* exact as a number on every Lua */
 
 /* Waiters are in the userdata's own queue: it is on the stack of each, so it is
  * not collected while one waits. */
@@ -14,18 +13,6 @@ typedef struct tideL_semaphore {
   uint64_t bound;  /* of its value */
   tide_semaphore semaphore;
 } tideL_semaphore;
-
-/* A whole number of permits; `least` is the smallest that makes sense. */
-static uint64_t check_count(lua_State *L, int arg, const char *function,
-                            lua_Number least) {
-  lua_Number n = tideL_checknumber(L, arg, function);
-  if (!(n >= least && n <= (lua_Number)PERMITS_MAX) ||
-      n != (lua_Number)(uint64_t)n)
-    tideL_argerror(
-        L, arg, function,
-        lua_pushfstring(L, "whole number from %d up expected", (int)least));
-  return (uint64_t)n;
-}
 
 static tideL_semaphore *check(lua_State *L, const char *function) {
   tideL_semaphore *self = lua_touserdata(L, 1);
@@ -38,10 +25,10 @@ static tideL_semaphore *check(lua_State *L, const char *function) {
 
 static int new_semaphore(lua_State *L, const char *function, bool bounded) {
   const tideL_state *S = tideL_open(L);
-  uint64_t value = lua_isnoneornil(L, 1) ? 1 : check_count(L, 1, function, 0);
+  uint64_t value = tideL_optcount(L, 1, function, 0);
   tideL_semaphore *self = tide_newuserdata(L, sizeof *self);
   *self = (tideL_semaphore){.magic = MAGIC, .serial = S->serial};
-  self->bound = bounded ? value : PERMITS_MAX;
+  self->bound = bounded ? value : TIDEL_COUNT_MAX;
   tide_semaphore_init(&self->semaphore, value);
   tideL_own(L, OWN_SEMAPHORE);
   lua_setmetatable(L, -2);
@@ -102,7 +89,7 @@ static void release(lua_State *L, tideL_semaphore *self, uint64_t n) {
 static int semaphore_release(lua_State *L) {
   static const char name[] = "Semaphore:release";
   tideL_semaphore *self = check(L, name);
-  release(L, self, lua_isnoneornil(L, 2) ? 1 : check_count(L, 2, name, 1));
+  release(L, self, tideL_optcount(L, 2, name, 1));
   return 0;
 }
 
@@ -126,11 +113,9 @@ static int semaphore_value(lua_State *L) {
 static int semaphore__tostring(lua_State *L) {
   const tideL_semaphore *self = check(L, "Semaphore:__tostring");
   char text[64];
-  unsigned waiting = 0;
-  for (const tide_task *t = self->semaphore.waiters.head; t; t = t->next)
-    waiting++;
   snprintf(text, sizeof text, "Semaphore<value %llu, %u waiting>",
-           (unsigned long long)self->semaphore.value, waiting);
+           (unsigned long long)self->semaphore.value,
+           (unsigned)tide_waitq_length(&self->semaphore.waiters));
   lua_pushstring(L, text);
   return 1;
 }

@@ -55,3 +55,10 @@ void tide_waitq_wake_all(tide_runtime *rt, tide_waitq *queue) {
   while (tide_waitq_wake(rt, queue) != NULL)
     continue;
 }
+
+uint32_t tide_waitq_length(const tide_waitq *queue) {
+  uint32_t length = 0;
+  for (const tide_task *task = queue->head; task != NULL; task = task->next)
+    length++;
+  return length;
+}

@@ -4,6 +4,7 @@
 -- the error classes. On it stand, one noun a file:
 --   tide.scope       timeout, move_on_after, wait_for, scope, shield, finally
 --   tide.semaphore   semaphore, bounded_semaphore
+--   tide.queue       queue, lifo_queue, priority_queue
 --   tide.coroutine   coroutines that may await; pcall and xpcall for 5.1
 --   tide.testing     virtual time, seeds, explore (not loaded from here)
 --   tide.compat51    makes the global pcall of 5.1 ours (not loaded from here)
@@ -11,6 +12,7 @@
 
 local core = require "tide.core"
 local cothread = require "tide.coroutine"
+local queue = require "tide.queue"
 local scope = require "tide.scope"
 local semaphore = require "tide.semaphore"
 
@@ -43,6 +45,9 @@ local tide = {
   semaphore = semaphore.semaphore,
   bounded_semaphore = semaphore.bounded_semaphore,
   event = core.event,
+  queue = queue.queue,
+  lifo_queue = queue.lifo_queue,
+  priority_queue = queue.priority_queue,
 
   coroutine = cothread,
   pcall = cothread.pcall,
