@@ -386,6 +386,21 @@ int tideL_ready(lua_State *L, tideL_state *S, tide_task *task,
   return end_now(L, S, task, finish);
 }
 
+bool tideL_turn(lua_State *L, tideL_state *S, tide_task *task,
+                tide_wait *wait) {
+  if (!tide_overdue(S->rt) || !tideL_yieldable(L, task))
+    return false;
+  tide_park_turn(S->rt, task);
+  task->wait = wait;
+  return true;
+}
+
+int tideL_finishnow(lua_State *L, tideL_state *S, tide_task *task,
+                    tideL_finish finish) {
+  task->status = TIDE_WOKEN;
+  return end_now(L, S, task, finish);
+}
+
 /* ---- what a suspension came to ---- */
 
 void tideL_pushdeadlock(lua_State *L, tideL_state *S) {
@@ -447,7 +462,14 @@ static const char *const wrappers[] = {
     [AWAIT_SECOND] = "local start, finish = ... return function(a, b) "
                      "if start(a) ~= false then finish(a) end return b end",
     [AWAIT_NOTHING] = "local start, finish = ... return function() "
-                      "if start() ~= false then finish() end end"};
+                      "if start() ~= false then finish() end end",
+    [AWAIT_VALUE] = "local start, finish = ... return function(a, b, c) "
+                    "local result, done = start(a, b, c) "
+                    "if done == true then return result end "
+                    "if done then return result, done end "
+                    "return finish(a, b, c) end",
+    [AWAIT_VOID] = "local start, finish = ... return function(a, b, c) "
+                   "if start(a, b, c) then finish(a, b, c) end end"};
 
 static void push_wrapped(lua_State *L, const tideL_awaiting *await) {
   const char *code = wrappers[await->kind];

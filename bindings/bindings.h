@@ -16,6 +16,8 @@
  *   park.c       tide.park
  *   semaphore.c event.c lock.c condition.c barrier.c  the primitives, one noun
  *                a file
+ *   queue.c      queues; and, by priority:
+ *   priority_queue.c heap.c  queues by priority, and how they are sorted
  *   context.c    the contexts of tide.var
  *   foreign.c    tide.coroutine: coroutines that may await
  *   run.c        driving the loop; run, exit
@@ -61,6 +63,8 @@ enum {
   OWN_LOCK,
   OWN_CONDITION,
   OWN_BARRIER,
+  OWN_QUEUE,
+  OWN_PRIORITYQUEUE,
   OWN_PARKING,
   OWN_SCOPEBOX,
   OWN_SCOPES,   /* scope id -> Scope object, weak */
@@ -70,6 +74,8 @@ enum {
   OWN_CONTEXTS, /* slot of a task -> its context */
   OWN_CALLVARS, /* context of the callback that runs */
   OWN_MAINVARS, /* context of the main program */
+  OWN_PUTTING,  /* slot of a task that waits in put -> its item */
+  OWN_SIFTER,   /* changes a heap, to be called protected */
   OWN_PINNED,   /* slot -> Task that must outlive its handles */
   OWN_LINKS,    /* coroutine that awaits -> the one that resumed it */
   OWN_DETACHED, /* suspended coroutine -> the scopes it has open, weak */
@@ -234,7 +240,9 @@ typedef struct tideL_awaiting {
   enum {
     AWAIT_RESULTS, /* finish has results; up to three arguments */
     AWAIT_SECOND,  /* finish only raises; the result is the second argument */
-    AWAIT_NOTHING  /* finish only raises; there is no result */
+    AWAIT_NOTHING, /* finish only raises; there is no result */
+    AWAIT_VALUE,   /* as RESULTS; start may return tideL_done, or two values */
+    AWAIT_VOID     /* as NOTHING; up to three arguments, start may return 0 */
   } kind;
 } tideL_awaiting;
 
@@ -249,6 +257,17 @@ static inline tide_task *tideL_enter(lua_State *L, tideL_state *S,
   tide_task *task = S->current;
   return task != NULL && task->coro == L ? task
                                          : tideL_entertask(L, S, function);
+}
+/* Start has ended a call of AWAIT_VALUE itself, with one result, which is on
+ * top: what it returns then. */
+static inline int tideL_done(lua_State *L) {
+#if TIDE_YIELDK
+  (void)L;
+  return 1;
+#else
+  lua_pushboolean(L, 1); /* a second value: a wait has but one */
+  return 2;
+#endif
 }
 /* True: a cancellation is to be raised; return tideL_cancel then. */
 static inline bool tideL_checkpoint(tideL_state *S, tide_task *task) {
@@ -283,6 +302,13 @@ int tideL_continue(lua_State *L, tideL_finish finish);
 /* The call need not wait. */
 int tideL_ready(lua_State *L, tideL_state *S, tide_task *task,
                 tideL_finish finish);
+/* For a call that need not wait: true if it is time for a turn all the same;
+ * then return tideL_suspend. What the task has is forfeited as `wait` tells
+ * should it die meanwhile; finish finds task->wait as if it had waited. */
+bool tideL_turn(lua_State *L, tideL_state *S, tide_task *task, tide_wait *wait);
+/* The call ends as if it had waited and was woken. */
+int tideL_finishnow(lua_State *L, tideL_state *S, tide_task *task,
+                    tideL_finish finish);
 /* Raises if it was not woken by what it waited for, or cancelled since. */
 void tideL_checkwoken(lua_State *L, tideL_state *S, tide_task *task);
 /* The same, but what was woken is delivered although cancelled since. */
@@ -555,6 +581,71 @@ void tideL_closelock(lua_State *L, tide_lock *lock, const char *function);
 /* Class<unlocked, 0 waiting>, or as it is */
 int tideL_locktostring(lua_State *L, const char *class, const tide_lock *lock,
                        const tide_waitq *waiters);
+
+/* ---- heap.c: a heap is the user value of the userdata at index 1 ---- */
+
+typedef struct tideL_heap {
+  struct tideL_entry *entries; /* part of the user value */
+  uint32_t capacity;           /* of the entries */
+  uint32_t others;  /* entries whose priority is not compared as a number */
+  uint32_t version; /* grows with each change: comparisons run user code */
+  uint32_t serial;  /* of the runtime */
+  uint64_t sequence;
+} tideL_heap;
+
+/* Makes room for more entries. May run user code, which may change the heap. */
+void tideL_heapgrow(lua_State *L, tideL_heap *heap);
+/* Adds the item at index 2 with the priority at index 3 to `count` others, for
+ * which there is room. Raises what a comparison raises, then nothing has
+ * changed. */
+void tideL_heappush(lua_State *L, tideL_heap *heap, uint32_t count);
+/* Pushes the first of `count` items, which leaves the heap. The same. */
+void tideL_heappop(lua_State *L, tideL_heap *heap, uint32_t count);
+/* Drops the entries from index `from` on. */
+void tideL_heapcut(lua_State *L, tideL_heap *heap, uint32_t from,
+                   uint32_t count);
+
+/* ---- queue.c: queues of all kinds ---- */
+
+/* Waiters are in the userdata's own queues: it is on the stack of each. */
+typedef struct tideL_queue {
+  uint32_t magic;
+  uint32_t serial;    /* of the runtime */
+  tideL_state *state; /* as tideL_get gives it, but quicker */
+  enum tideL_order { QUEUE_FIFO, QUEUE_LIFO, QUEUE_PRIORITY } kind;
+  uint32_t head;     /* slot of the ring's oldest item, from 0 */
+  uint32_t capacity; /* of the ring, a power of 2 */
+  tideL_heap heap;
+  tide_queue queue;
+} tideL_queue;
+
+void tideL_openqueue(lua_State *L);
+int tideL_newqueue(lua_State *L, const char *function, enum tideL_order kind);
+int tideL_queuetostring(lua_State *L);
+/* The queue at index 1, of the runtime that is. Who waits enters a task after
+ * that, and then asks again: entering may be what ends a runtime. */
+tideL_queue *tideL_checkqueue(lua_State *L, const char *function);
+/* The item at index 2. */
+void tideL_checkitem(lua_State *L, const char *function);
+/* The caller gets a place that has room for an item: tide_queue_fill or
+ * tide_queue_unclaim. False: the queue is shut down or full. May raise. */
+bool tideL_claim(lua_State *L, tideL_queue *self);
+/* Pushes nil and "shutdown", or else the message. */
+int tideL_pushrefusal(lua_State *L, const tideL_queue *self,
+                      const char *message);
+int tideL_raiseshut(lua_State *L);
+/* Whether what the task waited for will not come; raises if it was cancelled
+ * since. */
+bool tideL_checkrefused(lua_State *L, tideL_state *S, tide_task *task);
+/* The task will not run again: what it waited to put is dropped with it. */
+void tideL_dropput(lua_State *L, const tide_task *task);
+
+/* ---- priority_queue.c: what is their own ---- */
+
+void tideL_openpriority(lua_State *L);
+/* Pushes the first item, one of which is reserved for the caller; raises what a
+ * comparison raises, then it is so no more. */
+void tideL_takefirst(lua_State *L, tideL_queue *self);
 
 /* ---- the other nouns ---- */
 

@@ -68,6 +68,12 @@ static inline int tide_getfield(lua_State *L, int i, const char *k) {
 }
 #endif
 
+#if LUA_VERSION_NUM >= 502
+#define tide_lessthan(L, a, b) lua_compare(L, a, b, LUA_OPLT)
+#else
+#define tide_lessthan lua_lessthan
+#endif
+
 #if LUA_VERSION_NUM >= 504
 #define tide_newuserdata(L, size) lua_newuserdatauv(L, size, 1)
 #define tide_setuservalue(L, i) lua_setiuservalue(L, i, 1)

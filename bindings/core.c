@@ -129,9 +129,9 @@ static void close_coroutines(lua_State *L, tideL_state *S) {
 }
 
 void tideL_close(lua_State *L, tideL_state *S) {
-  static const int per_runtime[] = {OWN_SCOPES, OWN_REASONS,  OWN_CALLS,
-                                    OWN_PARKED, OWN_PINNED,   OWN_LINKS,
-                                    OWN_GROUPS, OWN_DETACHED, OWN_CONTEXTS};
+  static const int per_runtime[] = {
+      OWN_SCOPES, OWN_REASONS, OWN_CALLS,  OWN_PARKED,   OWN_PUTTING,
+      OWN_PINNED, OWN_LINKS,   OWN_GROUPS, OWN_DETACHED, OWN_CONTEXTS};
   tide_runtime *rt = S->rt;
   if (rt == NULL)
     return;
@@ -243,6 +243,7 @@ static int open_module(lua_State *L) {
   own_table(L, OWN_CALLS, NULL);
   own_table(L, OWN_PARKED, NULL);
   own_table(L, OWN_CONTEXTS, NULL);
+  own_table(L, OWN_PUTTING, NULL);
   own_table(L, OWN_PINNED, NULL);
   own_table(L, OWN_LINKS, NULL);
   own_table(L, OWN_DETACHED, "k");
@@ -272,6 +273,8 @@ static int open_module(lua_State *L) {
   tideL_openlock(L);
   tideL_opencondition(L);
   tideL_openbarrier(L);
+  tideL_openqueue(L);
+  tideL_openpriority(L);
   tideL_openforeign(L);
   tideL_openrun(L);
   tideL_openloop(L);

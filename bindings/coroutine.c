@@ -355,6 +355,7 @@ static int abandon_body(lua_State *T) {
   tide_task *task = lua_touserdata(T, 1);
   lua_State *co = own_coroutine(T, task);
   bool inside = tideL_entercallback(T, S);
+  tideL_dropput(T, task);
   tideL_droplinks(T, S, task);
   if (co == NULL)
     co = task->coro = lua_newthread(T);

@@ -16,6 +16,7 @@
 #pragma weak lua_cpcall
 #pragma weak lua_getfenv
 #pragma weak lua_insert
+#pragma weak lua_lessthan
 #pragma weak lua_newuserdata
 #pragma weak lua_objlen
 #pragma weak lua_pcall
@@ -39,6 +40,7 @@
 #pragma weak luaL_traceback
 #pragma weak lua_absindex
 #pragma weak lua_callk
+#pragma weak lua_compare
 #pragma weak lua_copy
 #pragma weak lua_getglobal
 #pragma weak lua_pcallk

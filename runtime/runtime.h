@@ -14,6 +14,7 @@
  *   scope.c  cancel scopes: who is cancelled, and by what
  *   semaphore.c event.c lock.c condition.c barrier.c  what tasks wait for,
  *            one noun a file
+ *   semaphore.c event.c queue.c  what tasks wait for, one noun a file
  *   waitq.c  FIFO queues of parked tasks
  *   call.c   callbacks that run from the loop (call_soon, call_later)
  *   probe.c  testing: cancels a task at its nth await
@@ -50,6 +51,7 @@ typedef struct tide_condition tide_condition;
 typedef enum tide_status {
   TIDE_WOKEN = 0,  /* what it waited for happened */
   TIDE_CANCELLED,  /* it left its wait because a scope was cancelled */
+  TIDE_REFUSED,    /* what it waited for will not come */
   TIDE_DEADLOCKED, /* nothing could ever have woken it */
   TIDE_ABANDONED   /* it is given up: it will not run again */
 } tide_status;
@@ -559,6 +561,67 @@ uint64_t tide_barrier_place(const tide_task *task);
 /* Those who wait find it broken; who comes later does not, or does. */
 void tide_barrier_reset(tide_runtime *rt, tide_barrier *barrier);
 void tide_barrier_abort(tide_runtime *rt, tide_barrier *barrier);
+
+/* ---- queues (queue.c) ---- */
+
+/* The counts of a queue, whose items are the bindings'. */
+typedef struct tide_queue {
+  tide_waitq getters, putters, joiners;
+  uint64_t maxsize;    /* UINT64_MAX: unbounded */
+  uint64_t stored;     /* items in it */
+  uint64_t reserved;   /* of these, a getter's that has yet to take it */
+  uint64_t places;     /* a putter's that has yet to fill it */
+  uint64_t unfinished; /* items put that were not told done */
+  bool shut;
+  bool dropped; /* ... and what was in it has been dropped */
+} tide_queue;
+
+/* late: a putter that is woken has a place, which it will fill; else who admits
+ * it fills its place at once. */
+void tide_queue_init(tide_queue *queue, uint64_t maxsize, bool late);
+/* The items that anybody may get. */
+static inline uint64_t tide_queue_size(const tide_queue *queue) {
+  return queue->stored - queue->reserved;
+}
+/* A put would have to wait: there is no place, or others wait. */
+static inline bool tide_queue_full(const tide_queue *queue) {
+  return queue->putters.head != NULL ||
+         tide_queue_size(queue) + queue->places >= queue->maxsize;
+}
+/* The caller gets an item, if there is one; followed by take or unreserve. */
+static inline bool tide_queue_reserve(tide_queue *queue) {
+  bool any = tide_queue_size(queue) > 0;
+  queue->reserved += any;
+  return any;
+}
+/* Woken by TIDE_WOKEN, an item is reserved for the task. */
+void tide_queue_park_get(tide_runtime *rt, tide_task *task, tide_queue *queue);
+/* The reserved item is out; tide_queue_admit comes next. */
+static inline void tide_queue_take(tide_queue *queue) {
+  queue->stored--;
+  queue->reserved--;
+}
+/* The reserved item could not be taken: it is the next getter's, or free. */
+void tide_queue_unreserve(tide_runtime *rt, tide_queue *queue);
+/* The caller, who saw that it is not full, gets a place: fill or unclaim. */
+static inline void tide_queue_claim(tide_queue *queue) {
+  queue->places++;
+}
+/* Woken by TIDE_WOKEN, the task was admitted. */
+void tide_queue_park_put(tide_runtime *rt, tide_task *task, tide_queue *queue);
+/* An item is in the place. */
+void tide_queue_fill(tide_runtime *rt, tide_queue *queue);
+/* The place was not filled: it is the next putter's. */
+void tide_queue_unclaim(tide_runtime *rt, tide_queue *queue);
+/* Gives a place to the first putter, if both are there; wakes and returns it.
+ */
+tide_task *tide_queue_admit(tide_runtime *rt, tide_queue *queue);
+/* One item is done; false: none is unfinished. */
+bool tide_queue_done(tide_runtime *rt, tide_queue *queue);
+void tide_queue_park_join(tide_runtime *rt, tide_task *task, tide_queue *queue);
+/* drop: free items leave it, unfinished; the reserved ones stay. Who waits is
+ * woken by TIDE_REFUSED. */
+void tide_queue_shut(tide_runtime *rt, tide_queue *queue, bool drop);
 
 /* ---- callbacks (call.c) ---- */
 

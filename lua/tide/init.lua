@@ -14,6 +14,7 @@
 --   tide.generator   generator
 --   tide.with        with, check
 --   tide.callback    from_callback
+--   tide.queue       queue, lifo_queue, priority_queue
 --   tide.coroutine   coroutines that may await; pcall and xpcall for 5.1
 --   tide.testing     virtual time, seeds, explore (not loaded from here)
 --   tide.compat51    makes the global pcall of 5.1 ours (not loaded from here)
@@ -29,6 +30,7 @@ local gather = require "tide.gather"
 local generator = require "tide.generator"
 local group = require "tide.group"
 local lock = require "tide.lock"
+local queue = require "tide.queue"
 local scope = require "tide.scope"
 local semaphore = require "tide.semaphore"
 local var = require "tide.var"
@@ -80,6 +82,9 @@ local tide = {
   with = with.with,
   check = with.check,
   from_callback = callback.from_callback,
+  queue = queue.queue,
+  lifo_queue = queue.lifo_queue,
+  priority_queue = queue.priority_queue,
 
   coroutine = cothread,
   pcall = cothread.pcall,
