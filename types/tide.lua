@@ -76,7 +76,7 @@ tide.OSError = nil
 ---@type tide.ErrorClass
 tide.ProcessError = nil
 
----The queue was shut down. Not raised yet. Since 0.1.0.
+---The queue was shut down. Since 0.1.0.
 ---@class tide.QueueShutDown: tide.Error
 ---@type tide.ErrorClass
 tide.QueueShutDown = nil
@@ -270,6 +270,23 @@ function tide.bounded_semaphore(n) end
 ---A flag to wait for, not set. Since 0.1.0.
 ---@return tide.Event
 function tide.event() end
+
+-- Queues: the classes are in types/queue.lua
+
+---A queue, first in first out, of `maxsize` items; 0 or nil: unbounded. Since 0.1.0.
+---@param maxsize? integer 0 or more
+---@return tide.Queue
+function tide.queue(maxsize) end
+
+---A queue, last in first out. Since 0.1.0.
+---@param maxsize? integer 0 or more
+---@return tide.Queue
+function tide.lifo_queue(maxsize) end
+
+---A queue by priority, the lowest first. Since 0.1.0.
+---@param maxsize? integer 0 or more
+---@return tide.PriorityQueue
+function tide.priority_queue(maxsize) end
 
 -- Coroutines
 
