@@ -131,7 +131,7 @@ describe("a queue", function()
       assert.equal(2, q:qsize())
       misuse("bad argument #1 to '%a+:put' %(item expected, got nil", function() q:put(nil, 1) end)
       misuse("bad argument #1 to '%a+:put_nowait' %(item", function() q:put_nowait(nil, 1) end)
-      misuse("bad argument #1 to '%a+:put' %(item expected, got no", function() q.put(q) end)
+      misuse("bad argument #1 to '%a+:put' %(item expected, got n", function() q.put(q) end)
       assert.equal(2, q:qsize())
     end
     local q = tide.queue()
