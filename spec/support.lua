@@ -9,6 +9,32 @@ local pcall = tide.pcall
 
 local M = {}
 
+--- How many seeds a test of orders tries.
+function M.seeds()
+  return tonumber(os.getenv("SEEDS")) or ((_VERSION == "Lua 5.4" or jit) and 200 or 20)
+end
+
+local function what_is_left()
+  local stats = tide.stats()
+  for _, what in ipairs { "tasks", "ready", "sleeping", "timers", "wakers", "handles" } do
+    if stats[what] ~= 0 then
+      return what
+    end
+  end
+end
+
+--- Cancels fn's task at its every await, with every seed. After each run nothing
+-- is left, and check(result, where) holds.
+function M.explored(fn, check)
+  for seed = 1, M.seeds() do
+    testing.explore(fn, function(result)
+      local where = ("seed %d, await %d, %s"):format(seed, result.k, result.at)
+      assert.is_nil(what_is_left(), where)
+      check(result, where)
+    end, { seed = seed })
+  end
+end
+
 function M.now()
   return tide.loop():time()
 end

@@ -5,8 +5,10 @@ local testing = require "tide.testing"
 -- What only some Luas have in their coroutine library.
 local versioned = { ["tide.coroutine.close"] = true, ["tide.coroutine.isyieldable"] = true }
 
-local TYPES = { "types/tide.lua", "types/semaphore.lua", "types/lock.lua", "types/var.lua",
-  "types/generator.lua", "types/with.lua", "types/testing.lua" }
+local TYPES = {}
+for file in io.popen("ls types/*.lua"):lines() do
+  TYPES[#TYPES + 1] = file
+end
 
 local function read(file)
   local handle = assert(io.open(file))
@@ -45,6 +47,8 @@ local function public()
     add(names, "Barrier:", getmetatable(tide.barrier(1)).__index)
     add(names, "Var:", getmetatable(tide.var()).__index)
     add(names, "Generator:", getmetatable((tide.generator(print))).__index)
+    add(names, "Queue:", getmetatable(tide.queue()).__index)
+    add(names, "PriorityQueue:", getmetatable(tide.priority_queue()).__index)
   end)
   return names
 end

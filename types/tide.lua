@@ -76,7 +76,7 @@ tide.OSError = nil
 ---@type tide.ErrorClass
 tide.ProcessError = nil
 
----The queue was shut down. Not raised yet. Since 0.1.0.
+---The queue was shut down. Since 0.1.0.
 ---@class tide.QueueShutDown: tide.Error
 ---@type tide.ErrorClass
 tide.QueueShutDown = nil
@@ -286,6 +286,7 @@ function tide.condition(lock) end
 ---@param parties integer 1 or more
 ---@return tide.Barrier
 function tide.barrier(parties) end
+
 -- Vars, generators, resources, callbacks: the classes are in types/var.lua,
 -- types/generator.lua and types/with.lua
 
@@ -331,6 +332,23 @@ function tide.check(value, message, code, ...) end
 ---@param options? tide.CallbackOptions
 ---@return tide.Callable
 function tide.from_callback(fn, options) end
+
+-- Queues: the classes are in types/queue.lua
+
+---A queue, first in first out, of `maxsize` items; 0 or nil: unbounded. Since 0.1.0.
+---@param maxsize? integer 0 or more
+---@return tide.Queue
+function tide.queue(maxsize) end
+
+---A queue, last in first out. Since 0.1.0.
+---@param maxsize? integer 0 or more
+---@return tide.Queue
+function tide.lifo_queue(maxsize) end
+
+---A queue by priority, the lowest first. Since 0.1.0.
+---@param maxsize? integer 0 or more
+---@return tide.PriorityQueue
+function tide.priority_queue(maxsize) end
 
 -- Coroutines
 
