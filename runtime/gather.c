@@ -46,11 +46,6 @@ void tide_gather_drop(tide_link *link) {
   tide__join_unlink(link);
 }
 
-void tide_gather_leave(tide_gather *gather) {
-  while (gather->pending.head != NULL)
-    tide_gather_drop(gather->pending.head);
-}
-
 tide_link *tide_gather_take(tide_gather *gather) {
   tide_link *link = gather->done.head;
   if (link != NULL)
@@ -60,9 +55,9 @@ tide_link *tide_gather_take(tide_gather *gather) {
 
 /* ---- what an end decides ---- */
 
+/* gather and race: they cancel what they wait for when they give up. */
 static bool cancels_others(const tide_gather *gather) {
-  return gather->until == TIDE_UNTIL_ERROR ||
-         gather->until == TIDE_UNTIL_WINNER;
+  return gather->counted && gather->until != TIDE_UNTIL_FIRST;
 }
 
 static bool decides(const tide_gather *gather, tide_end how) {
@@ -95,30 +90,53 @@ static void add_done(tide_gather *gather, tide_link *link, tide_end how) {
     gather->first = link;
 }
 
+static void wake(tide_runtime *rt, tide_gather *gather) {
+  tide_task *waiter = gather->waiter;
+  gather->waiter = NULL;
+  if (waiter != NULL)
+    tide_wake(rt, waiter, TIDE_WOKEN);
+}
+
+void tide_gather_leave(tide_runtime *rt, tide_gather *gather) {
+  while (gather->pending.head != NULL)
+    tide_gather_drop(gather->pending.head);
+  wake(rt, gather);
+}
+
+void tide__gather_release(tide_runtime *rt, tide_link *link) {
+  tide_gather *gather = link->gather;
+  tide_gather_drop(link);
+  if (is_over(gather))
+    wake(rt, gather);
+}
+
+/* Who gives up does not count any more: true if others do. */
+static bool is_shared(tide_link *link) {
+  if (link->counted)
+    link->join->awaiters--;
+  link->counted = false;
+  return link->join->awaiters > 0;
+}
+
+static bool closes_ring(tide_runtime *rt, const tide_link *link,
+                        const tide_task *waiter) {
+  return waiter != NULL && tide__join_stays_for(rt, link->join, waiter);
+}
+
 /* Those for which nobody else waits are cancelled, and stay; the others are
  * left. So is one that would wait for the end of our waiter in turn. */
 void tide_gather_cancel(tide_runtime *rt, tide_gather *gather) {
   bool held = tide__cancels_hold(rt);
   gather->leaving = true;
   for (tide_link *link = gather->pending.head, *next; link; link = next) {
-    tide_join *join = link->join;
     next = link->after;
-    if (join->awaiters > 1 ||
-        (gather->waiter != NULL &&
-         tide__join_stays_for(rt, join, gather->waiter)) ||
-        tide_join_cancel(rt, join) < 0)
+    if (is_shared(link) || closes_ring(rt, link, gather->waiter) ||
+        tide_join_cancel(rt, link->join) < 0)
       tide_gather_drop(link);
   }
   if (gather->waiter != NULL)
     gather->waiter->flags |= TIDE_LEAVING;
   tide__cancels_release(rt, held);
-}
-
-static void wake(tide_runtime *rt, tide_gather *gather) {
-  tide_task *waiter = gather->waiter;
-  gather->waiter = NULL;
-  if (waiter != NULL)
-    tide_wake(rt, waiter, TIDE_WOKEN);
 }
 
 void tide__gather_ended(tide_runtime *rt, tide_link *link, tide_end how) {
@@ -153,10 +171,30 @@ void tide_gather_add_ended(tide_gather *gather, tide_link *link, tide_end how) {
   add_done(gather, link, how);
 }
 
-bool tide_gather_begin(tide_runtime *rt, tide_gather *gather) {
+/* What was cancelled while nobody waited here may have come to stay for the end
+ * of who does so now. */
+static void break_rings(tide_runtime *rt, const tide_task *task,
+                        tide_gather *gather) {
+  for (tide_link *link = gather->pending.head, *next; link; link = next) {
+    next = link->after;
+    if (closes_ring(rt, link, task))
+      tide_gather_drop(link);
+  }
+}
+
+bool tide_gather_begin(tide_runtime *rt, tide_task *task, tide_gather *gather) {
   if (cancels_others(gather) && gather->first != NULL && !gather->leaving)
     tide_gather_cancel(rt, gather);
+  if (gather->leaving)
+    break_rings(rt, task, gather);
   return !is_over(gather);
+}
+
+bool tide_gather_awaits(const tide_gather *gather, const tide_task *task) {
+  const tide_link *link = task->extra != NULL ? task->extra->join.head : NULL;
+  while (link != NULL && link->gather != gather)
+    link = link->next;
+  return link != NULL;
 }
 
 void tide_gather_park(tide_runtime *rt, tide_task *task, tide_gather *gather) {
@@ -170,19 +208,15 @@ void tide_gather_park(tide_runtime *rt, tide_task *task, tide_gather *gather) {
  * who waits. */
 static bool abort_gather(tide_runtime *rt, tide_task *task, tide_status why) {
   tide_gather *gather = CONTAINER(task->wait, tide_gather, wait);
-  if (why == TIDE_CANCELLED && cancels_others(gather)) {
-    if (!gather->leaving) {
-      gather->cancelled = true;
-      tide_gather_cancel(rt, gather);
-    }
-    if (gather->pending.head != NULL)
-      return false;
-  } else if (why == TIDE_CANCELLED && gather->leaving) {
-    return false;
-  } else if (why == TIDE_ABANDONED) {
-    tide_gather_leave(gather);
+  if (why == TIDE_CANCELLED && cancels_others(gather) && !gather->leaving) {
+    gather->cancelled = true;
+    tide_gather_cancel(rt, gather);
   }
+  if (why == TIDE_CANCELLED && gather->leaving && gather->pending.head != NULL)
+    return false;
   gather->waiter = NULL;
+  if (why == TIDE_ABANDONED)
+    tide_gather_leave(rt, gather);
   return true;
 }
 

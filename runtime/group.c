@@ -142,7 +142,8 @@ void tide_group_unhold(tide_runtime *rt, tide_group *group) {
  * end, for which the host would now wait in turn. */
 static void break_ring(tide_runtime *rt, tide_task *host, tide_group *group) {
   const tide_link *link = group->children.pending.head;
-  if (host->extra == NULL || host->extra->join.joined.head == NULL)
+  const tide_join *join = host->extra != NULL ? &host->extra->join : NULL;
+  if (join == NULL || (join->joined.head == NULL && join->head == NULL))
     return;
   for (; link != NULL; link = link->after) {
     if (tide__join_stays_for(rt, link->join, host)) {

@@ -187,6 +187,7 @@ void tide__join_release(tide_runtime *rt, tide_join *join);
 /* gather.c */
 extern const tide_waitkind tide__group_kind; /* a host, at its group's edge */
 void tide__gather_ended(tide_runtime *rt, tide_link *link, tide_end how);
+void tide__gather_release(tide_runtime *rt, tide_link *link);
 
 /* group.c */
 void tide__group_ended(tide_runtime *rt, tide_gather *children, tide_end how);

@@ -54,8 +54,9 @@ static void link_remove(tide_join *join, tide_link *link) {
 
 void tide__join_link(tide_join *join, tide_link *link) {
   link->join = join;
+  link->counted = link->gather->counted;
   link_push(join, link);
-  if (link->gather->counted)
+  if (link->counted)
     join->awaiters++;
 }
 
@@ -63,7 +64,7 @@ void tide__join_unlink(tide_link *link) {
   tide_join *join = link->join;
   link_remove(join, link);
   link->join = NULL;
-  if (link->gather->counted)
+  if (link->counted)
     join->awaiters--;
 }
 
@@ -237,5 +238,10 @@ void tide__join_release(tide_runtime *rt, tide_join *join) {
     next = task->next;
     if (task->flags & TIDE_LEAVING && tide_waitq_abort(rt, task, TIDE_WOKEN))
       tide_wake(rt, task, TIDE_CANCELLED);
+  }
+  for (tide_link *link = join->head, *next; link; link = next) {
+    next = link->next;
+    if (link->gather->leaving)
+      tide__gather_release(rt, link);
   }
 }
