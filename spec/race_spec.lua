@@ -153,7 +153,7 @@ describe("race", function()
       misuse("#2 to 'tide.race'", function() race(print, bad) end)
       misuse("#2 to 'tide.race' %(table expected", function() race({ print }, bad) end)
     end
-    misuse("#2 to 'tide.race' %(unknown option 'pack'", function() race({ print }, { pack = 1 }) end)
+    misuse("#2 to 'tide.race' %(unknown option 'pa", function() race({ print }, { pack = 1 }) end)
     misuse("#2 to 'tide.race' %(table expected", function() race({ print }, print) end)
     misuse("#1 to 'tide.race' %(n: whole number", function() race { n = "x" } end)
     misuse("a task cannot await itself", function() race(print, me) end)

@@ -5,7 +5,8 @@ local testing = require "tide.testing"
 -- What only some Luas have in their coroutine library.
 local versioned = { ["tide.coroutine.close"] = true, ["tide.coroutine.isyieldable"] = true }
 
-local TYPES = { "types/tide.lua", "types/semaphore.lua", "types/testing.lua" }
+local TYPES = { "types/tide.lua", "types/future.lua", "types/gather.lua", "types/semaphore.lua",
+  "types/testing.lua" }
 
 local function read(file)
   local handle = assert(io.open(file))
@@ -37,6 +38,7 @@ local function public()
     local handle = tide.loop():call_soon(function() end)
     add(names, "Handle:", getmetatable(handle).__index)
     add(names, "Loop:", getmetatable(tide.loop()).methods)
+    add(names, "Future:", getmetatable(tide.future()).__index)
     add(names, "Semaphore:", getmetatable(tide.semaphore()).__index)
     add(names, "Event:", getmetatable(tide.event()).__index)
   end)

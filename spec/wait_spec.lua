@@ -1,7 +1,7 @@
 local tide = require "tide"
 local testing = require "tide.testing"
 local support = require "spec.support"
-local elapsed, misuse, pack, raises = support.elapsed, support.misuse, support.pack, support.raises
+local elapsed, misuse, raises = support.elapsed, support.misuse, support.raises
 
 local run, pcall, sleep, wait = testing.run, tide.pcall, tide.sleep, tide.wait
 
@@ -168,7 +168,7 @@ describe("wait", function()
     local task = tide.task(wait, { tide.future() }, { timeout = 1 })
     tide.loop():call_later(1, function() task:cancel("why") end)
     raises(tide.CancelledError, task.await, task)
-    local other = tide.task(function() tide.timeout(1, wait, { tide.future() }, { timeout = 1 }) end)
+    local other = tide.task(tide.timeout, 1, wait, { tide.future() }, { timeout = 1 })
     raises(tide.TimeoutError, other.await, other)
   end)
 
@@ -193,7 +193,7 @@ describe("wait", function()
     local me, task = tide.current_task(), tasks_of(1)[1]
     misuse("#1 to 'tide.wait' %(nothing to wait for", function() wait {} end)
     misuse("#1 to 'tide.wait' %(list expected, got one to await", function() wait(task) end)
-    misuse("#1 to 'tide.wait' %(list expected, got one to await", function() wait(tide.future()) end)
+    misuse("#1 to 'tide.wait' %(list expected, got one to", function() wait(tide.future()) end)
     misuse("#1 to 'tide.wait' %(list expected, got nil", function() wait() end)
     misuse("#1 to 'tide.wait' %(list expected, got function", function() wait(print) end)
     for _, bad in ipairs { 1, "x", print, {}, tide.event() } do
