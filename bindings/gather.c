@@ -49,7 +49,7 @@ static const struct mode *find_mode(const char *name) {
 
 static tideL_gather *check(lua_State *L) {
   tideL_gather *self = lua_touserdata(L, 1);
-  if (self == NULL || self->magic != MAGIC)
+  if (self == NULL || lua_rawlen(L, 1) < sizeof *self || self->magic != MAGIC)
     tideL_typeerror(L, 1, "gather", "Gather");
   return self;
 }
@@ -77,8 +77,8 @@ static bool check_item(lua_State *L, int i, const struct mode *mode) {
            lua_pushfstring(L, "%s expected, got %s", expected,
                            tideL_typename(L, -1)));
   }
-  if (handle != NULL && handle->outcome == OUTCOME_NONE &&
-      handle->serial != tideL_get(L)->serial)
+  tideL_noticecancel(L, tideL_get(L), lua_gettop(L));
+  if (handle != NULL && handle->outcome == OUTCOME_CLOSED)
     refuse(L, function, i, in_list, "it is of a loop that was closed");
   lua_pop(L, 1);
   return handle != NULL && handle->task == NULL;
@@ -108,54 +108,55 @@ static int core_new_gather(lua_State *L) {
 
 /* ---- waiting ---- */
 
-/* Makes tasks of the functions. stack: <gather>, then the list on top */
-static void make_tasks(lua_State *L, tideL_state *S, tideL_gather *self) {
-  for (uint32_t i = 0; i < self->count; i++) {
-    self->links[i].mine = false;
-    lua_rawgeti(L, -1, (int)i + 1);
-    if (tideL_toawaitable(L, -1) == NULL) {
-      tideL_spawn(L, S, 0, NULL);
-      lua_rawseti(L, -2, (int)i + 1);
-      self->links[i].mine = true;
-    } else {
-      lua_pop(L, 1);
-    }
+static tide_end end_of(const tideL_task *handle) {
+  switch (handle->outcome) {
+  case OUTCOME_RESULTS:
+    return TIDE_END_OK;
+  case OUTCOME_FAILED:
+    return TIDE_END_FAILED;
   }
+  return TIDE_END_CANCELLED;
 }
 
-static void add_links(lua_State *L, tideL_state *S, tideL_gather *self) {
-  for (uint32_t i = 0; i < self->count; i++) {
-    tide_link *link = &self->links[i];
-    tideL_task *handle;
-    lua_rawgeti(L, -1, (int)i + 1);
-    tideL_noticecancel(L, S, lua_gettop(L));
-    handle = tideL_toawaitable(L, -1);
-    if (handle->outcome == OUTCOME_NONE)
-      tide_gather_add(&self->gather, link,
-                      tideL_tojoin(L, S, handle, self->mode->function));
-    else if (handle->outcome == OUTCOME_RESULTS)
-      tide_gather_add_ended(&self->gather, link, TIDE_END_OK);
-    else
-      tide_gather_add_ended(&self->gather, link,
-                            handle->outcome == OUTCOME_FAILED
-                                ? TIDE_END_FAILED
-                                : TIDE_END_CANCELLED);
-    lua_pop(L, 1);
+/* stack: <gather>, then the list and its item i + 1 on top */
+static void add_link(lua_State *L, tideL_state *S, tideL_gather *self,
+                     uint32_t i) {
+  tide_link *link = &self->links[i];
+  tideL_task *handle;
+  link->mine = tideL_toawaitable(L, -1) == NULL;
+  if (link->mine) {
+    tideL_spawn(L, S, 0, NULL);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, -3, (int)i + 1);
   }
+  tideL_noticecancel(L, S, lua_gettop(L));
+  handle = tideL_toawaitable(L, -1);
+  if (handle->outcome == OUTCOME_NONE)
+    tide_gather_add(&self->gather, link,
+                    tideL_tojoin(L, S, handle, self->mode->function));
+  else
+    tide_gather_add_ended(&self->gather, link, end_of(handle));
 }
 
+/* Makes tasks of the functions. If that fails half way, what is there is linked
+ * and ends with the gather. */
 static void begin(lua_State *L, tideL_state *S, tideL_gather *self) {
   if (self->begun)
     return;
   tide_getuservalue(L, 1);
-  make_tasks(L, S, self);
-  add_links(L, S, self);
+  for (uint32_t i = 0; i < self->count; i++) {
+    lua_rawgeti(L, -1, (int)i + 1);
+    add_link(L, S, self, i);
+    lua_pop(L, 1);
+  }
   lua_pop(L, 1);
   self->begun = true;
 }
 
 static void refuse_self(lua_State *L, const tideL_gather *self,
                         const tide_task *task) {
+  if (task == NULL)
+    return;
   tide_getuservalue(L, 1);
   for (uint32_t i = 1; i <= self->count; i++) {
     const tideL_task *handle;
@@ -168,9 +169,10 @@ static void refuse_self(lua_State *L, const tideL_gather *self,
   lua_pop(L, 1);
 }
 
+/* Of futures that it cancelled itself. */
 static void notice_cancels(lua_State *L, tideL_state *S,
                            const tideL_gather *self) {
-  if (!self->futures)
+  if (!self->futures || !self->gather.leaving)
     return;
   tide_getuservalue(L, 1);
   for (uint32_t i = 1; i <= self->count; i++) {
@@ -199,9 +201,24 @@ static int waited(lua_State *L, tideL_state *S, tide_task *task) {
     tideL_checkdelivered(L, S, task);
   else
     tideL_checkwoken(L, S, task);
-  if (self->mode->until == TIDE_UNTIL_FIRST && self->mode->counted)
+  if (self->gather.until == TIDE_UNTIL_FIRST)
     return push_place(L, self, tide_gather_take(&self->gather));
+  self->gather.until = self->mode->until; /* after gather_cancel */
   return push_place(L, self, self->gather.first);
+}
+
+/* A task that waits for itself would wait for ever, and one of two that wait in
+ * the same gather. */
+static void check_waiter(lua_State *L, const tideL_gather *self,
+                         const tide_task *task) {
+  const tide_task *waiter = self->gather.waiter;
+  if (!self->begun)
+    refuse_self(L, self, task);
+  else if (tide_gather_awaits(&self->gather, task))
+    tideL_error(L, "a task cannot await itself");
+  if (waiter != NULL && waiter != task)
+    tideL_error(L, "'%s': another task waits for the next one",
+                self->mode->function);
 }
 
 /* gather_wait(gather): the place of what decided it, if any; as_completed: of
@@ -213,8 +230,7 @@ static int core_gather_wait(lua_State *L) {
   tide_task *task = tideL_enter(L, S, name);
   if (self->serial != S->serial)
     return tideL_error(L, "'%s': the loop is closed", name);
-  if (!self->begun)
-    refuse_self(L, self, task);
+  check_waiter(L, self, task);
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, waited);
   if (!self->begun && self->count > 0)
@@ -229,8 +245,19 @@ static int core_gather_wait(lua_State *L) {
 
 /* gather_begin(gather): makes the tasks without waiting */
 static int core_gather_begin(lua_State *L) {
-  begin(L, tideL_get(L), check(L));
+  tideL_state *S = tideL_get(L);
+  tideL_gather *self = check(L);
+  refuse_self(L, self, S->current);
+  begin(L, S, self);
   return 0;
+}
+
+/* gather_ready(gather): whether gather_wait need not wait */
+static int core_gather_ready(lua_State *L) {
+  const tideL_gather *self = check(L);
+  lua_pushboolean(L, self->gather.pending.head == NULL ||
+                         self->gather.done.head != NULL);
+  return 1;
 }
 
 static bool is_live(lua_State *L, const tideL_gather *self) {
@@ -247,28 +274,24 @@ static int core_gather_cancel(lua_State *L) {
   return 0;
 }
 
-/* Leaves all; what it made itself, and nobody else waits for, is cancelled. */
-static void abandon(lua_State *L, tideL_gather *self) {
+/* gather_leave(gather): what it made itself, and nobody else waits for, is
+ * cancelled; how many it waited for */
+static int core_gather_leave(lua_State *L) {
+  tideL_gather *self = check(L);
+  tide_runtime *rt = tideL_get(L)->rt;
   tide_link *link;
-  if (!is_live(L, self))
-    return;
-  while ((link = self->gather.pending.head) != NULL) {
+  lua_Integer left = 0;
+  for (; is_live(L, self) && (link = self->gather.pending.head) != NULL;
+       left++) {
     tide_join *join = link->join;
     tide_gather_drop(link);
     if (link->mine && join->awaiters == 0)
-      tide_join_cancel(tideL_get(L)->rt, join);
+      tide_join_cancel(rt, join);
   }
-}
-
-/* gather_leave(gather) */
-static int core_gather_leave(lua_State *L) {
-  abandon(L, check(L));
-  return 0;
-}
-
-static int gather__gc(lua_State *L) {
-  abandon(L, lua_touserdata(L, 1));
-  return 0;
+  if (left > 0)
+    tide_gather_leave(rt, &self->gather);
+  lua_pushinteger(L, left);
+  return 1;
 }
 
 /* ---- results ---- */
@@ -342,10 +365,12 @@ static int core_report_others(lua_State *L) {
 }
 
 void tideL_opengather(lua_State *L) {
-  static const luaL_Reg metamethods[] = {
-      {"__gc", gather__gc}, {"__close", gather__gc}, {NULL, NULL}};
+  static const luaL_Reg metamethods[] = {{"__gc", core_gather_leave},
+                                         {"__close", core_gather_leave},
+                                         {NULL, NULL}};
   static const luaL_Reg functions[] = {{"new_gather", core_new_gather},
                                        {"gather_begin", core_gather_begin},
+                                       {"gather_ready", core_gather_ready},
                                        {"gather_cancel", core_gather_cancel},
                                        {"gather_leave", core_gather_leave},
                                        {"gather_results", core_gather_results},

@@ -315,7 +315,7 @@ int tideL_pushoutcome(lua_State *L, int index) {
     return push_results(L, index, handle);
   if (handle->outcome == OUTCOME_CLOSED)
     return tideL_raise(L, TIDEL_INVALIDSTATE,
-                       "the loop was closed before the task ended");
+                       "the loop was closed before it ended");
   tideL_pushfailure(L, index, handle);
   return lua_error(L);
 }

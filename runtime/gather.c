@@ -46,11 +46,6 @@ void tide_gather_drop(tide_link *link) {
   tide__join_unlink(link);
 }
 
-void tide_gather_leave(tide_gather *gather) {
-  while (gather->pending.head != NULL)
-    tide_gather_drop(gather->pending.head);
-}
-
 tide_link *tide_gather_take(tide_gather *gather) {
   tide_link *link = gather->done.head;
   if (link != NULL)
@@ -60,9 +55,9 @@ tide_link *tide_gather_take(tide_gather *gather) {
 
 /* ---- what an end decides ---- */
 
+/* gather and race: they cancel what they wait for when they give up. */
 static bool cancels_others(const tide_gather *gather) {
-  return gather->until == TIDE_UNTIL_ERROR ||
-         gather->until == TIDE_UNTIL_WINNER;
+  return gather->counted && gather->until != TIDE_UNTIL_FIRST;
 }
 
 static bool decides(const tide_gather *gather, tide_end how) {
@@ -95,10 +90,30 @@ static void add_done(tide_gather *gather, tide_link *link, tide_end how) {
     gather->first = link;
 }
 
-static bool stays_for(tide_runtime *rt, const tide_link *link,
-                      tide_task *task) {
-  return link->join->task != NULL &&
-         tide__stays_for(rt, link->join->task, task);
+static void wake(tide_runtime *rt, tide_gather *gather) {
+  tide_task *waiter = gather->waiter;
+  gather->waiter = NULL;
+  if (waiter != NULL)
+    tide_wake(rt, waiter, TIDE_WOKEN);
+}
+
+void tide_gather_leave(tide_runtime *rt, tide_gather *gather) {
+  while (gather->pending.head != NULL)
+    tide_gather_drop(gather->pending.head);
+  wake(rt, gather);
+}
+
+/* Who gives up does not count any more: true if others do. */
+static bool is_shared(tide_link *link) {
+  if (link->counted)
+    link->join->awaiters--;
+  link->counted = false;
+  return link->join->awaiters > 0;
+}
+
+static bool closes_ring(tide_runtime *rt, const tide_link *link,
+                        const tide_task *waiter) {
+  return waiter != NULL && tide__stays_for(rt, link->join->task, waiter);
 }
 
 /* Those for which nobody else waits are cancelled, and stay; the others are
@@ -109,30 +124,25 @@ void tide_gather_cancel(tide_runtime *rt, tide_gather *gather) {
   if (gather->waiter != NULL)
     gather->waiter->flags |= TIDE_LEAVING;
   for (tide_link *link = gather->pending.head, *next; link; link = next) {
-    tide_join *join = link->join;
     next = link->after;
-    if (join->awaiters > 1 ||
-        (gather->waiter != NULL && stays_for(rt, link, gather->waiter)) ||
-        tide_join_cancel(rt, join) < 0)
+    if (is_shared(link) || closes_ring(rt, link, gather->waiter) ||
+        tide_join_cancel(rt, link->join) < 0)
       tide_gather_drop(link);
   }
   tide__cancels_release(rt, held);
 }
 
-static void wake(tide_runtime *rt, tide_gather *gather) {
-  tide_task *waiter = gather->waiter;
-  gather->waiter = NULL;
-  if (waiter != NULL)
-    tide_wake(rt, waiter, TIDE_WOKEN);
-}
-
-void tide__gather_let_go(tide_runtime *rt, tide_gather *gather,
-                         const tide_task *task) {
+static void drop_rings(tide_runtime *rt, tide_gather *gather,
+                       const tide_task *waiter) {
   for (tide_link *link = gather->pending.head, *next; link; link = next) {
     next = link->after;
-    if (link->join->task == task)
+    if (closes_ring(rt, link, waiter))
       tide_gather_drop(link);
   }
+}
+
+void tide__gather_release(tide_runtime *rt, tide_gather *gather) {
+  drop_rings(rt, gather, gather->waiter);
   if (is_over(gather))
     wake(rt, gather);
 }
@@ -169,23 +179,19 @@ void tide_gather_add_ended(tide_gather *gather, tide_link *link, tide_end how) {
   add_done(gather, link, how);
 }
 
-/* What it cancelled before the task waited may stay for the end of the task by
- * now: it is left. */
-static void break_rings(tide_runtime *rt, tide_gather *gather,
-                        tide_task *task) {
-  for (tide_link *link = gather->pending.head, *next; link; link = next) {
-    next = link->after;
-    if (stays_for(rt, link, task))
-      tide_gather_drop(link);
-  }
-}
-
 bool tide_gather_begin(tide_runtime *rt, tide_task *task, tide_gather *gather) {
   if (cancels_others(gather) && gather->first != NULL && !gather->leaving)
     tide_gather_cancel(rt, gather);
-  if (gather->leaving)
-    break_rings(rt, gather, task);
+  if (gather->leaving) /* it was cancelled when nobody waited here */
+    drop_rings(rt, gather, task);
   return !is_over(gather);
+}
+
+bool tide_gather_awaits(const tide_gather *gather, const tide_task *task) {
+  const tide_link *link = task->extra != NULL ? task->extra->join.head : NULL;
+  while (link != NULL && link->gather != gather)
+    link = link->next;
+  return link != NULL;
 }
 
 void tide_gather_park(tide_runtime *rt, tide_task *task, tide_gather *gather) {
@@ -199,19 +205,15 @@ void tide_gather_park(tide_runtime *rt, tide_task *task, tide_gather *gather) {
  * who waits. */
 static bool abort_gather(tide_runtime *rt, tide_task *task, tide_status why) {
   tide_gather *gather = CONTAINER(task->wait, tide_gather, wait);
-  if (why == TIDE_CANCELLED && cancels_others(gather)) {
-    if (!gather->leaving) {
-      gather->cancelled = true;
-      tide_gather_cancel(rt, gather);
-    }
-    if (gather->pending.head != NULL)
-      return false;
-  } else if (why == TIDE_CANCELLED && gather->leaving) {
-    return false;
-  } else if (why == TIDE_ABANDONED) {
-    tide_gather_leave(gather);
+  if (why == TIDE_CANCELLED && cancels_others(gather) && !gather->leaving) {
+    gather->cancelled = true;
+    tide_gather_cancel(rt, gather);
   }
+  if (why == TIDE_CANCELLED && gather->leaving && gather->pending.head != NULL)
+    return false;
   gather->waiter = NULL;
+  if (why == TIDE_ABANDONED)
+    tide_gather_leave(rt, gather);
   return true;
 }
 

@@ -181,18 +181,18 @@ bool tide__cancels_hold(tide_runtime *rt);
 void tide__cancels_release(tide_runtime *rt, bool held);
 /* Whether `other` cannot go on before `task` has ended, because each stays for
  * the next: were `task` to stay for it, that would close a ring. */
-bool tide__stays_for(tide_runtime *rt, tide_task *other, tide_task *task);
-/* The host is to wait for this child: whatever stays for the host's end, and
- * for which the child stays, no longer does. */
-void tide__join_break_ring(tide_runtime *rt, const tide_join *child,
-                           tide_task *host);
+bool tide__stays_for(tide_runtime *rt, tide_task *other, const tide_task *task);
+/* The task has parked at its group's edge: where that closes rings, one in each
+ * that stays for what it cancelled need not. */
+void tide__rings_break(tide_runtime *rt, tide_task *task);
 
 /* gather.c */
-void tide__gather_let_go(tide_runtime *rt, tide_gather *gather,
-                         const tide_task *task);
 extern const tide_waitkind tide__gather_kind;
 extern const tide_waitkind tide__group_kind; /* a host, at its group's edge */
 void tide__gather_ended(tide_runtime *rt, tide_link *link, tide_end how);
+/* It has cancelled what is pending; it need not stay for those that stay for
+ * its waiter. */
+void tide__gather_release(tide_runtime *rt, tide_gather *gather);
 
 /* group.c */
 void tide__group_ended(tide_runtime *rt, tide_gather *children, tide_end how);

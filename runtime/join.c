@@ -54,8 +54,9 @@ static void link_remove(tide_join *join, tide_link *link) {
 
 void tide__join_link(tide_join *join, tide_link *link) {
   link->join = join;
+  link->counted = link->gather->counted;
   link_push(join, link);
-  if (link->gather->counted)
+  if (link->counted)
     join->awaiters++;
 }
 
@@ -63,7 +64,7 @@ void tide__join_unlink(tide_link *link) {
   tide_join *join = link->join;
   link_remove(join, link);
   link->join = NULL;
-  if (link->gather->counted)
+  if (link->counted)
     join->awaiters--;
 }
 
@@ -139,6 +140,8 @@ void tide__cancels_release(tide_runtime *rt, bool held) {
 }
 
 int tide_join_cancel(tide_runtime *rt, tide_join *join) {
+  if (join->ended) /* or it is ending: another of its links decided that */
+    return 0;
   if (join->task != NULL)
     return tide_task_cancel(rt, join->task);
   tide__join_cancel(rt, join);
@@ -156,8 +159,8 @@ bool tide_task_stays(const tide_task *task) {
  * in no queue: its `next` is free to list it. */
 typedef struct walk {
   const tide_task *goal;
-  tide_task *last; /* the one from which the goal was reached */
   tide_task *todo;
+  tide_task *via; /* the last await on the way to the goal; NULL: none */
   uint32_t mark;
 } walk;
 
@@ -169,79 +172,96 @@ static tide_gather *gathering(const tide_task *task) {
   return CONTAINER(task->wait, tide_gather, wait);
 }
 
-/* The one whose end, or lock, it stays for. */
+/* The one for whose end, or lock, it stays. */
 static tide_task *only_goal(const tide_task *task) {
   return task->wait->kind == &joined ? awaited(task)->task
                                      : tide__condition_holder(task);
 }
 
-/* Looks at what `from` stays for. Who stays for one end, and that one for
- * another, is followed at once; there is never a ring of which all stay. */
-static void visit(walk *walk, tide_task *from, tide_task *task) {
+static void list(walk *walk, tide_task *task, tide_task *via) {
+  tide_gather *gather = gathering(task);
+  if (gather->mark == walk->mark)
+    return;
+  gather->mark = walk->mark;
+  gather->via = task->wait->kind == &tide__group_kind ? via : task;
+  task->next = walk->todo;
+  walk->todo = task;
+}
+
+/* True: at the goal. Who stays for one end, and that one for another, is
+ * followed at once; there is never a ring of which all stay. */
+static bool visit(walk *walk, tide_task *task, tide_task *via) {
   while (task != NULL && task != walk->goal && tide_task_stays(task)) {
-    tide_gather *gather = gathering(task);
-    if (gather != NULL) {
-      if (gather->mark != walk->mark) {
-        gather->mark = walk->mark;
-        task->next = walk->todo;
-        walk->todo = task;
-      }
-      return;
+    if (gathering(task) != NULL) {
+      list(walk, task, via);
+      return false;
     }
-    from = task;
+    via = task;
     task = only_goal(task);
   }
-  if (task == walk->goal)
-    walk->last = from;
+  if (task == NULL || task != walk->goal)
+    return false;
+  walk->via = via;
+  return true;
 }
 
-/* The last before `goal` on a way there from `task`, for whose end `from`
- * stays; NULL: there is no way. */
-static tide_task *find_last(tide_runtime *rt, tide_task *from, tide_task *task,
-                            const tide_task *goal) {
-  walk walk = {goal, NULL, NULL, ++rt->mark};
-  visit(&walk, from, task);
-  while (walk.todo != NULL) {
-    tide_task *at = walk.todo;
-    const tide_link *link = gathering(at)->pending.head;
-    walk.todo = at->next;
+/* From one that stays for several. */
+static bool visit_all(walk *walk, const tide_gather *gather) {
+  const tide_link *link = gather->pending.head;
+  const tide_group *start = NULL;
+  bool found = false;
+  if (gather->wait.kind == &tide__group_kind)
+    start = CONTAINER(gather, tide_group, children)->starts;
+  for (; link != NULL && !found; link = link->after)
+    found = visit(walk, link->join->task, gather->via);
+  for (; start != NULL && !found; start = start->later)
+    found = visit(walk, start->scope->task, gather->via);
+  return found;
+}
+
+/* The list is emptied also when the goal is found: who is in it may be in other
+ * lists next. */
+static bool visit_listed(walk *walk, bool found) {
+  while (walk->todo != NULL) {
+    tide_task *at = walk->todo;
+    walk->todo = at->next;
     at->next = NULL;
-    for (; link != NULL && walk.last == NULL; link = link->after)
-      visit(&walk, at, link->join->task);
+    found = found || visit_all(walk, gathering(at));
   }
-  return walk.last;
+  return found;
 }
 
-bool tide__stays_for(tide_runtime *rt, tide_task *other, tide_task *task) {
-  return find_last(rt, task, other, task) != NULL;
+bool tide__stays_for(tide_runtime *rt, tide_task *other,
+                     const tide_task *task) {
+  walk walk = {.goal = task, .mark = ++rt->mark};
+  return visit_listed(&walk, visit(&walk, other, NULL));
 }
 
-/* `task` stays for `other` no longer; it leaves with its cancellation. */
-static void let_go(tide_runtime *rt, tide_task *task, const tide_task *other) {
-  tide_gather *gather = gathering(task);
-  if (gather != NULL) {
-    tide__gather_let_go(rt, gather, other);
+/* ---- rings ---- */
+
+/* A way from the task, which stays for several, back to it: the last await on
+ * it; NULL: there is no such way. */
+static tide_task *ring_of(tide_runtime *rt, const tide_task *task) {
+  walk walk = {.goal = task, .mark = ++rt->mark};
+  gathering(task)->via = NULL;
+  visit_listed(&walk, visit_all(&walk, gathering(task)));
+  return walk.via;
+}
+
+/* It stays no longer: it leaves with its cancellation. */
+static void release(tide_runtime *rt, tide_task *task) {
+  if (gathering(task) != NULL) {
+    tide__gather_release(rt, gathering(task));
   } else {
     task->wait->kind->abort(rt, task, TIDE_ABANDONED); /* cannot be refused */
     tide_wake(rt, task, TIDE_CANCELLED);
   }
 }
 
-/* A host cannot leave its children: on the ring back from the group's edge is
- * another, that only stays for what it cancelled. */
-void tide__join_break_ring(tide_runtime *rt, const tide_join *child,
-                           tide_task *host) {
-  const tide_task *goal = host;
-  tide_task *last;
-  while ((last = find_last(rt, host, child->task, goal)) != NULL &&
-         last != host) {
-    if (last->wait->kind == &tide__group_kind) {
-      goal = last;
-    } else {
-      let_go(rt, last, goal);
-      goal = host;
-    }
-  }
+void tide__rings_break(tide_runtime *rt, tide_task *task) {
+  tide_task *via;
+  while ((via = ring_of(rt, task)) != NULL)
+    release(rt, via);
 }
 
 /* ---- one waiter ---- */
@@ -258,17 +278,12 @@ const tide_task *tide_task_awaits(const tide_task *task) {
   return NULL;
 }
 
-static bool ends_after(tide_runtime *rt, const tide_join *join,
-                       tide_task *task) {
-  return join->task != NULL && tide__stays_for(rt, join->task, task);
-}
-
 /* A cancelled waiter that was the last cancels what it waited for, and stays
  * until that has ended; any other just leaves. */
 static bool abort_joined(tide_runtime *rt, tide_task *task, tide_status why) {
   tide_join *join = awaited(task);
   bool last = !(task->flags & TIDE_LEAVING) && --join->awaiters == 0;
-  if (last && why == TIDE_CANCELLED && !ends_after(rt, join, task)) {
+  if (last && why == TIDE_CANCELLED && !tide__stays_for(rt, join->task, task)) {
     task->flags |= TIDE_LEAVING; /* first: the cancel may come round to us */
     if (tide_join_cancel(rt, join) == 0)
       return false;

@@ -431,7 +431,8 @@ struct tide_link {
   tide_link *after, *before; /* in a list of the gather */
   tide_join *join;           /* NULL: it has ended, or was left */
   tide_gather *gather;
-  bool mine; /* the bindings' own */
+  bool counted; /* it counts as an awaiter */
+  bool mine;    /* the bindings' own */
 };
 
 typedef struct tide_links {
@@ -455,14 +456,18 @@ void tide_gather_init(tide_gather *gather, tide_until until, bool counted);
 /* From now on it waits for this end, too, which may have come already. */
 void tide_gather_add(tide_gather *gather, tide_link *link, tide_join *join);
 void tide_gather_add_ended(tide_gather *gather, tide_link *link, tide_end how);
-/* Before each park: false if there is nothing to wait for. */
+/* After the last add, before `task` waits: false if there is nothing to wait
+ * for. */
 bool tide_gather_begin(tide_runtime *rt, tide_task *task, tide_gather *gather);
+/* One of the ends that are still to come is the task's own. */
+bool tide_gather_awaits(const tide_gather *gather, const tide_task *task);
 void tide_gather_park(tide_runtime *rt, tide_task *task, tide_gather *gather);
 /* Takes the one that ended first out of those that have; NULL: none has. */
 tide_link *tide_gather_take(tide_gather *gather);
-/* It no longer waits for the end of this pending link; of any. */
+/* It no longer waits for the end of this pending link; of any: who waits in it
+ * goes on. */
 void tide_gather_drop(tide_link *link);
-void tide_gather_leave(tide_gather *gather);
+void tide_gather_leave(tide_runtime *rt, tide_gather *gather);
 /* Cancels what is pending and nobody else waits for; it waits for the end of
  * that, and for nothing else. */
 void tide_gather_cancel(tide_runtime *rt, tide_gather *gather);

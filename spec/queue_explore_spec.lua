@@ -73,7 +73,7 @@ local function explored(title, body, dropped, check)
       record = new_record(q)
       return record
     end
-    support.explored(function()
+    support.explore(function()
       record = nil
       return body(makers[turn], new)
     end, function(result, where)

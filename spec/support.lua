@@ -9,32 +9,6 @@ local pcall = tide.pcall
 
 local M = {}
 
---- How many seeds a test of orders tries.
-function M.seeds()
-  return tonumber(os.getenv("SEEDS")) or ((_VERSION == "Lua 5.4" or jit) and 200 or 20)
-end
-
-local function what_is_left()
-  local stats = tide.stats()
-  for _, what in ipairs { "tasks", "ready", "sleeping", "timers", "wakers", "handles" } do
-    if stats[what] ~= 0 then
-      return what
-    end
-  end
-end
-
---- Cancels fn's task at its every await, with every seed. After each run nothing
--- is left, and check(result, where) holds.
-function M.explored(fn, check)
-  for seed = 1, M.seeds() do
-    testing.explore(fn, function(result)
-      local where = ("seed %d, await %d, %s"):format(seed, result.k, result.at)
-      assert.is_nil(what_is_left(), where)
-      check(result, where)
-    end, { seed = seed })
-  end
-end
-
 function M.now()
   return tide.loop():time()
 end
@@ -65,6 +39,47 @@ end
 
 function M.pack(...)
   return { n = select("#", ...), ... }
+end
+
+--- A function that sleeps, then returns what comes after the seconds.
+function M.sleeper(seconds, ...)
+  local results = M.pack(...)
+  return function()
+    tide.sleep(seconds)
+    return (table.unpack or unpack)(results, 1, results.n)
+  end
+end
+
+--- A function that sleeps, then fails.
+function M.failer(seconds, err)
+  return function()
+    tide.sleep(seconds)
+    error(err, 0)
+  end
+end
+
+--- A function that sleeps for ever and, when it is cancelled, cleans up for so
+-- many seconds and puts its name into `log`. It ends with `err` then, or else
+-- cancelled.
+function M.cleaner(seconds, log, name, err)
+  return function()
+    local _, cancelled = pcall(tide.sleep, 1000)
+    tide.shield(tide.sleep, seconds)
+    log[#log + 1] = name
+    error(err or cancelled, 0)
+  end
+end
+
+--- What the exception handler gets during fn(reports, ...), and until the loop
+-- has run once more and what is garbage is collected.
+function M.reports(fn, ...)
+  local reports, loop = {}, tide.loop()
+  loop:set_exception_handler(function(report) reports[#reports + 1] = report end)
+  fn(reports, ...)
+  for _ = 1, 2 do collectgarbage() end
+  tide.sleep(0)
+  loop:set_exception_handler(nil)
+  return reports
 end
 
 --- What is not finished, told as "2 tasks, 1 timers"; nil if nothing is left.

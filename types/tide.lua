@@ -208,12 +208,12 @@ function tide.timeout_at(when, fn, ...) end
 ---@return any ...
 function tide.move_on_after(seconds, fn, ...) end
 
----Waits for a task or calls a function, for at most `seconds`; raises
+---Waits for a Task or Future or calls a function, for at most `seconds`; raises
 ---TimeoutError. At the deadline a task is cancelled and its end awaited; a value
 ---that it returns anyway wins. A function is not called when `seconds` <= 0.
 ---Since 0.1.0.
 ---@async
----@param aw tide.Task|tide.Callable
+---@param aw tide.Awaitable
 ---@param seconds number
 ---@return any ...
 function tide.wait_for(aw, seconds) end
@@ -234,10 +234,10 @@ function tide.wait_for(aw, seconds) end
 ---@overload fun(options: tide.ScopeOptions): tide.Scope
 function tide.scope(options, fn, ...) end
 
----A function: calls it here; cancels from outside wait until it returned. A
----task: waits for it; a cancel ends only the waiting. Since 0.1.0.
+---A function: calls it here; cancels from outside wait until it returned. A Task
+---or Future: waits for it; a cancel ends only the waiting. Since 0.1.0.
 ---@async
----@param aw tide.Task|tide.Callable
+---@param aw tide.Awaitable
 ---@param ... any
 ---@return any ...
 function tide.shield(aw, ...) end

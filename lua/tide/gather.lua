@@ -16,9 +16,11 @@ local function is_plain(v)
   return type(v) == "table" and not core.is_callable(v)
 end
 
-local function copy(list)
-  local n = list.n or #list
-  local items = {}
+local function copy(list, name)
+  local n, items = list.n or #list, {}
+  if type(n) ~= "number" or not (n >= 0 and n < 2 ^ 31) or n ~= math.floor(n) then
+    core.misuse(("bad argument #1 to '%s' (n: whole number from 0 up expected)"):format(name))
+  end
   for i = 1, n do
     items[i] = list[i]
   end
@@ -27,18 +29,16 @@ end
 
 --- `f(aw, ...)` or `f(list)`: its own list, the number of items, and whether it
 -- was a list.
-local function collect(...)
+local function collect(name, ...)
   if is_plain((...)) then
-    local items, n = copy((...))
+    local items, n = copy((...), name)
     return items, n, true
   end
   return { ... }, select("#", ...), false
 end
 
 local function check_options(options, allowed, name)
-  if options == nil then
-    return {}
-  end
+  options = options == nil and {} or options
   if not is_plain(options) then
     core.misuse(("bad argument #2 to '%s' (table expected, got %s)"):format(name, type(options)))
   end
@@ -81,7 +81,7 @@ end
 --- Runs them all at the same time: the first result of each, in order. The
 -- first error cancels the others, which are awaited, and is raised.
 function M.gather(...)
-  local items, n, is_list = collect(...)
+  local items, n, is_list = collect("tide.gather", ...)
   if is_list then
     return gather_list(items, n, check_options(select(2, ...), GATHER_OPTIONS, "tide.gather"))
   end
@@ -97,9 +97,11 @@ end
 --- The results or the error of the one that ends first; the others are cancelled
 -- and awaited.
 function M.race(...)
-  local items, n, is_list = collect(...)
+  local items, n, is_list = collect("tide.race", ...)
   if n == 0 then
     core.misuse("bad argument #1 to 'tide.race' (nothing to race)")
+  elseif is_list then
+    check_options(select(2, ...), {}, "tide.race")
   end
   local gather = new_gather(items, n, "race", is_list)
   return raise_first(gather, items, gather_wait(gather))
@@ -108,15 +110,14 @@ end
 local RETURN_WHEN = { all_completed = true, first_completed = true, first_exception = true }
 local WAIT_OPTIONS = { timeout = true, return_when = true }
 
---- A Task or Future twice counts once, a function twice runs twice.
 local function unique(items, n)
   local seen, list = {}, {}
   for i = 1, n do
     local item = items[i]
-    if not (seen[item] and core.is_awaitable(item)) then
+    if item == nil or not seen[item] or not core.is_awaitable(item) then
       list[#list + 1] = item
+      seen[item ~= nil and item] = true
     end
-    seen[item] = true
   end
   return list, #list
 end
@@ -152,12 +153,13 @@ function M.wait(list, options)
   options = check_options(options, WAIT_OPTIONS, "tide.wait")
   local mode, seconds = options.return_when or "all_completed", options.timeout
   if not RETURN_WHEN[mode] then
-    core.misuse(("bad argument #2 to 'tide.wait' (return_when: %s)"):format(tostring(mode)))
+    core.misuse("bad argument #2 to 'tide.wait' (return_when: 'all_completed', " ..
+      "'first_completed' or 'first_exception' expected)")
   end
   if seconds ~= nil then
     seconds = core.check_seconds(seconds, 2, "tide.wait")
   end
-  local items, n = copy(list)
+  local items, n = copy(list, "tide.wait")
   if n == 0 then
     core.misuse("bad argument #1 to 'tide.wait' (nothing to wait for)")
   end
@@ -168,6 +170,13 @@ end
 
 local COMPLETED_OPTIONS = { timeout = true }
 
+local function wait_until(deadline, gather)
+  if deadline == nil or core.gather_ready(gather) then
+    return gather_wait(gather)
+  end
+  return scope.timeout_at(deadline, gather_wait, gather)
+end
+
 --- What was cancelled while it waited for the next one cancels the rest.
 local function give_up(gather, err)
   core.gather_cancel(gather)
@@ -175,25 +184,27 @@ local function give_up(gather, err)
   error(err, 0)
 end
 
-local function wait_until(deadline, gather)
-  if deadline then
-    return scope.timeout_at(deadline, gather_wait, gather)
+--- What `as_completed` returns goes through this. Those that are `late` had not
+-- ended at the deadline: there is one TimeoutError for each.
+local function next_completed(self)
+  local gather = self.gather
+  local ok, place = protected(wait_until, core.note, self.deadline, gather)
+  if ok and place then
+    return self.items[place]
+  elseif ok and self.late == 0 then
+    return nil
+  elseif ok then
+    self.late = self.late - 1
+    error(core.TimeoutError("the deadline passed"), 0)
+  elseif core.is(place, core.TimeoutError) then
+    if not core.gather_ready(gather) then -- none has ended in this very turn
+      self.late = core.gather_leave(gather)
+    end
+    return next_completed(self)
+  elseif core.is_own_cancel(place) then
+    give_up(gather, place)
   end
-  return gather_wait(gather)
-end
-
-local function next_completed(gather, items, deadline)
-  local ok, place = protected(wait_until, core.note, deadline, gather)
-  if ok then
-    return place and items[place]
-  end
-  local err = place
-  if core.is(err, core.TimeoutError) then
-    core.gather_leave(gather)
-  elseif core.is_own_cancel(err) then
-    give_up(gather, err)
-  end
-  error(err, 0)
+  error(place, 0)
 end
 
 --- Iterates over them, as Tasks and Futures, in the order in which they end. Of
@@ -205,13 +216,14 @@ function M.as_completed(list, options)
   if seconds ~= nil then
     deadline = core.loop():time() + core.check_seconds(seconds, 2, "tide.as_completed")
   end
-  local items, n = copy(list)
+  local items, n = copy(list, "tide.as_completed")
   new_gather(items, n, "as_completed", true) -- checks them all
   items, n = unique(items, n)
   local gather = new_gather(items, n, "as_completed", true)
   core.gather_begin(gather)
+  local self = { gather = gather, items = items, deadline = deadline, late = 0 }
   local function iterate()
-    return next_completed(gather, items, deadline)
+    return next_completed(self)
   end
   return iterate, nil, nil, gather
 end

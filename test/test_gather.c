@@ -1,0 +1,409 @@
+/* test_gather.c: waiting for several ends at once. */
+#include "gatherer.h"
+
+/* ---- until when ---- */
+
+/* Ends three futures one after the other: which end made it go on, from 1, and
+ * how many futures it has cancelled by then. */
+static void check_until(tide_runtime *rt, tide_until until, bool counted,
+                        const tide_end ends[3], int expected, int cancelled) {
+  tide_join futures[3];
+  set set = of_futures(until, counted, futures, 3);
+  actor *a = spawn_arg(rt, gatherer, &set, "");
+  int at = 0, count = 0;
+  step(rt);
+  for (; at < 3 && !a->done; at++) {
+    if (!futures[at].ended)
+      tide_future_end(rt, &futures[at], ends[at]);
+    step(rt);
+  }
+  CHECK(a->done);
+  CHECK_EQ(at, expected);
+  for (int i = expected; i < 3; i++)
+    count += futures[i].ended && futures[i].how == TIDE_END_CANCELLED;
+  CHECK_EQ(count, cancelled);
+  tide_gather_leave(rt, &set.gather);
+  for (int i = 0; i < 3; i++)
+    CHECK(futures[i].head == NULL && futures[i].awaiters == 0);
+}
+
+TEST(each_until_is_over_in_its_time) {
+  const tide_end OK = TIDE_END_OK, BAD = TIDE_END_FAILED,
+                 GONE = TIDE_END_CANCELLED;
+  const struct {
+    tide_until until;
+    tide_end ends[3];
+    int counted, after, cancelled;
+  } cases[] = {
+      {TIDE_UNTIL_ALL, {OK, BAD, GONE}, 0, 3, 0},
+      {TIDE_UNTIL_ALL, {BAD, GONE, OK}, 1, 3, 0},
+      {TIDE_UNTIL_FIRST, {OK, OK, OK}, 0, 1, 0},
+      {TIDE_UNTIL_FIRST, {GONE, OK, OK}, 1, 1, 0},
+      {TIDE_UNTIL_FAILED, {OK, GONE, OK}, 0, 3, 0},
+      {TIDE_UNTIL_FAILED, {GONE, BAD, OK}, 0, 2, 0},
+      {TIDE_UNTIL_ERROR, {OK, OK, OK}, 1, 3, 0},
+      {TIDE_UNTIL_ERROR, {BAD, OK, OK}, 1, 1, 2},
+      {TIDE_UNTIL_ERROR, {OK, GONE, OK}, 1, 2, 1},
+      {TIDE_UNTIL_WINNER, {OK, OK, OK}, 1, 1, 2},
+      {TIDE_UNTIL_WINNER, {BAD, OK, OK}, 1, 1, 2},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    check_until(rt, cases[i].until, cases[i].counted, cases[i].ends,
+                cases[i].after, cases[i].cancelled);
+}
+
+TEST(nothing_to_wait_for_is_over_at_once) {
+  static const tide_until all[] = {TIDE_UNTIL_ALL, TIDE_UNTIL_FIRST,
+                                   TIDE_UNTIL_FAILED, TIDE_UNTIL_ERROR,
+                                   TIDE_UNTIL_WINNER};
+  for (int i = 0; i < 5; i++) {
+    set set = {.until = all[i], .counted = true};
+    CHECK(spawn_arg(rt, gatherer, &set, "")->task != NULL);
+    step(rt);
+    CHECK_EQ(stats(rt).tasks, 0);
+  }
+}
+
+TEST(what_has_ended_before_counts) {
+  tide_join futures[3];
+  set set = of_futures(TIDE_UNTIL_FIRST, false, futures, 3);
+  tide_future_end(rt, &futures[1], TIDE_END_OK);
+  spawn_arg(rt, gatherer, &set, "first");
+  step(rt);
+  CHECK_SAID("first");
+  tide_gather_leave(rt, &set.gather);
+  set.until = TIDE_UNTIL_ERROR;
+  set.counted = true;
+  spawn_arg(rt, gatherer, &set, "all");
+  step(rt);
+  tide_future_end(rt, &futures[0], TIDE_END_OK);
+  tide_future_end(rt, &futures[2], TIDE_END_OK);
+  step(rt);
+  CHECK_SAID("all");
+}
+
+TEST(one_that_has_failed_before_cancels_the_others) {
+  tide_join futures[3];
+  set set = of_futures(TIDE_UNTIL_ERROR, true, futures, 3);
+  tide_future_end(rt, &futures[1], TIDE_END_FAILED);
+  spawn_arg(rt, gatherer, &set, "a");
+  step(rt);
+  CHECK_SAID("a");
+  CHECK(set.gather.first == &set.links[1]);
+  CHECK_EQ(futures[0].how, TIDE_END_CANCELLED);
+  CHECK_EQ(futures[2].how, TIDE_END_CANCELLED);
+}
+
+TEST(they_are_taken_in_the_order_of_their_ends) {
+  tide_join futures[3];
+  set set = of_futures(TIDE_UNTIL_ALL, false, futures, 3);
+  spawn_arg(rt, gatherer, &set, "all");
+  step(rt);
+  tide_future_end(rt, &futures[2], TIDE_END_OK);
+  tide_future_end(rt, &futures[0], TIDE_END_FAILED);
+  say_done(&set);
+  tide_future_end(rt, &futures[1], TIDE_END_OK);
+  say_done(&set);
+  run(rt);
+  CHECK_SAID("2 0 1 all");
+}
+
+/* ---- giving up ---- */
+
+TEST(a_cancelled_gatherer_cancels_and_stays) {
+  static const tide_until all[] = {TIDE_UNTIL_ALL, TIDE_UNTIL_ERROR,
+                                   TIDE_UNTIL_WINNER};
+  for (int i = 0; i < 3; i++) {
+    tide_waitq queue = new_queue();
+    actor *t = spawn_arg(rt, target, &queue, "t");
+    tide_join future;
+    set set = of_futures(all[i], true, &future, 1);
+    set.tasks[0] = t;
+    t->n = 5;
+    actor *a = spawn_arg(rt, gatherer, &set, "a");
+    step(rt);
+    cancel(a);
+    CHECK(a->task->flags & TIDE_LEAVING);
+    CHECK_EQ(a->task->state, TIDE_TASK_PARKED);
+    CHECK_EQ(future.how, TIDE_END_CANCELLED);
+    CHECK_EQ(tide_task_cancelling(t->task), 1);
+    cancel(a); /* again changes nothing */
+    CHECK_EQ(tide_task_cancelling(t->task), 1);
+    run(rt);
+    CHECK_SAID("t cleaned up a!");
+  }
+}
+
+TEST(a_cancelled_waiter_that_does_not_count_just_leaves) {
+  static const tide_until all[] = {TIDE_UNTIL_ALL, TIDE_UNTIL_FIRST,
+                                   TIDE_UNTIL_FAILED};
+  for (int i = 0; i < 3; i++) {
+    tide_join futures[2];
+    set set = of_futures(all[i], false, futures, 2);
+    actor *a = spawn_arg(rt, gatherer, &set, "a");
+    step(rt);
+    CHECK_EQ(futures[0].awaiters, 0);
+    cancel(a);
+    run(rt);
+    CHECK_SAID("a!");
+    CHECK(!futures[0].ended && !futures[1].ended);
+    tide_gather_leave(rt, &set.gather);
+    CHECK(futures[0].head == NULL && futures[1].head == NULL);
+  }
+}
+
+TEST(who_waits_for_the_first_of_several_leaves_and_cancels_later) {
+  tide_waitq queue = new_queue();
+  actor *t = spawn_arg(rt, target, &queue, "t");
+  set set = {.until = TIDE_UNTIL_FIRST, .counted = true, .tasks = {t}};
+  actor *a = spawn_arg(rt, gatherer, &set, "a");
+  step(rt);
+  cancel(a);
+  step(rt);
+  CHECK_SAID("a!");
+  CHECK_EQ(tide_task_cancelling(t->task), 0);
+  tide_gather_cancel(rt, &set.gather);
+  CHECK_EQ(tide_task_cancelling(t->task), 1);
+  run(rt);
+  CHECK_SAID("t cleaned up");
+  say_done(&set);
+  CHECK_SAID("0");
+}
+
+TEST(what_others_wait_for_is_left) {
+  tide_waitq queue = new_queue();
+  actor *t = spawn_arg(rt, target, &queue, "t");
+  actor *b = spawn_arg(rt, awaiter, t, "b");
+  tide_join future;
+  set set = of_futures(TIDE_UNTIL_ERROR, true, &future, 1);
+  set.tasks[0] = t;
+  actor *a = spawn_arg(rt, gatherer, &set, "a");
+  step(rt);
+  cancel(a);
+  step(rt);
+  CHECK_SAID("a!");
+  CHECK(future.ended);
+  CHECK_EQ(tide_task_cancelling(t->task), 0);
+  cancel(b); /* now the last */
+  CHECK_EQ(tide_task_cancelling(t->task), 1);
+  run(rt);
+  CHECK_SAID("t cleaned up b");
+}
+
+TEST(the_others_count_until_they_leave) {
+  tide_waitq queue = new_queue();
+  actor *t = spawn_arg(rt, target, &queue, "t");
+  set one = {.until = TIDE_UNTIL_ERROR, .counted = true, .tasks = {t}};
+  set two = one;
+  actor *a = spawn_arg(rt, gatherer, &one, "a");
+  t->n = 5;
+  step(rt);
+  cancel(a); /* the last; it stays, and counts no more */
+  actor *b = spawn_arg(rt, gatherer, &two, "b");
+  step(rt);
+  CHECK_EQ(tide_task_cancelling(t->task), 0); /* a's was lifted */
+  cancel(b);
+  CHECK_EQ(tide_task_cancelling(t->task), 1);
+  CHECK(b->task->flags & TIDE_LEAVING);
+  run(rt);
+  CHECK_SAID("t cleaned up a! b!");
+}
+
+TEST(one_that_is_there_twice_is_cancelled_once) {
+  tide_waitq queue = new_queue();
+  actor *t = spawn_arg(rt, target, &queue, "t");
+  set set = {.until = TIDE_UNTIL_ERROR, .counted = true, .tasks = {t, t}};
+  actor *a = spawn_arg(rt, gatherer, &set, "a");
+  step(rt);
+  cancel(a);
+  CHECK_EQ(tide_task_cancelling(t->task), 1);
+  run(rt);
+  CHECK_SAID("t cleaned up a!");
+}
+
+TEST(the_first_error_wins_over_a_later_cancel) {
+  tide_waitq queue = new_queue();
+  actor *t = spawn_arg(rt, target, &queue, "t");
+  tide_join future;
+  set set = of_futures(TIDE_UNTIL_ERROR, true, &future, 1);
+  set.tasks[0] = t;
+  t->n = 5;
+  actor *a = spawn_arg(rt, gatherer, &set, "a");
+  step(rt);
+  tide_future_end(rt, &future, TIDE_END_FAILED);
+  CHECK(a->task->flags & TIDE_LEAVING);
+  cancel(a);
+  CHECK_EQ(a->task->state, TIDE_TASK_PARKED);
+  run(rt);
+  CHECK_SAID("t cleaned up a"); /* no `!` */
+  CHECK(set.gather.first == &set.links[1]);
+}
+
+TEST(a_gatherer_that_is_given_up_leaves_all) {
+  tide_waitq queue = new_queue();
+  actor *t = spawn_arg(rt, target, &queue, "t");
+  tide_join future;
+  set set = of_futures(TIDE_UNTIL_ERROR, true, &future, 1);
+  set.tasks[0] = t;
+  actor *a = spawn_arg(rt, gatherer, &set, "a");
+  step(rt);
+  tide_task_give_up(rt, a->task);
+  CHECK(future.head == NULL && future.awaiters == 0);
+  run(rt);
+  CHECK(a->abandoned);
+  CHECK(!future.ended);
+  CHECK_EQ(tide_task_cancelling(t->task), 0);
+  CHECK(set.gather.pending.head == NULL);
+}
+
+TEST(a_gatherer_is_given_up_while_it_stays) {
+  tide_waitq queue = new_queue();
+  actor *t = spawn_arg(rt, target, &queue, "t");
+  set set = {.until = TIDE_UNTIL_WINNER, .counted = true, .tasks = {t}};
+  t->n = 5;
+  actor *a = spawn_arg(rt, gatherer, &set, "a");
+  step(rt);
+  cancel(a);
+  tide_task_give_up(rt, a->task);
+  run(rt);
+  CHECK(a->abandoned);
+  CHECK_SAID("given up t cleaned up");
+}
+
+TEST(a_deadlock_takes_the_main_out_of_its_gather) {
+  tide_join futures[2];
+  set set = of_futures(TIDE_UNTIL_ERROR, true, futures, 2);
+  tide_loop_main(rt, spawn_arg(rt, gatherer, &set, "main")->task);
+  run(rt);
+  CHECK_SAID("main");
+  CHECK(!futures[0].ended);
+  tide_gather_leave(rt, &set.gather);
+}
+
+TEST(a_gather_that_is_left_wakes_who_waits_in_it) {
+  tide_join futures[2];
+  set set = of_futures(TIDE_UNTIL_FIRST, true, futures, 2);
+  actor *a = spawn_arg(rt, gatherer, &set, "a");
+  step(rt);
+  CHECK(set.gather.waiter == a->task);
+  tide_gather_leave(rt, &set.gather);
+  CHECK(set.gather.waiter == NULL);
+  CHECK_EQ(futures[0].awaiters + futures[1].awaiters, 0);
+  run(rt);
+  CHECK_SAID("a");
+}
+
+/* ---- many ---- */
+
+enum { MANY = 30000 };
+
+static void shuffle(tide_link **links, int n) {
+  uint32_t seed = 1;
+  for (int i = 0; i < n; i++) {
+    int j = (int)(next_number(&seed) % (uint32_t)(i + 1));
+    tide_link *other = links[j];
+    links[j] = links[i];
+    links[i] = other;
+  }
+}
+
+static tide_link many_links[MANY], *shuffled[MANY];
+
+static void shuffle_many(void) {
+  for (int i = 0; i < MANY; i++)
+    shuffled[i] = &many_links[i];
+  shuffle(shuffled, MANY);
+}
+
+/* Dropped from the middle of one join's list: a walk to each would take more
+ * than the seconds that a test has under a sanitizer. */
+TEST(a_link_is_dropped_in_one_step) {
+  static tide_gather gathers[MANY];
+  tide_join future;
+  tide_future_init(&future);
+  for (int i = 0; i < MANY; i++) {
+    tide_gather_init(&gathers[i], TIDE_UNTIL_ALL, true);
+    tide_gather_add(&gathers[i], &many_links[i], &future);
+  }
+  CHECK_EQ(future.awaiters, MANY);
+  shuffle_many();
+  for (int i = 0; i < MANY - 1; i++)
+    tide_gather_drop(shuffled[i]);
+  CHECK_EQ(future.awaiters, 1);
+  CHECK(future.head == shuffled[MANY - 1] && future.tail == future.head);
+  tide_future_end(rt, &future, TIDE_END_OK);
+  CHECK(future.head == NULL && future.tail == NULL);
+  CHECK(shuffled[MANY - 1]->gather->done.head == shuffled[MANY - 1]);
+}
+
+TEST(an_end_is_noted_in_one_step) {
+  static tide_join futures[MANY];
+  tide_gather gather;
+  tide_link *link;
+  int i = 0;
+  tide_gather_init(&gather, TIDE_UNTIL_ALL, true);
+  for (int j = 0; j < MANY; j++) {
+    tide_future_init(&futures[j]);
+    tide_gather_add(&gather, &many_links[j], &futures[j]);
+  }
+  shuffle_many();
+  for (int j = 0; j < MANY; j++)
+    tide_future_end(rt, &futures[shuffled[j] - many_links], TIDE_END_OK);
+  CHECK(gather.pending.head == NULL && gather.pending.tail == NULL);
+  while ((link = tide_gather_take(&gather)) != NULL && link == shuffled[i])
+    i++;
+  CHECK_EQ(i, MANY);
+}
+
+TEST(a_cancel_runs_down_a_long_chain_of_gathers) {
+  enum { LENGTH = 100000 }; /* no recursion could go as deep */
+  tide_waitq queue = new_queue();
+  static tide_join futures[LENGTH];
+  set *sets = calloc(LENGTH, sizeof *sets);
+  actor *last = spawn_arg(rt, waiter, &queue, "first");
+  int left = 0;
+  for (int i = 0; i < LENGTH; i++) {
+    sets[i] = of_futures(i % 2 ? TIDE_UNTIL_ERROR : TIDE_UNTIL_WINNER, true,
+                         &futures[i], 1);
+    sets[i].tasks[0] = last;
+    last = spawn_arg(rt, gatherer, &sets[i], "");
+  }
+  step(rt);
+  cancel(last);
+  CHECK_EQ(stats(rt).ready, 1); /* the others wait for its end */
+  for (int i = 0; i < LENGTH; i++)
+    left += !futures[i].ended;
+  CHECK_EQ(left, 0);
+  run(rt);
+  CHECK_EQ(stats(rt).tasks, 0);
+  said[0] = '\0';
+  free(sets);
+}
+
+/* Its error lets all end, turn by turn. */
+TEST(an_error_runs_up_a_chain_of_gathers_of_futures) {
+  enum { LENGTH = 1000 };
+  static tide_join futures[LENGTH + 1];
+  static set sets[LENGTH];
+  for (int i = 0; i <= LENGTH; i++)
+    tide_future_init(&futures[i]);
+  for (int i = 0; i < LENGTH; i++)
+    sets[i] = (set){.until = TIDE_UNTIL_ERROR,
+                    .counted = true,
+                    .futures = {&futures[i], &futures[i + 1]}};
+  for (int i = 0; i < LENGTH; i++)
+    spawn_arg(rt, gatherer, &sets[i], "");
+  step(rt);
+  tide_future_end(rt, &futures[0], TIDE_END_FAILED);
+  /* the next is shared, so it is left, and so is all behind it */
+  CHECK(!futures[1].ended);
+  CHECK_EQ(futures[1].awaiters, 1);
+  CHECK_EQ(stats(rt).ready, 1);
+  tide_future_end(rt, &futures[LENGTH], TIDE_END_FAILED);
+  CHECK_EQ(stats(rt).ready, 2);
+  for (int i = 1; i < LENGTH; i++)
+    if (!futures[i].ended)
+      tide_future_end(rt, &futures[i], TIDE_END_OK);
+  run(rt);
+  CHECK_EQ(stats(rt).tasks, 0);
+}
