@@ -256,9 +256,8 @@ void tideL_openloop(lua_State *L) {
       {NULL, NULL}};
   static const luaL_Reg metamethods[] = {
       {"__index", loop__index}, {"__newindex", loop__newindex}, {NULL, NULL}};
-  static const luaL_Reg functions[] = {{"loop", core_loop},
-                                       {"check_loop", core_check_loop},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"loop", core_loop}, {"check_loop", core_check_loop}, {NULL, NULL}};
   tideL_newclass(L, OWN_LOOP, "tide.Loop", methods, metamethods);
   lua_pushvalue(L, -1);
   lua_setfield(L, -3, "Loop"); /* lua/tide adds to them */

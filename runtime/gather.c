@@ -121,6 +121,16 @@ static void wake(tide_runtime *rt, tide_gather *gather) {
     tide_wake(rt, waiter, TIDE_WOKEN);
 }
 
+void tide__gather_release(tide_runtime *rt, tide_gather *gather) {
+  for (tide_link *link = gather->pending.head, *next; link; link = next) {
+    next = link->after;
+    if (tide__join_stays_for(rt, link->join, gather->waiter))
+      tide_gather_drop(link);
+  }
+  if (gather->pending.head == NULL)
+    wake(rt, gather);
+}
+
 void tide__gather_ended(tide_runtime *rt, tide_link *link, tide_end how) {
   tide_gather *gather = link->gather;
   take_out(&gather->pending, link);

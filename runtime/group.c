@@ -109,15 +109,41 @@ void tide_group_disband(tide_runtime *rt, tide_group *group) {
   }
 }
 
+/* ---- children to be ---- */
+
+void tide_group_start(tide_group *group, tide_group *target) {
+  group->target = target;
+  group->later = target->starts;
+  if (group->later != NULL)
+    group->later->earlier = group;
+  target->starts = group;
+}
+
+static void end_start(tide_runtime *rt, tide_group *group) {
+  tide_group *target = group->target;
+  if (target == NULL)
+    return;
+  if (group->earlier != NULL)
+    group->earlier->later = group->later;
+  else
+    target->starts = group->later;
+  if (group->later != NULL)
+    group->later->earlier = group->earlier;
+  wake_host(rt, target);
+}
+
 void tide__group_leave(tide_runtime *rt, tide_group *group) {
   tide_group_disband(rt, group);
+  end_start(rt, group);
+  for (tide_group *start = group->starts; start; start = start->later)
+    start->target = NULL;
   group_free(rt, group);
 }
 
 /* ---- the host ---- */
 
 bool tide_group_empty(const tide_group *group) {
-  return group->children.pending.head == NULL && group->held == 0;
+  return group->children.pending.head == NULL && group->starts == NULL;
 }
 
 uint32_t tide_group_count(const tide_group *group) {
@@ -128,32 +154,8 @@ uint32_t tide_group_count(const tide_group *group) {
   return count;
 }
 
-void tide_group_hold(tide_group *group) {
-  group->held++;
-}
-
-void tide_group_unhold(tide_runtime *rt, tide_group *group) {
-  assert(group->held > 0);
-  group->held--;
-  wake_host(rt, group);
-}
-
-/* A child that was cancelled while it awaited the host stays for the host's
- * end, for which the host would now wait in turn. */
-static void break_ring(tide_runtime *rt, tide_task *host, tide_group *group) {
-  const tide_link *link = group->children.pending.head;
-  if (host->extra == NULL || host->extra->join.joined.head == NULL)
-    return;
-  for (; link != NULL; link = link->after) {
-    if (tide__join_stays_for(rt, link->join, host)) {
-      tide__join_release(rt, &host->extra->join);
-      return;
-    }
-  }
-}
-
 void tide_group_park(tide_runtime *rt, tide_task *task, tide_group *group) {
-  break_ring(rt, task, group);
   tide_park(rt, task, &group->children.wait);
   group->children.waiter = task;
+  tide__rings_break(rt, task);
 }

@@ -181,12 +181,16 @@ void tide__cancels_release(tide_runtime *rt, bool held);
  * the end of the next: who would stay for it closes a ring. */
 bool tide__join_stays_for(tide_runtime *rt, const tide_join *join,
                           const tide_task *task);
-/* Who has cancelled it and stays for its end need not. */
-void tide__join_release(tide_runtime *rt, tide_join *join);
+/* The task has parked at its group's edge: where that closes rings, one in each
+ * that stays for the end of what it cancelled need not. */
+void tide__rings_break(tide_runtime *rt, tide_task *task);
 
 /* gather.c */
 extern const tide_waitkind tide__group_kind; /* a host, at its group's edge */
 void tide__gather_ended(tide_runtime *rt, tide_link *link, tide_end how);
+/* It has cancelled what is pending; it need not stay for those that stay for
+ * its waiter. */
+void tide__gather_release(tide_runtime *rt, tide_gather *gather);
 
 /* group.c */
 void tide__group_ended(tide_runtime *rt, tide_gather *children, tide_end how);

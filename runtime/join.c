@@ -157,6 +157,7 @@ bool tide_task_stays(const tide_task *task) {
 typedef struct walk {
   const tide_task *goal;
   tide_task *todo;
+  tide_task *via; /* the last await on the way to the goal; NULL: none */
   uint32_t mark;
 } walk;
 
@@ -164,37 +165,87 @@ static tide_gather *gathering(const tide_task *task) {
   return CONTAINER(task->wait, tide_gather, wait);
 }
 
+static void list(walk *walk, tide_task *task, tide_task *via) {
+  tide_gather *gather = gathering(task);
+  if (gather->mark == walk->mark)
+    return;
+  gather->mark = walk->mark;
+  gather->via = task->wait->kind == &tide__group_kind ? via : task;
+  task->next = walk->todo;
+  walk->todo = task;
+}
+
 /* True: at the goal. Who stays for one end, and that one for another, is
  * followed at once; there is never a ring of which all stay. */
-static bool visit(walk *walk, tide_task *task) {
+static bool visit(walk *walk, tide_task *task, tide_task *via) {
   while (task != NULL && task != walk->goal && tide_task_stays(task)) {
     if (task->wait->kind != &joined) {
-      tide_gather *gather = gathering(task);
-      if (gather->mark != walk->mark) {
-        gather->mark = walk->mark;
-        task->next = walk->todo;
-        walk->todo = task;
-      }
+      list(walk, task, via);
       return false;
     }
+    via = task;
     task = awaited(task)->task;
   }
-  return task == walk->goal && task != NULL;
+  if (task == NULL || task != walk->goal)
+    return false;
+  walk->via = via;
+  return true;
+}
+
+/* From one that stays for several. */
+static bool visit_all(walk *walk, const tide_gather *gather) {
+  const tide_link *link = gather->pending.head;
+  const tide_group *start = NULL;
+  bool found = false;
+  if (gather->wait.kind == &tide__group_kind)
+    start = CONTAINER(gather, tide_group, children)->starts;
+  for (; link != NULL && !found; link = link->after)
+    found = visit(walk, link->join->task, gather->via);
+  for (; start != NULL && !found; start = start->later)
+    found = visit(walk, start->scope->task, gather->via);
+  return found;
+}
+
+/* The list is emptied also when the goal is found: who is in it may be in other
+ * lists next. */
+static bool visit_listed(walk *walk, bool found) {
+  while (walk->todo != NULL) {
+    tide_task *at = walk->todo;
+    walk->todo = at->next;
+    at->next = NULL;
+    found = found || visit_all(walk, gathering(at));
+  }
+  return found;
 }
 
 bool tide__join_stays_for(tide_runtime *rt, const tide_join *join,
                           const tide_task *task) {
-  walk walk = {task, NULL, ++rt->mark};
-  bool found = visit(&walk, join->task);
-  while (walk.todo != NULL) {
-    tide_task *at = walk.todo;
-    const tide_link *link = gathering(at)->pending.head;
-    walk.todo = at->next;
-    at->next = NULL;
-    for (; link != NULL && !found; link = link->after)
-      found = visit(&walk, link->join->task);
-  }
-  return found;
+  walk walk = {.goal = task, .mark = ++rt->mark};
+  return visit_listed(&walk, visit(&walk, join->task, NULL));
+}
+
+/* ---- rings ---- */
+
+/* A way from the task, which stays for several, back to it: the last await on
+ * it; NULL: there is no such way. */
+static tide_task *ring_of(tide_runtime *rt, const tide_task *task) {
+  walk walk = {.goal = task, .mark = ++rt->mark};
+  gathering(task)->via = NULL;
+  visit_listed(&walk, visit_all(&walk, gathering(task)));
+  return walk.via;
+}
+
+static void release(tide_runtime *rt, tide_task *task) {
+  if (task->wait->kind != &joined)
+    tide__gather_release(rt, gathering(task));
+  else if (tide_waitq_abort(rt, task, TIDE_WOKEN))
+    tide_wake(rt, task, TIDE_CANCELLED);
+}
+
+void tide__rings_break(tide_runtime *rt, tide_task *task) {
+  tide_task *via;
+  while ((via = ring_of(rt, task)) != NULL)
+    release(rt, via);
 }
 
 /* ---- one waiter ---- */
@@ -230,12 +281,4 @@ void tide_join_park(tide_runtime *rt, tide_task *task, tide_join *join,
   if (counted)
     join->awaiters++;
   tide_waitq_park(rt, task, counted ? &join->joined : &join->watched);
-}
-
-void tide__join_release(tide_runtime *rt, tide_join *join) {
-  for (tide_task *task = join->joined.head, *next; task; task = next) {
-    next = task->next;
-    if (task->flags & TIDE_LEAVING && tide_waitq_abort(rt, task, TIDE_WOKEN))
-      tide_wake(rt, task, TIDE_CANCELLED);
-  }
 }

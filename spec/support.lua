@@ -39,6 +39,11 @@ function M.pack(...)
   return { n = select("#", ...), ... }
 end
 
+--- How many seeds an explore spec tries.
+function M.seeds()
+  return tonumber(os.getenv("SEEDS")) or ((_VERSION == "Lua 5.4" or jit) and 200 or 20)
+end
+
 --- How to start the Lua that runs this.
 function M.interpreter()
   local first = 0
