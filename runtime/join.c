@@ -139,6 +139,8 @@ void tide__cancels_release(tide_runtime *rt, bool held) {
 }
 
 int tide_join_cancel(tide_runtime *rt, tide_join *join) {
+  if (join->ended) /* or it is ending: another of its links decided that */
+    return 0;
   if (join->task != NULL)
     return tide_task_cancel(rt, join->task);
   tide__join_cancel(rt, join);

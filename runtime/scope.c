@@ -43,6 +43,14 @@ static void refresh_chain(tide_runtime *rt, tide_scope *scope,
     tide__task_mark(rt, task);
 }
 
+/* One that is ending, and wakes who waits for it, has no scope any more. */
+static void refresh_child(tide_runtime *rt, tide_join *join,
+                          tide_group **groups) {
+  tide_scope *own = CONTAINER(join, tide_extra, join)->own;
+  if (own != NULL)
+    refresh_chain(rt, own, groups);
+}
+
 /* After `scope` changed: recomputes it and all inside it, also in the tasks of
  * groups; not by recursion, for groups nest as deep as their users like. */
 static void refresh(tide_runtime *rt, tide_scope *scope) {
@@ -54,7 +62,7 @@ static void refresh(tide_runtime *rt, tide_scope *scope) {
     groups = group->next;
     group->queued = false;
     for (; link != NULL; link = link->after)
-      refresh_chain(rt, link->join->task->extra->own, &groups);
+      refresh_child(rt, link->join, &groups);
   }
 }
 
