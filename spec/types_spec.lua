@@ -5,7 +5,8 @@ local testing = require "tide.testing"
 -- What only some Luas have in their coroutine library.
 local versioned = { ["tide.coroutine.close"] = true, ["tide.coroutine.isyieldable"] = true }
 
-local TYPES = { "types/tide.lua", "types/semaphore.lua", "types/testing.lua" }
+local TYPES = { "types/tide.lua", "types/semaphore.lua", "types/group.lua",
+  "types/testing.lua" }
 
 local function read(file)
   local handle = assert(io.open(file))
@@ -39,6 +40,9 @@ local function public()
     add(names, "Loop:", getmetatable(tide.loop()).methods)
     add(names, "Semaphore:", getmetatable(tide.semaphore()).__index)
     add(names, "Event:", getmetatable(tide.event()).__index)
+    tide.group(function(group)
+      add(names, "Group:", getmetatable(group).__index)
+    end)
   end)
   return names
 end
