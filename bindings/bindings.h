@@ -90,7 +90,7 @@ enum {
   OWN_NOTED,    /* {error, traceback, id of the task} of the last error */
   OWN_RUNNING,  /* Lua's own coroutine.running */
   OWN_LOOPOBJ,  /* the loop object of this runtime */
-  OWN_GROUPS,   /* scope id of a group -> list of errors */
+  OWN_GROUPS,   /* scope id of a group -> its errors: see group.c */
   OWN_ERRORS    /* from here on the error classes */
 };
 
@@ -420,7 +420,8 @@ int tideL_pushoutcome(lua_State *L, int index);
 
 void tideL_opengather(lua_State *L);
 void tideL_opengroup(lua_State *L);
-/* Its tasks are cancelled and left to the runtime, and that is reported. */
+/* Of one that ends without its edge: tasks that it still has are cancelled and
+ * left to the runtime; they, and errors that nobody was told, are reported. */
 void tideL_abandongroup(lua_State *L, tideL_state *S, tide_group *group);
 /* The task failed, its Task is at `index`: its group, if any, gets the error.
  */

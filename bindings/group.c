@@ -35,12 +35,17 @@ static tide_group *check_open(lua_State *L, const char *function) {
   return group;
 }
 
-/* group_enter(name): opens a group in the running task */
+/* group_enter(name, waits): opens a group in the running task. One whose edge
+ * is to wait is refused where that could not be. */
 static int core_group_enter(lua_State *L) {
   tideL_state *S = tideL_get(L);
-  tide_task *task = tideL_enter(L, S, luaL_checkstring(L, 1));
-  tideL_group *self = tide_newuserdata(L, sizeof *self);
+  const char *name = luaL_checkstring(L, 1);
+  tide_task *task = tideL_enter(L, S, name);
+  tideL_group *self;
   tide_group *group;
+  if (lua_toboolean(L, 2))
+    tideL_checkyield(L, task, name);
+  self = tide_newuserdata(L, sizeof *self);
   *self = (tideL_group){.magic = MAGIC, .serial = S->serial};
   tideL_own(L, OWN_GROUP);
   lua_setmetatable(L, -2);
@@ -53,29 +58,46 @@ static int core_group_enter(lua_State *L) {
 
 /* ---- errors ---- */
 
+/* OWN_GROUPS[id] are the errors of a group in their order; [-id] has them as
+ * its keys. Pushes one of the two, made if there is none. stack: <OWN_GROUPS>
+ */
+static void push_errors(lua_State *L, int groups, lua_Number key) {
+  lua_pushnumber(L, key);
+  if (tide_rawget(L, groups) == LUA_TTABLE)
+    return;
+  lua_pop(L, 1);
+  lua_newtable(L);
+  lua_pushnumber(L, key);
+  lua_pushvalue(L, -2);
+  lua_rawset(L, groups);
+}
+
+/* Who awaits a task raises its very error again, which counts once. Two tasks
+ * may raise equal strings, each its own. */
+static bool may_be_known(lua_State *L, bool of_body) {
+  int type = lua_type(L, -1);
+  return of_body ||
+         (type != LUA_TSTRING && type != LUA_TNUMBER && type != LUA_TBOOLEAN);
+}
+
 /* Appends the error on top to those of the group; pops it. */
-static void add_error(lua_State *L, uint64_t id) {
-  int error = lua_gettop(L), n;
+static void add_error(lua_State *L, uint64_t id, bool of_body) {
+  bool may_be = may_be_known(L, of_body);
+  int error = lua_gettop(L), groups = error + 1, set = error + 2;
+  luaL_checkstack(L, 6, NULL);
   tideL_own(L, OWN_GROUPS);
-  lua_pushnumber(L, (lua_Number)id);
-  if (tide_rawget(L, -2) != LUA_TTABLE) {
-    lua_pop(L, 1);
-    lua_newtable(L);
-    lua_pushnumber(L, (lua_Number)id);
-    lua_pushvalue(L, -2);
-    lua_rawset(L, -4);
-  }
-  n = (int)lua_rawlen(L, -1);
-  for (int i = 1; i <= n; i++) { /* the body may raise what it awaited */
-    lua_rawgeti(L, -1, i);
-    if (lua_rawequal(L, -1, error)) {
-      lua_settop(L, error - 1);
-      return;
-    }
-    lua_pop(L, 1);
-  }
+  push_errors(L, groups, -(lua_Number)id);
   lua_pushvalue(L, error);
-  lua_rawseti(L, -2, n + 1);
+  if (tide_rawget(L, set) == LUA_TNIL || !may_be) {
+    push_errors(L, groups, (lua_Number)id);
+    lua_pushvalue(L, error);
+    lua_rawseti(L, -2, (int)lua_rawlen(L, -2) + 1);
+    if (lua_rawequal(L, error, error)) { /* NaN is no key */
+      lua_pushvalue(L, error);
+      lua_pushboolean(L, 1);
+      lua_rawset(L, set);
+    }
+  }
   lua_settop(L, error - 1);
 }
 
@@ -85,17 +107,20 @@ void tideL_tellgroup(lua_State *T, const tide_task *task, int index) {
   if (group == NULL)
     return;
   tideL_pushfailure(T, index, handle);
-  add_error(T, group->scope->id);
+  add_error(T, group->scope->id, false);
 }
 
 /* Pushes the errors of the group, a list or nil, and forgets them. */
 static void take_errors(lua_State *L, uint64_t id) {
+  lua_Number key = (lua_Number)id;
   tideL_own(L, OWN_GROUPS);
-  lua_pushnumber(L, (lua_Number)id);
+  lua_pushnumber(L, key);
   lua_rawget(L, -2);
-  lua_pushnumber(L, (lua_Number)id);
-  lua_pushnil(L);
-  lua_rawset(L, -4);
+  for (int i = 0; i < 2; i++, key = -key) {
+    lua_pushnumber(L, key);
+    lua_pushnil(L);
+    lua_rawset(L, -4);
+  }
   lua_remove(L, -2);
 }
 
@@ -117,6 +142,13 @@ static void unite(lua_State *L) {
   lua_settop(L, list);
 }
 
+/* With the reason at `index`, which may be nil or none. */
+static void cancel(lua_State *L, tide_group *group, int index) {
+  if (!lua_isnoneornil(L, index) && !(group->scope->flags & TIDE_SCOPE_CANCEL))
+    tideL_setreason(L, group->scope, index);
+  tide_scope_cancel(tideL_get(L)->rt, group->scope);
+}
+
 /* group_fail(group, err): its body raised err: cancels the group */
 static int core_group_fail(lua_State *L) {
   const tideL_group *self = check(L, "tide.group");
@@ -124,33 +156,41 @@ static int core_group_fail(lua_State *L) {
   lua_settop(L, 2);
   if (group == NULL)
     return 0;
-  if (!tideL_iserror(L, 2, TIDEL_CANCELLED))
-    add_error(L, self->id);
-  tide_scope_cancel(tideL_get(L)->rt, group->scope);
+  if (tideL_iserror(L, 2, TIDEL_CANCELLED)) {
+    lua_getfield(L, 2, "reason");
+    cancel(L, group, 3);
+  } else {
+    add_error(L, self->id, true);
+    tide_scope_cancel(tideL_get(L)->rt, group->scope);
+  }
   return 0;
 }
 
 /* ---- the edge ---- */
 
 static int joined(lua_State *L, tideL_state *S, tide_task *task) {
+  const tide_group *group = open_group(L, check(L, "tide.group"));
+  lua_pushboolean(L, group != NULL && !tide_group_empty(group));
   if (task->status != TIDE_DEADLOCKED)
-    return 0;
+    return 1;
   task->status = TIDE_WOKEN;
   tideL_pushdeadlock(L, S);
-  return 1;
+  return 2;
 }
 
 /* group_join(group): until all its tasks have ended; always gives up its turn,
- * and never raises a cancellation. Returns a DeadlockError if that is why it
- * returned. */
+ * and never raises a cancellation. Returns whether it has some again, or still,
+ * and then the DeadlockError that is why. */
 static int core_group_join(lua_State *L) {
   static const char name[] = "tide.group";
   tideL_state *S = tideL_get(L);
   tide_task *task = tideL_enter(L, S, name);
   tide_group *group = open_group(L, check(L, name));
+  if (group == NULL || group->scope->task != task)
+    return tideL_error(L, "the group is not open in this task");
   tideL_checkyield(L, task, name);
   tideL_checkpoint(S, task); /* fires what is due */
-  if (group != NULL && !tide_group_empty(group))
+  if (!tide_group_empty(group))
     tide_group_park(S->rt, task, group);
   else
     tide_park_turn(S->rt, task);
@@ -166,10 +206,8 @@ static int core_group_leave(lua_State *L) {
   const tideL_group *self = check(L, name);
   bool failed = lua_toboolean(L, 2), own;
   lua_settop(L, 3);
-  if (task->scope == NULL || task->scope->id != self->id) {
-    take_errors(L, self->id);
+  if (task->scope == NULL || task->scope->id != self->id)
     return tideL_misnested(L, S, task, self->id);
-  }
   own = failed && tideL_catchown(L, task->scope, 3);
   tideL_pushreason(L, self->id);
   take_errors(L, self->id);
@@ -187,46 +225,74 @@ static int core_group_leave(lua_State *L) {
   return 4;
 }
 
+/* stack: <how many tasks it had, its errors or nil> */
 static int report_abandoned(lua_State *L) {
-  lua_pushfstring(L,
-                  "a group ended where it could not wait for its %d tasks: "
-                  "they were cancelled",
-                  (int)lua_tointeger(L, 1));
-  tideL_pushreport(L, lua_tostring(L, -1), 0);
+  int count = (int)lua_tointeger(L, 1), error = 0;
+  const char *message = "a group ended where it could not raise its errors";
+  if (count > 0)
+    message = lua_pushfstring(L,
+                              "a group ended where it could not wait for its "
+                              "tasks: %d were cancelled",
+                              count);
+  if (lua_istable(L, 2)) {
+    lua_pushvalue(L, 2);
+    unite(L);
+    error = lua_gettop(L);
+  }
+  tideL_pushreport(L, message, error);
   tideL_report(L, tideL_get(L));
   return 0;
 }
 
 /* The handler is called in the next turn: here it might be at any place. */
+static void report_soon(lua_State *L, tideL_state *S, uint32_t count) {
+  tideL_pushfunction(L, report_abandoned);
+  lua_insert(L, -2);
+  lua_pushinteger(L, (lua_Integer)count);
+  lua_insert(L, -2);
+  tideL_callsoon(L, S, 2);
+}
+
 void tideL_abandongroup(lua_State *L, tideL_state *S, tide_group *group) {
   uint32_t count = tide_group_count(group);
-  if (count == 0)
-    return;
-  tideL_pushfunction(L, report_abandoned);
-  lua_pushinteger(L, (lua_Integer)count);
-  tideL_callsoon(L, S, 1);
+  take_errors(L, group->scope->id);
+  if (count > 0 || !lua_isnil(L, -1))
+    report_soon(L, S, count);
+  else
+    lua_pop(L, 1);
   tide_group_disband(S->rt, group);
 }
 
+/* The task that runs on L; the main program is one of its own. */
+static tide_task *task_here(lua_State *L, const tideL_state *S) {
+  tide_task *task = S->current;
+  if (task == NULL && S->rt != NULL && L == S->mainthread)
+    task = tide_task_root(S->rt);
+  return task != NULL && task->coro == L ? task : NULL;
+}
+
 /* group_abandon(group): where nothing can wait for its tasks: they are
- * cancelled and left to the runtime */
+ * cancelled and left to the runtime. False: nor is it the running task that has
+ * it open. */
 static int core_group_abandon(lua_State *L) {
   tideL_state *S = tideL_get(L);
-  const tideL_group *self = check(L, "tide.group");
-  tide_group *group = open_group(L, self);
-  if (group != NULL)
-    tideL_abandongroup(L, S, group);
-  return 0;
+  tide_group *group = open_group(L, check(L, "tide.group"));
+  const tide_task *task = task_here(L, S);
+  uint32_t count = group != NULL ? tide_group_count(group) : 0;
+  if (count > 0) {
+    lua_pushnil(L); /* its errors are raised yet */
+    report_soon(L, S, count);
+    tide_group_disband(S->rt, group);
+  }
+  lua_pushboolean(L,
+                  group != NULL && task != NULL && group->scope->task == task);
+  return 1;
 }
 
 /* can_wait(): whether an await here would find a task that can be suspended */
 static int core_can_wait(lua_State *L) {
-  const tideL_state *S = tideL_get(L);
-  const tide_task *task = S->current;
-  if (task == NULL && S->rt != NULL && L == S->mainthread)
-    task = tide_task_root(S->rt);
-  lua_pushboolean(L,
-                  task != NULL && task->coro == L && tideL_yieldable(L, task));
+  const tide_task *task = task_here(L, tideL_get(L));
+  lua_pushboolean(L, task != NULL && tideL_yieldable(L, task));
   return 1;
 }
 
@@ -245,11 +311,8 @@ static int group_task(lua_State *L) {
  */
 static int group_cancel(lua_State *L) {
   tide_group *group = open_group(L, check(L, "Group:cancel"));
-  if (group != NULL) {
-    if (!lua_isnoneornil(L, 2) && !(group->scope->flags & TIDE_SCOPE_CANCEL))
-      tideL_setreason(L, group->scope, 2);
-    tide_scope_cancel(tideL_get(L)->rt, group->scope);
-  }
+  if (group != NULL)
+    cancel(L, group, 2);
   lua_pushboolean(L, group != NULL);
   return 1;
 }
@@ -269,16 +332,11 @@ static int core_check_group(lua_State *L) {
   return 0;
 }
 
-/* group_hold(group): it does not end before group_unhold */
-static int core_group_hold(lua_State *L) {
-  tide_group_hold(check_open(L, "Group:start"));
-  return 0;
-}
-
-static int core_group_unhold(lua_State *L) {
-  tide_group *group = open_group(L, check(L, "Group:start"));
-  if (group != NULL)
-    tide_group_unhold(tideL_get(L)->rt, group);
+/* group_start(start, group): the group does not end before the other */
+static int core_group_start(lua_State *L) {
+  tide_group *start = check_open(L, "Group:start");
+  lua_remove(L, 1);
+  tide_group_start(start, check_open(L, "Group:start"));
   return 0;
 }
 
@@ -303,8 +361,7 @@ void tideL_opengroup(lua_State *L) {
                                        {"group_leave", core_group_leave},
                                        {"group_abandon", core_group_abandon},
                                        {"check_group", core_check_group},
-                                       {"group_hold", core_group_hold},
-                                       {"group_unhold", core_group_unhold},
+                                       {"group_start", core_group_start},
                                        {"group_move", core_group_move},
                                        {"can_wait", core_can_wait},
                                        {NULL, NULL}};

@@ -128,6 +128,8 @@ void tideL_dropscopes(lua_State *L, tideL_state *S, tide_scope *top) {
 void tideL_leavescope(lua_State *L, tideL_state *S, tide_task *task) {
   tide_scope *scope = task->scope;
   retire_object(L, scope);
+  if (scope->group != NULL)
+    tideL_abandongroup(L, S, scope->group);
   if (scope->flags & TIDE_SCOPE_CANCEL)
     tideL_clearreason(L, scope);
   tide_scope_leave(S->rt, task);

@@ -446,6 +446,7 @@ struct tide_gather {
   tide_links done;    /* have, in that order */
   tide_link *first;   /* the one that decided it */
   uint32_t mark;      /* of the last walk to it */
+  tide_task *via;     /* ... and the last await on its way */
   uint8_t until;
   bool counted;   /* its links count as awaiters */
   bool leaving;   /* has cancelled what is pending, and stays for its end */
@@ -476,9 +477,11 @@ void tide_gather_cancel(tide_runtime *rt, tide_gather *gather);
 
 struct tide_group {
   tide_gather children;
-  tide_scope *scope; /* around the host's code and the children */
-  uint32_t held;     /* promises of another child: it does not end before */
-  tide_group *next;  /* in a list of scope.c */
+  tide_scope *scope;  /* around the host's code and the children */
+  tide_group *starts; /* in each a child to be begins: it does not end before */
+  tide_group *target; /* it is one of those of this group, or NULL */
+  tide_group *later, *earlier; /* in the list of its target */
+  tide_group *next;            /* in a list of scope.c */
   bool queued;
 };
 
@@ -495,8 +498,9 @@ void tide_group_park(tide_runtime *rt, tide_task *task, tide_group *group);
  * abandoned, or left scopes out of order. */
 void tide_group_disband(tide_runtime *rt, tide_group *group);
 bool tide_group_empty(const tide_group *group);
-void tide_group_hold(tide_group *group);
-void tide_group_unhold(tide_runtime *rt, tide_group *group);
+/* The target does not end before this group, in which a task begins that may
+ * move there. */
+void tide_group_start(tide_group *group, tide_group *target);
 uint32_t tide_group_count(const tide_group *group);
 
 /* ---- locks (lock.c) ---- */

@@ -50,6 +50,9 @@ local function public()
     add(names, "Generator:", getmetatable((tide.generator(print))).__index)
     add(names, "Queue:", getmetatable(tide.queue()).__index)
     add(names, "PriorityQueue:", getmetatable(tide.priority_queue()).__index)
+    tide.group(function(group)
+      add(names, "Group:", getmetatable(group).__index)
+    end)
   end)
   return names
 end

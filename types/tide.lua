@@ -61,7 +61,7 @@ tide.AbandonedError = nil
 ---@type tide.ErrorClass
 tide.Interrupted = nil
 
----Several errors: `errors`. Not raised yet. Since 0.1.0.
+---Several errors of a group: `errors`. Since 0.1.0.
 ---@class tide.ErrorGroup: tide.Error
 ---@type tide.ErrorClass
 tide.ErrorGroup = nil
@@ -250,6 +250,18 @@ function tide.shield(aw, ...) end
 ---@param ... any
 ---@return any ...
 function tide.finally(fn, cleanup, ...) end
+
+---Calls `fn(group, ...)`, waits for all tasks of the group; the results of `fn`.
+---The first error cancels the others; one is raised unchanged, several as an
+---ErrorGroup. A cancel while it waits cancels the tasks and is raised by the next
+---await. Without `fn`, Lua 5.4.3 and later: a group for `local g <close> =`.
+---The class is in types/group.lua. Since 0.1.0.
+---@async
+---@param fn fun(group: tide.Group, ...): ...
+---@param ... any
+---@return any ...
+---@overload fun(): tide.Group
+function tide.group(fn, ...) end
 
 ---The innermost scope that the task has open. Since 0.1.0.
 ---@return tide.Scope?
@@ -630,6 +642,33 @@ function Loop:set_interrupt(on) end
 ---How long `run` waits for what it cancelled: 5 seconds. Since 0.1.0.
 ---@param seconds number
 function Loop:set_grace(seconds) end
+
+---Runs the loop until a Task, Future or function has ended: its results, or
+---raises its error. Raises DeadlockError; a string if it is stopped before, or if
+---the loop runs. Other tasks are not ended. Since 0.1.0.
+---@async
+---@param aw tide.Task|tide.Future|tide.Callable
+---@return any ...
+function Loop:run_until_complete(aw) end
+
+---Runs the loop until `stop`. Raises DeadlockError; a string if the loop runs.
+---Since 0.1.0.
+---@async
+function Loop:run_forever() end
+
+---Ends `run_until_complete` or `run_forever` after this turn; if none of them
+---runs, the next makes one turn. Raises in `run`. Since 0.1.0.
+function Loop:stop() end
+
+---As `tide.task`. Since 0.1.0.
+---@param fn tide.Callable
+---@param ... any
+---@return tide.Task
+function Loop:create_task(fn, ...) end
+
+---As `tide.future`. Since 0.1.0.
+---@return tide.Future
+function Loop:create_future() end
 
 -- Handle
 

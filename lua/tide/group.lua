@@ -12,15 +12,19 @@ local Group = core.Group
 
 local M = {}
 
---- Waits for all tasks. When nothing can ever end them that is an error of the
--- body, which cancels them; after that it waits once more, and then no longer.
+--- Waits for all tasks, those too that come meanwhile. When nothing can ever end
+-- them that is an error of the body, which cancels them; the next time they are
+-- left.
 local function join(group)
-  for _ = 1, 2 do
-    local deadlock = core.group_join(group)
-    if not deadlock then
+  local hopeless = false
+  while true do
+    local more, deadlock = core.group_join(group)
+    if not more or (deadlock and hopeless) then
       return
+    elseif deadlock then
+      hopeless = true
+      core.group_fail(group, deadlock)
     end
-    core.group_fail(group, deadlock)
   end
 end
 
@@ -43,22 +47,22 @@ end
 function M.group(fn, ...)
   if fn == nil and select("#", ...) == 0 then
     scope.check_close("tide.group")
-    return group_enter("tide.group")
+    return group_enter("tide.group", false)
   end
   core.check_callable(fn, 1, "tide.group")
-  local group = group_enter("tide.group")
+  local group = group_enter("tide.group", true)
   return leave(group, protected(fn, note, group, ...))
 end
 
 --- An error can be replaced here, but not swallowed.
 function core.GroupClass.__close(group, err)
-  if not core.can_wait() then
-    core.group_abandon(group)
-  elseif err ~= nil then
+  if err ~= nil then
     core.group_fail(group, err)
+  end
+  if core.can_wait() then
     join(group)
-  else
-    join(group)
+  elseif not core.group_abandon(group) then
+    return -- its coroutine is closed: it ends with that
   end
   local failed, other, own, reason = group_leave(group, err ~= nil, err)
   if failed then
@@ -91,6 +95,7 @@ local function start(group, fn, ...)
     permit:release()
   end
   M.group(function(starting, ...)
+    core.group_start(starting, group)
     task = starting:task(function(...)
       return ended(permit, protected(fn, note, started, ...))
     end, ...)
@@ -102,22 +107,13 @@ local function start(group, fn, ...)
   return unpack(values, 1, values.n)
 end
 
-local function let_go(group, ok, ...)
-  core.group_unhold(group)
-  if not ok then
-    error((...), 0)
-  end
-  return ...
-end
-
 --- Starts `fn(started, ...)` as a task of the group and waits until it calls
 -- `started(...)`: what that was given.
 function Group:start(fn, ...)
   core.check_group(self, "Group:start")
   core.check_callable(fn, 2, "Group:start")
   core.check_task("Group:start")
-  core.group_hold(self)
-  return let_go(self, protected(start, note, self, fn, ...))
+  return start(self, fn, ...)
 end
 
 return M

@@ -21,13 +21,16 @@ local function close_stopper(ok, ...)
   end
 end
 
---- Runs the loop until `stop`, or until `aw` has ended, if there is one.
-local function run(self, aw, name)
-  core.check_loop(self, name)
+--- Before anything is started for it: the main program must be what calls.
+local function check_main(name)
   if core.is_running() then
     core.misuse(("'%s': the loop is running"):format(name))
   end
   core.check_task(name)
+end
+
+--- Runs the loop until `stop`, or until `aw` has ended, if there is one.
+local function run(self, aw)
   if stopped == self then -- as asyncio's: one turn
     stopped = nil
     core.sleep(0)
@@ -43,14 +46,13 @@ end
 function Loop:run_until_complete(aw)
   local name = "Loop:run_until_complete"
   core.check_loop(self, name)
-  if not core.is_awaitable(aw) then
+  local is_awaitable = core.is_awaitable(aw)
+  if not is_awaitable then
     core.check_callable(aw, 2, name)
-    if core.is_running() then
-      core.misuse(("'%s': the loop is running"):format(name))
-    end
-    aw = core.task(aw)
   end
-  run(self, aw, name)
+  check_main(name)
+  aw = is_awaitable and aw or core.task(aw)
+  run(self, aw)
   if not aw:done() then
     core.misuse(("'%s': the loop was stopped before it ended"):format(name))
   end
@@ -59,7 +61,9 @@ end
 
 --- Runs the loop until `stop`.
 function Loop:run_forever()
-  run(self, nil, "Loop:run_forever")
+  core.check_loop(self, "Loop:run_forever")
+  check_main("Loop:run_forever")
+  run(self)
 end
 
 --- Ends run_until_complete or run_forever, or the next one, after this turn.
