@@ -138,23 +138,29 @@ void tide_group_unhold(tide_runtime *rt, tide_group *group) {
   wake_host(rt, group);
 }
 
-/* A child that was cancelled while it awaited the host stays for the host's
- * end, for which the host would now wait in turn. */
-static void break_ring(tide_runtime *rt, tide_task *host, tide_group *group) {
+static bool has_staying_child(const tide_group *group) {
   const tide_link *link = group->children.pending.head;
-  const tide_join *join = host->extra != NULL ? &host->extra->join : NULL;
-  if (join == NULL || (join->joined.head == NULL && join->head == NULL))
-    return;
-  for (; link != NULL; link = link->after) {
-    if (tide__join_stays_for(rt, link->join, host)) {
-      tide__join_release(rt, &host->extra->join);
-      return;
-    }
+  while (link != NULL && !tide_task_stays(child_of(link)))
+    link = link->after;
+  return link != NULL;
+}
+
+/* One inside the group that was cancelled while it awaited the host, or the
+ * host of a group around it, stays for that end, for which the host would now
+ * stay in turn. A host stays for its group whatever comes: so the other lets
+ * go.
+ */
+static void break_rings(tide_runtime *rt, tide_task *host, tide_group *group) {
+  tide_task *at = has_staying_child(group) ? host : NULL;
+  while (at != NULL && at->extra != NULL) {
+    tide__join_release(rt, &at->extra->join, host);
+    group = tide_task_group(at);
+    at = group != NULL ? group->children.waiter : NULL;
   }
 }
 
 void tide_group_park(tide_runtime *rt, tide_task *task, tide_group *group) {
-  break_ring(rt, task, group);
   tide_park(rt, task, &group->children.wait);
   group->children.waiter = task;
+  break_rings(rt, task, group);
 }

@@ -181,8 +181,9 @@ void tide__cancels_release(tide_runtime *rt, bool held);
  * the end of the next: who would stay for it closes a ring. */
 bool tide__join_stays_for(tide_runtime *rt, const tide_join *join,
                           const tide_task *task);
-/* Who has cancelled it and stays for its end need not. */
-void tide__join_release(tide_runtime *rt, tide_join *join);
+/* Those that have cancelled it and stay for its end need not, if `host` stays
+ * for theirs. */
+void tide__join_release(tide_runtime *rt, tide_join *join, tide_task *host);
 
 /* gather.c */
 extern const tide_waitkind tide__group_kind; /* a host, at its group's edge */

@@ -233,15 +233,21 @@ void tide_join_park(tide_runtime *rt, tide_task *task, tide_join *join,
   tide_waitq_park(rt, task, counted ? &join->joined : &join->watched);
 }
 
-void tide__join_release(tide_runtime *rt, tide_join *join) {
+static bool waits_in_ring(tide_runtime *rt, const tide_task *task,
+                          tide_task *host) {
+  return task != NULL && task->flags & TIDE_LEAVING &&
+         tide__join_stays_for(rt, &host->extra->join, task);
+}
+
+void tide__join_release(tide_runtime *rt, tide_join *join, tide_task *host) {
   for (tide_task *task = join->joined.head, *next; task; task = next) {
     next = task->next;
-    if (task->flags & TIDE_LEAVING && tide_waitq_abort(rt, task, TIDE_WOKEN))
+    if (waits_in_ring(rt, task, host) && tide_waitq_abort(rt, task, TIDE_WOKEN))
       tide_wake(rt, task, TIDE_CANCELLED);
   }
   for (tide_link *link = join->head, *next; link; link = next) {
     next = link->next;
-    if (link->gather->leaving)
+    if (waits_in_ring(rt, link->gather->waiter, host))
       tide__gather_release(rt, link);
   }
 }
