@@ -117,7 +117,8 @@ static bool closes_ring(tide_runtime *rt, const tide_link *link,
 }
 
 /* Those for which nobody else waits are cancelled, and stay; the others are
- * left. So is one that would wait for the end of our waiter in turn. */
+ * left. So is one that would wait for the end of our waiter in turn. One that
+ * is ending right now, and has not come to this link yet, needs no cancel. */
 void tide_gather_cancel(tide_runtime *rt, tide_gather *gather) {
   bool held = tide__cancels_hold(rt);
   gather->leaving = true;
@@ -125,6 +126,8 @@ void tide_gather_cancel(tide_runtime *rt, tide_gather *gather) {
     gather->waiter->flags |= TIDE_LEAVING;
   for (tide_link *link = gather->pending.head, *next; link; link = next) {
     next = link->after;
+    if (link->join->ended)
+      continue;
     if (is_shared(link) || closes_ring(rt, link, gather->waiter) ||
         tide_join_cancel(rt, link->join) < 0)
       tide_gather_drop(link);

@@ -16,8 +16,8 @@ typedef struct set {
   tide_join *futures[4];
   tide_gather gather;
   tide_link links[8];
-  tide_group *group; /* that a host opens, */
-  actor *child;      /* for this one */
+  tide_group *group, *outer; /* that a host opens, */
+  actor *child;              /* for this one */
 } set;
 
 static inline set of_futures(tide_until until, bool counted, tide_join *futures,

@@ -239,6 +239,32 @@ TEST(the_first_error_wins_over_a_later_cancel) {
   CHECK(set.gather.first == &set.links[1]);
 }
 
+/* Its end cancels, through the first gather, the second, which has not heard of
+ * the end yet: a task that has ended must not be cancelled. */
+TEST(an_end_cancels_one_that_waits_for_the_same_end) {
+  tide_waitq queue = new_queue();
+  actor *t = spawn_arg(rt, target, &queue, "t");
+  set one = {.until = TIDE_UNTIL_WINNER, .counted = true, .tasks = {t}};
+  set two = {.until = TIDE_UNTIL_ERROR, .counted = true, .tasks = {t}};
+  actor *b = spawn_arg(rt, gatherer, &two, "b");
+  one.tasks[1] = b;
+  two.tasks[0] = t;
+  actor *a = spawn_arg(rt, gatherer, &one, "a");
+  step(rt);
+  tide_gather_drop(&two.links[0]); /* to stand behind the first */
+  tide_gather_add(&two.gather, &two.links[0], tide_task_join(rt, t->task));
+  tide_waitq_wake(rt, &queue);
+  run(rt);
+  CHECK(a->done);
+  CHECK_SAID("b! a");
+  actor *next = spawn_arg(rt, waiter, &queue, "next"); /* t's record */
+  CHECK_EQ(tide_task_cancelling(next->task), 0);
+  CHECK(next->task->scope == NULL);
+  cancel(next);
+  run(rt);
+  CHECK_SAID("next!");
+}
+
 TEST(a_gatherer_that_is_given_up_leaves_all) {
   tide_waitq queue = new_queue();
   actor *t = spawn_arg(rt, target, &queue, "t");

@@ -114,6 +114,33 @@ TEST(a_host_waits_for_no_child_that_stays_for_its_end) {
   CHECK_SAID("child! host");
 }
 
+/* The host of a group in a group; what is in the inner one stays for the outer
+ * host, and both come to their edges after that. */
+static void outer_host(actor *me) {
+  set *set = me->arg;
+  BEGIN
+  CHECK_EQ(tide_group_enter(me->rt, me->task, &set->outer), 0);
+  actor *inner = spawn_arg(me->rt, host, set, "host");
+  CHECK_EQ(tide_group_add(me->rt, set->outer, inner->task), 0);
+  SLEEP(5);
+  EDGE(set->outer);
+  tide_scope_leave(me->rt, me->task);
+  say("%s", me->name);
+  END
+}
+
+TEST(a_host_waits_for_none_that_stays_for_a_host_around_it) {
+  set set = {.until = TIDE_UNTIL_ERROR, .counted = true};
+  set.tasks[0] = spawn_arg(rt, outer_host, &set, "outer");
+  for (int i = 0; i < 3; i++)
+    step(rt);
+  cancel(set.child);
+  CHECK(set.child->task->flags & TIDE_LEAVING);
+  run(rt);
+  CHECK_EQ(stats(rt).tasks, 0);
+  CHECK_SAID("child! host outer");
+}
+
 TEST(a_gather_knows_who_would_wait_for_itself) {
   tide_join future;
   set set = of_futures(TIDE_UNTIL_FIRST, true, &future, 1);
