@@ -53,7 +53,8 @@ local function explored(title, body, reported)
       end, function(result)
         local what = run.begun ~= run.ended and "not all have ended" or left()
           or not result.hit and result[1] ~= "done" and "not done"
-        assert(not what, ("seed %d, await %d, %s: %s"):format(seed, result.k, result.at, what))
+        assert(not what, ("seed %d, await %d, %s: %s"):format(seed, result.k, result.at,
+          tostring(what)))
         hits = hits + (result.hit and 1 or 0)
       end, { seed = seed })
     end
