@@ -27,16 +27,6 @@ local function copy(list, name)
   return items, n
 end
 
---- `f(aw, ...)` or `f(list)`: its own list, the number of items, and whether it
--- was a list.
-local function collect(name, ...)
-  if is_plain((...)) then
-    local items, n = copy((...), name)
-    return items, n, true
-  end
-  return { ... }, select("#", ...), false
-end
-
 local function check_options(options, allowed, name)
   options = options == nil and {} or options
   if not is_plain(options) then
@@ -48,6 +38,17 @@ local function check_options(options, allowed, name)
     end
   end
   return options
+end
+
+--- Of `f(aw, ...)` or `f(list, options)`, with so many arguments: its own list,
+-- the number of items, and the options if it was a list. Both have names here:
+-- compiled by LuaJIT 2.1.0-beta3, `(...)` gave the list's options for the list.
+local function collect(name, allowed, count, first, second, ...)
+  if is_plain(first) then
+    local items, n = copy(first, name)
+    return items, n, check_options(second, allowed, name)
+  end
+  return { first, second, ... }, count
 end
 
 local function check_list(list, name)
@@ -81,9 +82,9 @@ end
 --- Runs them all at the same time: the first result of each, in order. The
 -- first error cancels the others, which are awaited, and is raised.
 function M.gather(...)
-  local items, n, is_list = collect("tide.gather", ...)
-  if is_list then
-    return gather_list(items, n, check_options(select(2, ...), GATHER_OPTIONS, "tide.gather"))
+  local items, n, options = collect("tide.gather", GATHER_OPTIONS, select("#", ...), ...)
+  if options then
+    return gather_list(items, n, options)
   end
   local gather = new_gather(items, n, "gather", false)
   local failed = gather_wait(gather)
@@ -94,16 +95,16 @@ function M.gather(...)
   return unpack(results, 1, n)
 end
 
+local RACE_OPTIONS = {}
+
 --- The results or the error of the one that ends first; the others are cancelled
 -- and awaited.
 function M.race(...)
-  local items, n, is_list = collect("tide.race", ...)
+  local items, n, options = collect("tide.race", RACE_OPTIONS, select("#", ...), ...)
   if n == 0 then
     core.misuse("bad argument #1 to 'tide.race' (nothing to race)")
-  elseif is_list then
-    check_options(select(2, ...), {}, "tide.race")
   end
-  local gather = new_gather(items, n, "race", is_list)
+  local gather = new_gather(items, n, "race", options ~= nil)
   return raise_first(gather, items, gather_wait(gather))
 end
 
