@@ -41,8 +41,7 @@ local function check_options(options, allowed, name)
 end
 
 --- Of `f(aw, ...)` or `f(list, options)`, with so many arguments: its own list,
--- the number of items, and the options if it was a list. Both have names here:
--- compiled by LuaJIT 2.1.0-beta3, `(...)` gave the list's options for the list.
+-- the number of items, and the options if it was a list.
 local function collect(name, allowed, count, first, second, ...)
   if is_plain(first) then
     local items, n = copy(first, name)
@@ -111,14 +110,15 @@ end
 local RETURN_WHEN = { all_completed = true, first_completed = true, first_exception = true }
 local WAIT_OPTIONS = { timeout = true, return_when = true }
 
+--- A Task or Future twice counts once, a function twice runs twice.
 local function unique(items, n)
   local seen, list = {}, {}
   for i = 1, n do
     local item = items[i]
-    if item == nil or not seen[item] or not core.is_awaitable(item) then
+    if not (seen[item] and core.is_awaitable(item)) then
       list[#list + 1] = item
-      seen[item ~= nil and item] = true
     end
+    seen[item] = true
   end
   return list, #list
 end
@@ -139,10 +139,10 @@ local function wait_at_most(seconds, gather)
   return scope.move_on_after(seconds, gather_wait, gather)
 end
 
-local function leave(gather, items, ok, ...)
+local function leave(gather, items, ok, err)
   core.gather_leave(gather)
   if not ok then
-    error((...), 0)
+    error(err, 0)
   end
   return split(items)
 end

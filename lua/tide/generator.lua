@@ -43,9 +43,10 @@ end
 -- tells it from what fn gives to coroutine.yield.
 local function yield_of(self)
   return function(...)
+    local first = ...
     if self.state ~= "running" or running() ~= self.co then
       misuse("'yield' cannot be called outside of its generator")
-    elseif (...) == nil then
+    elseif first == nil then
       misuse("bad argument #1 to 'yield' (value expected, got nil, which ends the loop)")
     elseif scope_id() ~= self.scope then
       misuse("'yield' cannot be called inside a scope, timeout, shield or group that the " ..

@@ -29,11 +29,12 @@ local function join(group)
 end
 
 local function leave(group, ok, ...)
+  local raised = ...
   if not ok then
-    core.group_fail(group, (...))
+    core.group_fail(group, raised)
   end
   join(group)
-  local failed, err = group_leave(group, not ok, (...))
+  local failed, err = group_leave(group, not ok, raised)
   if failed then
     error(err, 0)
   elseif ok then
@@ -75,9 +76,10 @@ end
 -- ---- start
 
 local function ended(permit, ok, ...)
+  local err = ...
   permit:release()
   if not ok then
-    error((...), 0)
+    error(err, 0)
   end
   return ...
 end

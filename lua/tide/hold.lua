@@ -6,13 +6,14 @@ local protected = require "tide.coroutine".xpcall
 core.own_chunk()
 
 local function leave(resource, ok, ...)
+  local err = ...
   local close = getmetatable(resource).__close
   if ok then
     close(resource)
     return ...
   end
-  close(resource, (...))
-  error((...), 0)
+  close(resource, err)
+  error(err, 0)
 end
 
 --- A method that acquires, calls `fn(...)` and closes whatever happened; its

@@ -31,14 +31,14 @@ local function find(name)
 end
 
 local function finish(name, entry, data, ok, ...)
+  local value = ...
   loading[name] = nil
   for _, wake in ipairs(entry.wakes) do
     wake()
   end
   if not ok then
-    error((...), 0)
+    error(value, 0)
   end
-  local value = ...
   if value ~= nil then
     package.loaded[name] = value
   elseif package.loaded[name] == nil then

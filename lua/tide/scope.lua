@@ -137,16 +137,8 @@ local function enter_with(options)
   return scope_enter(options.deadline, options.shield, "tide.scope")
 end
 
---- `scope(fn, ...)` or `scope({deadline=, shield=}, fn, ...)`: calls
--- `fn(scope, ...)`: true and its results, or false and the reason if this scope
--- was cancelled or its deadline passed. `scope{...}` alone is for `<close>`.
-function M.scope(options, ...)
-  if core.is_callable(options) then
-    local id = scope_enter(nil, false, "tide.scope")
-    return leave_scope(id, protected(options, note, core.scope_object(), ...))
-  end
-  local fn = ...
-  if select("#", ...) == 0 then
+local function scope_with(options, count, fn, ...)
+  if count == 0 then
     options = options or {}
     check_options(options)
     M.check_close("tide.scope")
@@ -156,15 +148,28 @@ function M.scope(options, ...)
   check_options(options)
   check_callable(fn, 2, "tide.scope")
   local id = enter_with(options)
-  return leave_scope(id, protected(fn, note, core.scope_object(), select(2, ...)))
+  return leave_scope(id, protected(fn, note, core.scope_object(), ...))
+end
+
+--- `scope(fn, ...)` or `scope({deadline=, shield=}, fn, ...)`: calls
+-- `fn(scope, ...)`: true and its results, or false and the reason if this scope
+-- was cancelled or its deadline passed. `scope{...}` alone is for `<close>`.
+function M.scope(options, ...)
+  local count = select("#", ...)
+  if core.is_callable(options) then
+    local id = scope_enter(nil, false, "tide.scope")
+    return leave_scope(id, protected(options, note, core.scope_object(), ...))
+  end
+  return scope_with(options, count, ...)
 end
 
 local function leave_shield(id, ok, ...)
-  local own, _, reason = scope_leave(id, ok, (...))
+  local err = ...
+  local own, _, reason = scope_leave(id, ok, err)
   if ok then
     return ...
   end
-  error(own and was_cancelled(reason) or (...), 0)
+  error(own and was_cancelled(reason) or err, 0)
 end
 
 --- A Task or Future: waits for it; a cancel ends the waiting, it goes on. A
@@ -178,12 +183,13 @@ function M.shield(aw, ...)
 end
 
 local function clean_up(cleanup, ok, ...)
+  local err = ...
   if ok then
     M.shield(cleanup, nil)
     return ...
   end
-  M.shield(cleanup, (...))
-  error((...), 0)
+  M.shield(cleanup, err)
+  error(err, 0)
 end
 
 --- Calls `fn(...)`, then `cleanup(err)`, shielded, whatever happened; the

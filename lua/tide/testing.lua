@@ -9,10 +9,11 @@ core.own_chunk()
 local M = {}
 
 local function restore(ok, ...)
+  local err = ...
   core.clock_virtual(false)
   core.seed(0)
   if not ok then
-    error((...), 0)
+    error(err, 0)
   end
   return ...
 end
