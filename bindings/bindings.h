@@ -341,7 +341,8 @@ typedef enum tideL_outcome {
   OUTCOME_RESULTS,
   OUTCOME_FAILED,
   OUTCOME_CANCELLED,
-  OUTCOME_CLOSED /* its runtime closed before it ended */
+  OUTCOME_CLOSED, /* its runtime closed before it ended */
+  OUTCOME_LOST    /* nobody held it when it ended */
 } tideL_outcome;
 
 typedef struct tideL_task {

@@ -204,11 +204,12 @@ static int core_group_leave(lua_State *L) {
   tideL_state *S = tideL_get(L);
   tide_task *task = tideL_enter(L, S, name);
   const tideL_group *self = check(L, name);
-  bool failed = lua_toboolean(L, 2), own;
+  bool failed = lua_toboolean(L, 2), own, cancelled;
   lua_settop(L, 3);
   if (task->scope == NULL || task->scope->id != self->id)
     return tideL_misnested(L, S, task, self->id);
   own = failed && tideL_catchown(L, task->scope, 3);
+  cancelled = task->scope->group->children.cancelled;
   tideL_pushreason(L, self->id);
   take_errors(L, self->id);
   tideL_leavescope(L, S, task);
@@ -218,6 +219,8 @@ static int core_group_leave(lua_State *L) {
     lua_insert(L, -2);
     return 2;
   }
+  if (cancelled && task->flags & TIDE_CANCEL && (own || !failed))
+    return tideL_raisecancel(L, S, task);
   lua_pushboolean(L, failed && !own);
   lua_pushvalue(L, 3);
   lua_pushboolean(L, own);

@@ -316,6 +316,9 @@ int tideL_pushoutcome(lua_State *L, int index) {
   if (handle->outcome == OUTCOME_CLOSED)
     return tideL_raise(L, TIDEL_INVALIDSTATE,
                        "the loop was closed before it ended");
+  if (handle->outcome == OUTCOME_LOST)
+    return tideL_raise(L, TIDEL_INVALIDSTATE,
+                       "nobody held the Task when it ended");
   tideL_pushfailure(L, index, handle);
   return lua_error(L);
 }

@@ -21,11 +21,23 @@ tideL_task *tideL_newtask(lua_State *L, tideL_state *S) {
   return handle;
 }
 
+/* One that only a finaliser could reach, and that it brought back, is not told
+ * of the end of its task. */
+static void notice_end(tideL_task *handle) {
+  const tide_task *task = handle->task;
+  if (task->id == handle->id && task->state != TIDE_TASK_FREE)
+    return;
+  handle->task = NULL;
+  handle->outcome = OUTCOME_LOST;
+}
+
 tideL_task *tideL_totask(lua_State *L, int index) {
   tideL_task *handle = lua_touserdata(L, index);
   if (handle == NULL || lua_rawlen(L, index) != sizeof *handle ||
       handle->magic != MAGIC)
     return NULL;
+  if (handle->task != NULL)
+    notice_end(handle);
   return handle;
 }
 
@@ -228,8 +240,8 @@ static int task_traceback(lua_State *L) {
 }
 
 static const char *state_of(const tideL_task *handle) {
-  static const char *const ended[] = {"pending", "finished", "failed",
-                                      "cancelled", "closed"};
+  static const char *const ended[] = {"pending",   "finished", "failed",
+                                      "cancelled", "closed",   "lost"};
   if (handle->task == NULL)
     return ended[handle->outcome];
   return handle->task->flags & TIDE_CANCEL ? "cancelling" : "pending";

@@ -157,5 +157,6 @@ uint32_t tide_group_count(const tide_group *group) {
 void tide_group_park(tide_runtime *rt, tide_task *task, tide_group *group) {
   tide_park(rt, task, &group->children.wait);
   group->children.waiter = task;
+  group->children.cancelled = task->flags & TIDE_CANCEL;
   tide__rings_break(rt, task);
 }

@@ -318,7 +318,8 @@ struct tide_scope {
   uint64_t deadline;
   uint64_t id; /* never used again: how an error knows its scope */
   tide_timer timer;
-  tide_group *group; /* whose tasks run inside it, or NULL */
+  tide_scope *culprit; /* computed: see tide_scope_culprit */
+  tide_group *group;   /* whose tasks run inside it, or NULL */
   uint32_t slot;
   uint16_t flags;
 };
@@ -335,7 +336,7 @@ int tide_scope_reschedule(tide_runtime *rt, tide_scope *scope, uint64_t when);
 tide_scope *tide_scope_outer(const tide_scope *scope);
 /* The innermost scope whose cancellation a checkpoint in `scope` would raise;
  * NULL: none. */
-tide_scope *tide_scope_culprit(tide_scope *scope);
+tide_scope *tide_scope_culprit(const tide_scope *scope);
 /* A coroutine of its own that has scopes open takes them along: those inside
  * `base` leave the task's chain as one, and later hang on another. */
 tide_scope *tide_scope_detach(tide_runtime *rt, tide_task *task,
@@ -450,7 +451,7 @@ struct tide_gather {
   uint8_t until;
   bool counted;   /* its links count as awaiters */
   bool leaving;   /* has cancelled what is pending, and stays for its end */
-  bool cancelled; /* ... because its waiter was cancelled */
+  bool cancelled; /* its waiter was cancelled */
 };
 
 void tide_gather_init(tide_gather *gather, tide_until until, bool counted);

@@ -15,13 +15,18 @@
 #include "internal.h"
 
 static void compute(tide_scope *scope) {
+  const tide_scope *parent = scope->parent;
   unsigned flags = scope->flags;
-  unsigned above = scope->parent != NULL ? scope->parent->flags : 0;
-  bool inside = (flags & TIDE_SCOPE_CANCEL) ||
-                (!(flags & TIDE_SCOPE_SHIELD) && (above & TIDE_SCOPE_INSIDE));
-  bool timed = scope->timer.index != 0 || (above & TIDE_SCOPE_TIMED);
+  bool timed = scope->timer.index != 0 ||
+               (parent != NULL && parent->flags & TIDE_SCOPE_TIMED);
+  if (flags & TIDE_SCOPE_CANCEL)
+    scope->culprit = scope;
+  else if (parent == NULL || flags & TIDE_SCOPE_SHIELD)
+    scope->culprit = NULL;
+  else
+    scope->culprit = parent->culprit;
   flags &= ~(unsigned)(TIDE_SCOPE_INSIDE | TIDE_SCOPE_TIMED);
-  flags |= inside ? TIDE_SCOPE_INSIDE : 0u;
+  flags |= scope->culprit != NULL ? TIDE_SCOPE_INSIDE : 0u;
   flags |= timed ? TIDE_SCOPE_TIMED : 0u;
   scope->flags = (uint16_t)flags;
 }
@@ -73,6 +78,7 @@ static tide_scope *scope_new(tide_runtime *rt) {
     scope->slot = slot;
   }
   scope->parent = scope->inner = NULL;
+  scope->culprit = NULL;
   scope->group = NULL;
   scope->flags = 0;
   scope->deadline = TIDE_NEVER;
@@ -175,14 +181,8 @@ int tide_scope_reschedule(tide_runtime *rt, tide_scope *scope, uint64_t when) {
   return 0;
 }
 
-tide_scope *tide_scope_culprit(tide_scope *scope) {
-  for (; scope != NULL; scope = scope->parent) {
-    if (scope->flags & TIDE_SCOPE_CANCEL)
-      return scope;
-    if (scope->flags & TIDE_SCOPE_SHIELD)
-      return NULL;
-  }
-  return NULL;
+tide_scope *tide_scope_culprit(const tide_scope *scope) {
+  return scope != NULL ? scope->culprit : NULL;
 }
 
 static tide_scope *outermost_of(tide_scope *top, const tide_scope *base) {
@@ -205,6 +205,7 @@ tide_scope *tide_scope_detach(tide_runtime *rt, tide_task *task,
   task->scope = base;
   for (tide_scope *scope = top; scope != NULL; scope = scope->parent)
     scope->task = NULL;
+  refresh(rt, bottom); /* nothing is around it now */
   tide__task_mark(rt, task);
   return top;
 }

@@ -174,21 +174,46 @@ describe("a cancel in a group", function()
     assert.equal("outside", err.reason)
   end)
 
-  task_it("at the edge cancels the children, returns, and raises at the next await", function()
-    local child, returned, after
-    local host = tide.task(function()
-      returned = group(function(g)
-        child = g:task(sleep, 60)
-        return "results"
+  task_it("at the edge cancels the children, and is raised when they have ended", function()
+    local child, ended
+    local host = tide.task(group, function(g)
+      child = g:task(tide.finally, function() sleep(60) end, function()
+        sleep(1)
+        ended = now()
       end)
-      after = raises(tide.CancelledError, sleep, 60)
-      error(after, 0)
+      return "results"
     end)
     sleep(1)
     host:cancel("why")
-    raises(tide.CancelledError, host.await, host)
+    assert.equal("why", raises(tide.CancelledError, host.await, host).reason)
     assert.is_true(child:cancelled())
-    assert.same({ "results", "why" }, { returned, after.reason })
+    assert.equal(2, ended)
+  end)
+
+  task_it("by a deadline at the edge is told by what has the deadline", function()
+    local function slow(g) g:task(sleep, 60) return "results" end
+    raises(tide.TimeoutError, tide.timeout, 1, group, slow)
+    assert.is_false(tide.move_on_after(1, group, slow))
+    assert.is_false((tide.scope(function(s)
+      tide.loop():call_later(1, function() s:cancel() end)
+      group(slow)
+    end)))
+    assert.equal(3, now())
+  end)
+
+  task_it("is not raised at the edge when there is nothing left to wait for", function()
+    local after
+    local host = tide.task(function()
+      local results = pack(group(function()
+        tide.current_task():cancel()
+        return "results"
+      end))
+      assert.same(pack("results"), results)
+      after = raises(tide.CancelledError, sleep, 0)
+      error(after, 0)
+    end)
+    raises(tide.CancelledError, host.await, host)
+    assert.is_table(after)
   end)
 
   task_it("118: at the edge, and an error: the error first, then the cancel", function()

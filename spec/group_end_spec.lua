@@ -88,7 +88,7 @@ describe("a group in a ring of awaits", function()
     sleep(1)
     starter:cancel()
     raises(tide.CancelledError, tide.shield, starter)
-    tide.shield(host)
+    raises(tide.CancelledError, tide.shield, host)
     assert.equal(1, now())
   end)
 
