@@ -22,9 +22,31 @@ describe("every await", function()
   --- Those that need not wait, by name.
   local function ready_made(sem)
     local event, done = tide.event(), tide.task(function() return 1 end)
+    local queue, lock, condition = tide.queue(), tide.lock(), tide.condition()
+    local function nothing() end
     event:set()
     done:await()
+    queue:put_nowait(1)
+    queue:task_done()
     return {
+      gather = function() tide.gather(done, done) end,
+      gather_nothing = function() tide.gather() end,
+      race = function() tide.race(done) end,
+      wait = function() tide.wait { done } end,
+      as_completed = function() tide.as_completed { done }() end,
+      future = function()
+        local future = tide.future()
+        future:set_result()
+        future:await()
+      end,
+      get = function() queue:get() end,
+      put = function() queue:put(1) end,
+      join = function() queue:join() end,
+      lock = function() lock:with(error, "called") end,
+      condition = function() condition:with(error, "called") end,
+      barrier = function() tide.barrier(1):wait() end,
+      generator = function() tide.generator(function(yield) tide.sleep(0) yield(1) end)() end,
+      from_callback = function() tide.from_callback(nothing)() end,
       acquire = function() sem:acquire() end,
       with = function() sem:with(error, "called") end,
       event = function() event:wait() end,

@@ -222,7 +222,9 @@ describe("an object that is not what its metatable says", function()
   task_it("60: is told in every method, and never crashes", function()
     local objects = { Task = tide.current_task(), Loop = tide.loop(), Event = tide.event(),
       Semaphore = tide.semaphore(), Handle = tide.loop():call_soon(function() end),
-      Scope = select(2, tide.scope(function(s) return s end)) }
+      Scope = select(2, tide.scope(function(s) return s end)), Future = tide.future(),
+      Group = tide.group(function(g) return g end), Queue = tide.queue(), Lock = tide.lock(),
+      Condition = tide.condition(), Barrier = tide.barrier(1) }
     for class, object in pairs(objects) do
       local mt = debug.getmetatable(object)
       local forged = forge(mt)
