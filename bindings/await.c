@@ -375,24 +375,22 @@ int tideL_cancel(lua_State *L, tideL_state *S, tide_task *task,
   return tideL_suspend(L, S, task, finish);
 }
 
-/* What was taken is kept: where it cannot be suspended it keeps its turn. */
-int tideL_ready(lua_State *L, tideL_state *S, tide_task *task,
-                tideL_finish finish) {
-  task->status = TIDE_WOKEN;
-  if (tide_overdue(S->rt) && tideL_yieldable(L, task)) {
-    tide_park_turn(S->rt, task);
-    return tideL_suspend(L, S, task, finish);
-  }
-  return end_now(L, S, task, finish);
-}
-
+/* Where it cannot be suspended it keeps its turn: what it took is its own. */
 bool tideL_turn(lua_State *L, tideL_state *S, tide_task *task,
                 tide_wait *wait) {
   if (!tide_overdue(S->rt) || !tideL_yieldable(L, task))
     return false;
   tide_park_turn(S->rt, task);
-  task->wait = wait;
+  if (wait != NULL)
+    task->wait = wait;
   return true;
+}
+
+int tideL_ready(lua_State *L, tideL_state *S, tide_task *task, tide_wait *wait,
+                tideL_finish finish) {
+  if (tideL_turn(L, S, task, wait))
+    return tideL_suspend(L, S, task, finish);
+  return tideL_finishnow(L, S, task, finish);
 }
 
 int tideL_finishnow(lua_State *L, tideL_state *S, tide_task *task,

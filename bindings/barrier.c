@@ -61,7 +61,7 @@ static int barrier_wait(lua_State *L) {
     tideL_checkyield(L, task, name);
   if ((last ? tide_barrier_release : tide_barrier_park)(S->rt, task, self) < 0)
     return luaL_error(L, "not enough memory");
-  return last ? tideL_ready(L, S, task, waited)
+  return last ? tideL_ready(L, S, task, NULL, waited)
               : tideL_suspend(L, S, task, waited);
 }
 

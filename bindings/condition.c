@@ -1,6 +1,6 @@
 /* condition.c: tide.condition. Its user value is a table that holds its lock.
  */
-#include "bindings.h"
+#include "primitives.h"
 
 #define MAGIC 0x636f6e64u
 
@@ -121,7 +121,7 @@ static int condition_wait_for(lua_State *L) {
   tideL_checkowner(L, self->lock, name);
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, checked);
-  return tideL_ready(L, S, task, checked);
+  return tideL_ready(L, S, task, NULL, checked);
 }
 
 /* ---- notifying ---- */

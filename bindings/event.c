@@ -43,7 +43,7 @@ static int event_wait(lua_State *L) {
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, waited);
   if (self->event.is_set)
-    return tideL_ready(L, S, task, waited);
+    return tideL_ready(L, S, task, NULL, waited);
   tideL_checkyield(L, task, name);
   tide_event_park(S->rt, task, &self->event);
   return tideL_suspend(L, S, task, waited);

@@ -237,7 +237,7 @@ static int core_gather_wait(lua_State *L) {
     tideL_checkyield(L, task, name);
   begin(L, S, self);
   if (!tide_gather_begin(S->rt, task, &self->gather))
-    return tideL_ready(L, S, task, waited);
+    return tideL_ready(L, S, task, NULL, waited);
   tideL_checkyield(L, task, name);
   tide_gather_park(S->rt, task, &self->gather);
   return tideL_suspend(L, S, task, waited);

@@ -13,7 +13,7 @@
  */
 #include <limits.h>
 
-#include "bindings.h"
+#include "primitives.h"
 
 #define CAPACITY_MIN 4
 #define CAPACITY_MAX (1u << 25) /* LuaJIT's tables end at four times that */

@@ -46,7 +46,7 @@ static int await(lua_State *L, tideL_task *handle, const char *function,
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, function, awaited);
   if (handle->outcome != OUTCOME_NONE)
-    return tideL_ready(L, S, task, awaited);
+    return tideL_ready(L, S, task, NULL, awaited);
   tideL_checkyield(L, task, function);
   join = tideL_tojoin(L, S, handle, function);
   tide_join_park(S->rt, task, join, counted);

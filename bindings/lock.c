@@ -6,7 +6,7 @@
  */
 #include <stdio.h>
 
-#include "bindings.h"
+#include "primitives.h"
 
 #define MAGIC 0x6c6f636bu
 
@@ -133,7 +133,7 @@ int tideL_acquire(lua_State *L, tide_lock *lock, tide_task *task,
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, function, finish);
   if (try(L, lock, task))
-    return tideL_ready(L, S, task, finish);
+    return tideL_ready(L, S, task, &lock->waiters.wait, finish);
   tideL_checkyield(L, task, function);
   if (tide_lock_park(S->rt, task, lock) < 0)
     return luaL_error(L, "not enough memory");

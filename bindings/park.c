@@ -158,7 +158,7 @@ static int core_park(lua_State *L) {
   }
   if (task->state != TIDE_TASK_PARKED) { /* it was woken at once */
     task->state = TIDE_TASK_RUNNING;
-    return tideL_ready(L, S, task, park_finish);
+    return tideL_ready(L, S, task, NULL, park_finish);
   }
   self->starting = false;
   self->abortable = tideL_iscallable(L, 3);

@@ -6,7 +6,7 @@
  * runs, so that what a comparison raises is raised in its own call. The place,
  * or the item of a getter whose comparison raised, is the next one's then.
  */
-#include "bindings.h"
+#include "primitives.h"
 
 static tideL_queue *check(lua_State *L, const char *function) {
   tideL_queue *self = tideL_checkqueue(L, function);

@@ -11,7 +11,7 @@
  */
 #include <stdio.h>
 
-#include "bindings.h"
+#include "primitives.h"
 
 #define MAGIC 0x71756575u
 #define RING_MIN 4
@@ -358,7 +358,7 @@ static int queue_join(lua_State *L) {
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, joined);
   if (self->queue.unfinished == 0)
-    return tideL_ready(L, S, task, joined);
+    return tideL_ready(L, S, task, NULL, joined);
   tideL_checkyield(L, task, name);
   tide_queue_park_join(S->rt, task, &self->queue);
   return tideL_suspend(L, S, task, joined);

@@ -58,7 +58,7 @@ static int semaphore_acquire(lua_State *L) {
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, acquired);
   if (tide_semaphore_try(&self->semaphore))
-    return tideL_ready(L, S, task, acquired);
+    return tideL_ready(L, S, task, &self->semaphore.waiters.wait, acquired);
   tideL_checkyield(L, task, name);
   tide_semaphore_park(S->rt, task, &self->semaphore);
   return tideL_suspend(L, S, task, acquired);

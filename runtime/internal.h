@@ -2,7 +2,7 @@
 #ifndef TIDE_INTERNAL_H
 #define TIDE_INTERNAL_H
 
-#include "runtime.h"
+#include "sync.h"
 
 #define CONTAINER(ptr, type, member) \
   ((type *)((char *)(ptr)-offsetof(type, member)))

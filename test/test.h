@@ -29,7 +29,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "runtime.h"
+#include "sync.h"
 
 /* ---- checks ---- */
 

@@ -1,0 +1,302 @@
+/*
+ * sync.h: what tasks wait for, and what it does with them: wait queues and the
+ * primitives on them; ends of tasks and futures, one or several.
+ *
+ * The structs are the user's, who may keep them in memory of any kind as long
+ * as a task waits for them; each is made by its init function.
+ */
+#ifndef TIDE_SYNC_H
+#define TIDE_SYNC_H
+
+#include "runtime.h"
+
+/* ---- wait queues (waitq.c) ---- */
+
+struct tide_waitq {
+  tide_wait wait;
+  tide_task *head, *tail;
+};
+/* A waiter is in exactly one queue; its abort unlinks it, in O(1). */
+bool tide_waitq_abort(tide_runtime *rt, tide_task *task, tide_status why);
+void tide_waitq_init(tide_waitq *queue, const tide_waitkind *kind);
+void tide_waitq_park(tide_runtime *rt, tide_task *task, tide_waitq *queue);
+/* Wakes the first; returns it, or NULL. What it was woken for is its own. */
+tide_task *tide_waitq_wake(tide_runtime *rt, tide_waitq *queue);
+void tide_waitq_wake_all(tide_runtime *rt, tide_waitq *queue);
+uint32_t tide_waitq_length(const tide_waitq *queue); /* walks it */
+
+/* ---- semaphores (semaphore.c) ---- */
+
+typedef struct tide_semaphore {
+  tide_waitq waiters;
+  uint64_t value; /* permits that are free: 0 while tasks wait */
+} tide_semaphore;
+
+void tide_semaphore_init(tide_semaphore *semaphore, uint64_t value);
+/* Takes a free permit; false: there is none, or others wait. */
+bool tide_semaphore_try(tide_semaphore *semaphore);
+/* Woken by TIDE_WOKEN, the task has a permit. */
+void tide_semaphore_park(tide_runtime *rt, tide_task *task,
+                         tide_semaphore *semaphore);
+/* The permit is the first waiter's from here on. */
+void tide_semaphore_release(tide_runtime *rt, tide_semaphore *semaphore);
+
+/* ---- events (event.c) ---- */
+
+typedef struct tide_event {
+  tide_waitq waiters;
+  bool is_set;
+} tide_event;
+
+void tide_event_init(tide_event *event);
+void tide_event_park(tide_runtime *rt, tide_task *task, tide_event *event);
+void tide_event_set(tide_runtime *rt, tide_event *event);
+void tide_event_clear(tide_event *event);
+
+/* ---- ends (join.c) ---- */
+
+/* What waits for the end of one task or future. */
+struct tide_join {
+  tide_waitq joined;      /* tasks that count: the last to leave cancels it */
+  tide_waitq watched;     /* tasks that do not */
+  tide_link *head, *tail; /* of gathers that wait for it */
+  tide_task *task;        /* whose end it is; NULL: a future's */
+  tide_join *next_cancel; /* in the queue of those to cancel */
+  uint32_t awaiters;      /* how many tasks and gathers count */
+  bool cancel_queued;
+  bool ended;
+  uint8_t how; /* tide_end, once it has ended */
+};
+
+void tide_future_init(tide_join *join);
+tide_join *tide_task_join(tide_runtime *rt, tide_task *task); /* or NULL */
+/* Parks the task until the end, which has not come yet. `counted`: if it is
+ * cancelled, and the last, it cancels what it waits for, and stays. */
+void tide_join_park(tide_runtime *rt, tide_task *task, tide_join *join,
+                    bool counted);
+/* The future has ended: wakes who waits. A task's ends by tide_task_finish. */
+void tide_future_end(tide_runtime *rt, tide_join *join, tide_end how);
+/* A task is cancelled as by tide_task_cancel, a future ends cancelled. */
+int tide_join_cancel(tide_runtime *rt, tide_join *join);
+
+/* ---- several ends (gather.c) ---- */
+
+/* Until when a gather waits, and what it does then. */
+typedef enum tide_until {
+  TIDE_UNTIL_ALL,    /* all have ended */
+  TIDE_UNTIL_FIRST,  /* one has ended */
+  TIDE_UNTIL_FAILED, /* one has failed, or all have ended */
+  TIDE_UNTIL_ERROR,  /* all; when one failed or was cancelled, it cancels the
+                        others */
+  TIDE_UNTIL_WINNER, /* all; when one has ended, it cancels the others */
+  TIDE_UNTIL_EMPTY   /* a group's: all; when one failed, it cancels its scope */
+} tide_until;
+
+/* One end that a gather waits for. */
+struct tide_link {
+  tide_link *next, *prev;    /* in the list of the join */
+  tide_link *after, *before; /* in a list of the gather */
+  tide_join *join;           /* NULL: it has ended, or was left */
+  tide_gather *gather;
+  bool counted; /* it counts as an awaiter */
+  bool mine;    /* the bindings' own */
+};
+
+typedef struct tide_links {
+  tide_link *head, *tail;
+} tide_links;
+
+struct tide_gather {
+  tide_wait wait;
+  tide_task *waiter;  /* parked on it, or NULL */
+  tide_links pending; /* have not ended */
+  tide_links done;    /* have, in that order */
+  tide_link *first;   /* the one that decided it */
+  uint32_t mark;      /* of the last walk to it */
+  tide_task *via;     /* ... and the last await on its way */
+  uint8_t until;
+  bool counted;   /* its links count as awaiters */
+  bool leaving;   /* has cancelled what is pending, and stays for its end */
+  bool cancelled; /* its waiter was cancelled */
+};
+
+void tide_gather_init(tide_gather *gather, tide_until until, bool counted);
+/* From now on it waits for this end, too, which may have come already. */
+void tide_gather_add(tide_gather *gather, tide_link *link, tide_join *join);
+void tide_gather_add_ended(tide_gather *gather, tide_link *link, tide_end how);
+/* After the last add, before `task` waits: false if there is nothing to wait
+ * for. */
+bool tide_gather_begin(tide_runtime *rt, tide_task *task, tide_gather *gather);
+/* One of the ends that are still to come is the task's own. */
+bool tide_gather_awaits(const tide_gather *gather, const tide_task *task);
+void tide_gather_park(tide_runtime *rt, tide_task *task, tide_gather *gather);
+/* Takes the one that ended first out of those that have; NULL: none has. */
+tide_link *tide_gather_take(tide_gather *gather);
+/* It no longer waits for the end of this pending link; of any: who waits in it
+ * goes on. */
+void tide_gather_drop(tide_link *link);
+void tide_gather_leave(tide_runtime *rt, tide_gather *gather);
+/* Cancels what is pending and nobody else waits for; it waits for the end of
+ * that, and for nothing else. */
+void tide_gather_cancel(tide_runtime *rt, tide_gather *gather);
+
+/* ---- groups (group.c) ---- */
+
+struct tide_group {
+  tide_gather children;
+  tide_scope *scope;  /* around the host's code and the children */
+  tide_group *starts; /* in each a child to be begins: it does not end before */
+  tide_group *target; /* it is one of those of this group, or NULL */
+  tide_group *later, *earlier; /* in the list of its target */
+  tide_group *next;            /* in a list of scope.c */
+  bool queued;
+};
+
+/* Opens a scope with a group: (*out)->scope. Leaving the scope frees it; that
+ * is only for when its children have ended, or else disbands it. */
+int tide_group_enter(tide_runtime *rt, tide_task *task, tide_group **out);
+/* Before the task is started; from another group while it runs. */
+int tide_group_add(tide_runtime *rt, tide_group *group, tide_task *task);
+void tide_group_move(tide_runtime *rt, tide_group *group, tide_task *task);
+tide_group *tide_task_group(const tide_task *task); /* NULL: in none */
+/* Parks the host until all children have ended; no cancel ends that. */
+void tide_group_park(tide_runtime *rt, tide_task *task, tide_group *group);
+/* Its children are cancelled, and belong to no group any more: its host was
+ * abandoned, or left scopes out of order. */
+void tide_group_disband(tide_runtime *rt, tide_group *group);
+bool tide_group_empty(const tide_group *group);
+/* The target does not end before this group, in which a task begins that may
+ * move there. */
+void tide_group_start(tide_group *group, tide_group *target);
+uint32_t tide_group_count(const tide_group *group);
+
+/* ---- locks (lock.c) ---- */
+
+struct tide_lock {
+  tide_waitq waiters;
+  tide_task *owner; /* NULL: it is free, and nobody waits */
+  uint64_t owner_id;
+  tide_condition *conditions; /* on it, in which tasks wait */
+  tide_lock *next, **link;    /* in its owner's list, while tasks wait: the
+                                 next one, and what points to this one */
+};
+
+void tide_lock_init(tide_lock *lock);
+/* 0: it is the task's. UV_EBUSY: it is somebody's, or broken. UV_ENOMEM. */
+int tide_lock_try(tide_runtime *rt, tide_task *task, tide_lock *lock);
+/* Of another's lock. Woken by TIDE_WOKEN, the task owns it, or else it is
+ * broken. UV_ENOMEM. */
+int tide_lock_park(tide_runtime *rt, tide_task *task, tide_lock *lock);
+/* The lock is the first waiter's from here on. */
+void tide_lock_release(tide_runtime *rt, tide_lock *lock);
+bool tide_lock_owned(const tide_lock *lock, const tide_task *task);
+/* Its owner ended without releasing it: it is nobody's any more. */
+bool tide_lock_broken(const tide_lock *lock);
+
+/* ---- conditions (condition.c) ---- */
+
+struct tide_condition {
+  tide_waitq waiters; /* to be notified; further on they queue for the lock: */
+  tide_wait notified; /* ... those that were notified */
+  tide_wait leaving;  /* ... those that were cancelled before */
+  tide_lock *lock;
+  tide_condition *next, **link; /* in the lock's list, while tasks wait */
+};
+
+void tide_condition_init(tide_condition *condition, tide_lock *lock);
+/* Of the owner of the lock, which is released. Woken by TIDE_WOKEN, it owns the
+ * lock again, or else that is broken. UV_ENOMEM. */
+int tide_condition_park(tide_runtime *rt, tide_task *task,
+                        tide_condition *condition);
+/* Whether the wait that ended was cancelled before it was notified. */
+bool tide_condition_left(const tide_condition *condition,
+                         const tide_task *task);
+/* By the owner of the lock: wakes the first n. */
+void tide_condition_notify(tide_runtime *rt, tide_condition *condition,
+                           uint64_t n);
+
+/* ---- barriers (barrier.c) ---- */
+
+typedef struct tide_barrier {
+  tide_waitq waiters;
+  uint64_t parties;
+  uint64_t waiting;
+  bool broken; /* aborted, and not reset since */
+} tide_barrier;
+#define TIDE_BROKEN UINT64_MAX
+
+void tide_barrier_init(tide_barrier *barrier, uint64_t parties);
+/* True: all others wait, the next to come releases them. */
+bool tide_barrier_full(const tide_barrier *barrier);
+/* The last one comes: all have their places. UV_ENOMEM. */
+int tide_barrier_release(tide_runtime *rt, tide_task *last,
+                         tide_barrier *barrier);
+int tide_barrier_park(tide_runtime *rt, tide_task *task, tide_barrier *barrier);
+/* 0, 1, ... among those that were released together, or TIDE_BROKEN. */
+uint64_t tide_barrier_place(const tide_task *task);
+/* Those who wait find it broken; who comes later does not, or does. */
+void tide_barrier_reset(tide_runtime *rt, tide_barrier *barrier);
+void tide_barrier_abort(tide_runtime *rt, tide_barrier *barrier);
+
+/* ---- queues (queue.c) ---- */
+
+/* The counts of a queue, whose items are the bindings'. */
+typedef struct tide_queue {
+  tide_waitq getters, putters, joiners;
+  uint64_t maxsize;    /* UINT64_MAX: unbounded */
+  uint64_t stored;     /* items in it */
+  uint64_t reserved;   /* of these, a getter's that has yet to take it */
+  uint64_t places;     /* a putter's that has yet to fill it */
+  uint64_t unfinished; /* items put that were not told done */
+  bool shut;
+  bool dropped; /* ... and what was in it has been dropped */
+} tide_queue;
+
+/* late: a putter that is woken has a place, which it will fill; else who admits
+ * it fills its place at once. */
+void tide_queue_init(tide_queue *queue, uint64_t maxsize, bool late);
+/* The items that anybody may get. */
+static inline uint64_t tide_queue_size(const tide_queue *queue) {
+  return queue->stored - queue->reserved;
+}
+/* A put would have to wait: there is no place, or others wait. */
+static inline bool tide_queue_full(const tide_queue *queue) {
+  return queue->putters.head != NULL ||
+         tide_queue_size(queue) + queue->places >= queue->maxsize;
+}
+/* The caller gets an item, if there is one; followed by take or unreserve. */
+static inline bool tide_queue_reserve(tide_queue *queue) {
+  bool any = tide_queue_size(queue) > 0;
+  queue->reserved += any;
+  return any;
+}
+/* Woken by TIDE_WOKEN, an item is reserved for the task. */
+void tide_queue_park_get(tide_runtime *rt, tide_task *task, tide_queue *queue);
+/* The reserved item is out; tide_queue_admit comes next. */
+static inline void tide_queue_take(tide_queue *queue) {
+  queue->stored--;
+  queue->reserved--;
+}
+/* The reserved item could not be taken: it is the next getter's, or free. */
+void tide_queue_unreserve(tide_runtime *rt, tide_queue *queue);
+/* The caller, who saw that it is not full, gets a place: fill or unclaim. */
+static inline void tide_queue_claim(tide_queue *queue) {
+  queue->places++;
+}
+/* Woken by TIDE_WOKEN, the task was admitted. */
+void tide_queue_park_put(tide_runtime *rt, tide_task *task, tide_queue *queue);
+/* An item is in the place. */
+void tide_queue_fill(tide_runtime *rt, tide_queue *queue);
+/* The place was not filled: it is the next putter's. */
+void tide_queue_unclaim(tide_runtime *rt, tide_queue *queue);
+/* Gives a place to the first putter, if both are there; wakes and returns it.
+ */
+tide_task *tide_queue_admit(tide_runtime *rt, tide_queue *queue);
+/* One item is done; false: none is unfinished. */
+bool tide_queue_done(tide_runtime *rt, tide_queue *queue);
+void tide_queue_park_join(tide_runtime *rt, tide_task *task, tide_queue *queue);
+/* drop: free items leave it, unfinished; the reserved ones stay. Who waits is
+ * woken by TIDE_REFUSED. */
+void tide_queue_shut(tide_runtime *rt, tide_queue *queue, bool drop);
+
+#endif
