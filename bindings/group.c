@@ -43,6 +43,7 @@ static int core_group_enter(lua_State *L) {
   tide_task *task = tideL_enter(L, S, name);
   tideL_group *self;
   tide_group *group;
+  luaL_checkstack(L, 64, NULL); /* see scope.c */
   if (lua_toboolean(L, 2))
     tideL_checkyield(L, task, name);
   self = tide_newuserdata(L, sizeof *self);

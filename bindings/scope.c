@@ -172,9 +172,12 @@ bool tideL_catchown(lua_State *L, tide_scope *scope, int index) {
   return true;
 }
 
-/* The argument is the name of the function that is called. */
+/* The argument is the name of the function that is called. A stack that is too
+ * small for what comes before the protected call overflows here, where no scope
+ * is open yet. */
 static tide_task *enter(lua_State *L, tideL_state *S, int arg) {
   tide_task *task = S->current;
+  luaL_checkstack(L, 64, NULL);
   if (task != NULL && task->coro == L)
     return task;
   return tideL_entertask(L, S, luaL_checkstring(L, arg));

@@ -19,8 +19,8 @@
 
 /* ---- records ---- */
 
-static tide_task *record_new(tide_runtime *rt) {
-  tide_task **list = rt->free_tasks ? &rt->free_tasks : &rt->bare_tasks;
+/* From `list`, or else a new one. */
+static tide_task *record_new(tide_runtime *rt, tide_task **list) {
   tide_task *task = *list;
   uint32_t slot;
   if (task != NULL) {
@@ -49,7 +49,8 @@ bool tide_task_pooled(const tide_runtime *rt) {
 }
 
 tide_task *tide_task_new(tide_runtime *rt) {
-  tide_task *task = record_new(rt);
+  tide_task *task =
+      record_new(rt, rt->free_tasks ? &rt->free_tasks : &rt->bare_tasks);
   if (task == NULL)
     return NULL;
   task->next = task->prev = NULL;
@@ -90,7 +91,7 @@ void tide_task_discard(tide_runtime *rt, tide_task *task) {
 
 tide_task *tide_task_root(tide_runtime *rt) {
   if (rt->root == NULL) {
-    tide_task *root = record_new(rt);
+    tide_task *root = record_new(rt, &rt->bare_tasks);
     if (root == NULL)
       return NULL;
     root->id = 0; /* so that it is never young */

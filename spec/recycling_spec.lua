@@ -105,6 +105,15 @@ describe("a finished coroutine", function()
     end
   end)
 
+  it("of the main program is none that a task could use again", function()
+    tide.loop():close()
+    tide.run(function() end)
+    tide.sleep(0) -- the main program gets a task of its own
+    local before = tide.stats().recycled
+    tide.run(function() end)
+    assert.equal(1, tide.stats().recycled - before)
+  end)
+
   task_it("is kept up to 1,024: 3,000 at once and then again", function()
     for _ = 1, 2 do
       local tasks, sum = {}, 0
