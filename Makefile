@@ -6,6 +6,7 @@
 #   SPEC=spec/x.lua    only that spec file, with its output shown
 #   SEEDS=n            with how many seeds scenarios are explored
 #   DEPS=no            `demo` and `test` install nothing
+#   BENCH=queue        only the rows of the benchmark that begin with this
 #   CC= CFLAGS= LDFLAGS= BUILD= PREFIX= DESTDIR= WERROR=1 JOBS= V=1 VERBOSE=1
 #
 # Each Lua has a folder of its own, named after the version in its lua.h:
@@ -243,8 +244,9 @@ format: ## rewrite the C files in the project's style
 rockspec: ## write the source lists of the rockspecs
 	@tools/rockspec
 
-bench: all ## measure
-	@bench/run
+bench: all ## measure (BENCH=queue LUA=luajit ROUNDS=5)
+	@LUA_PATH='./?.lua;;' BENCH='$(BENCH)' ROUNDS='$(ROUNDS)' \
+	  $(call interpreter,$(DEFAULT)) bench/run.lua $(NAMES)
 
 install: $(BUILD)/$(DEFAULT)/tide/core.so ## install for LUA= under PREFIX=
 	@tools/install '$(DESTDIR)$(PREFIX)' $(BUILD)/$(DEFAULT) \
