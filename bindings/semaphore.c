@@ -9,25 +9,36 @@
  * not collected while one waits. */
 typedef struct tideL_semaphore {
   uint32_t magic;
-  uint32_t serial; /* of the runtime */
-  uint64_t bound;  /* of its value */
+  uint32_t serial;    /* of the runtime */
+  tideL_state *state; /* as tideL_get gives it, but quicker */
+  uint64_t bound;     /* of its value */
   tide_semaphore semaphore;
 } tideL_semaphore;
 
-static tideL_semaphore *check(lua_State *L, const char *function) {
+static inline tideL_semaphore *check_type(lua_State *L, const char *function) {
   tideL_semaphore *self = lua_touserdata(L, 1);
   if (self == NULL || lua_rawlen(L, 1) != sizeof *self || self->magic != MAGIC)
     tideL_typeerror(L, 1, function, "Semaphore");
-  if (self->serial != tideL_get(L)->serial)
+  return self;
+}
+
+static inline void check_open(lua_State *L, const tideL_semaphore *self,
+                              const char *function) {
+  if (self->serial != self->state->serial)
     tideL_error(L, "'%s': the loop is closed", function);
+}
+
+static tideL_semaphore *check(lua_State *L, const char *function) {
+  tideL_semaphore *self = check_type(L, function);
+  check_open(L, self, function);
   return self;
 }
 
 static int new_semaphore(lua_State *L, const char *function, bool bounded) {
-  const tideL_state *S = tideL_open(L);
+  tideL_state *S = tideL_open(L);
   uint64_t value = tideL_optcount(L, 1, function, 0);
   tideL_semaphore *self = tide_newuserdata(L, sizeof *self);
-  *self = (tideL_semaphore){.magic = MAGIC, .serial = S->serial};
+  *self = (tideL_semaphore){.magic = MAGIC, .serial = S->serial, .state = S};
   self->bound = bounded ? value : TIDEL_COUNT_MAX;
   tide_semaphore_init(&self->semaphore, value);
   tideL_own(L, OWN_SEMAPHORE);
@@ -52,13 +63,19 @@ static int acquired(lua_State *L, tideL_state *S, tide_task *task) {
 /* Semaphore:acquire(): a permit; returns the semaphore, for <close> */
 static int semaphore_acquire(lua_State *L) {
   static const char name[] = "Semaphore:acquire";
-  tideL_state *S = tideL_get(L);
+  tideL_semaphore *self = check_type(L, name);
+  tideL_state *S = self->state;
   tide_task *task = tideL_enter(L, S, name);
-  tideL_semaphore *self = check(L, name);
+  check_open(L, self, name); /* entering may be what closes a parent's loop */
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, acquired);
-  if (tide_semaphore_try(&self->semaphore))
-    return tideL_ready(L, S, task, &self->semaphore.waiters.wait, acquired);
+  if (tide_semaphore_try(&self->semaphore)) {
+    if (tideL_turn(L, S, task, &self->semaphore.waiters.wait))
+      return tideL_suspend(L, S, task, acquired);
+    if (lua_gettop(L) > 1)
+      lua_settop(L, 1);
+    return tideL_done(L);
+  }
   tideL_checkyield(L, task, name);
   tide_semaphore_park(S->rt, task, &self->semaphore);
   return tideL_suspend(L, S, task, acquired);
@@ -81,7 +98,7 @@ static void release(lua_State *L, tideL_semaphore *self, uint64_t n) {
   if (semaphore->value > self->bound || n > self->bound - semaphore->value)
     tideL_error(L, "'Semaphore:release': released too often");
   for (; n > 0 && semaphore->waiters.head != NULL; n--)
-    tide_semaphore_release(tideL_get(L)->rt, semaphore);
+    tide_semaphore_release(self->state->rt, semaphore);
   semaphore->value += n;
 }
 
@@ -142,7 +159,7 @@ void tideL_opensemaphore(lua_State *L) {
       {"check_semaphore", core_check_semaphore},
       {NULL, NULL}};
   static const tideL_awaiting awaiting[] = {
-      {"Semaphore:acquire", semaphore_acquire, acquired, AWAIT_RESULTS},
+      {"Semaphore:acquire", semaphore_acquire, acquired, AWAIT_VALUE},
       {NULL, NULL, NULL, AWAIT_RESULTS}};
   tideL_newclass(L, OWN_SEMAPHORE, "tide.Semaphore", methods, metamethods);
   tideL_setawaiting(L, awaiting);
