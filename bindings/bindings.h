@@ -411,6 +411,8 @@ void tideL_queuecallbacks(lua_State *T, tideL_state *S, int index);
 void tideL_pushinfo(lua_State *L, int index);
 /* The same; a finished Task's single value moves into it. */
 void tideL_pushfullinfo(lua_State *L, int index);
+/* Somebody knows of its error, if there is one: it is not reported. */
+void tideL_markseen(lua_State *L, int index, tideL_task *handle);
 /* Pushes the error of a finished Task: it has been seen. */
 void tideL_pushfailure(lua_State *L, int index, tideL_task *handle);
 /* Pushes the results of a finished Task, or raises its error. */

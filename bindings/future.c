@@ -96,10 +96,12 @@ static int future_set_exception(lua_State *L) {
 
 /* Future:cancel([reason]): true if it was unset */
 static int future_cancel(lua_State *L) {
-  const tideL_future *self = check(L, "Future:cancel");
+  tideL_future *self = check(L, "Future:cancel");
   bool unset = self->base.outcome == OUTCOME_NONE;
   lua_settop(L, 2);
-  if (unset) {
+  if (!unset) {
+    tideL_markseen(L, 1, &self->base);
+  } else {
     tideL_pusherror(L, TIDEL_CANCELLED, NULL);
     tideL_seterrorreason(L, -1, 2, false);
     tideL_settlefuture(L, tideL_get(L), 1, true, 1);

@@ -281,7 +281,7 @@ static int push_results(lua_State *L, int index, const tideL_task *handle) {
   return n;
 }
 
-static void mark_seen(lua_State *L, int index, tideL_task *handle) {
+void tideL_markseen(lua_State *L, int index, tideL_task *handle) {
   if (handle->seen)
     return;
   handle->seen = true;
@@ -294,7 +294,7 @@ static void mark_seen(lua_State *L, int index, tideL_task *handle) {
 }
 
 void tideL_pushfailure(lua_State *L, int index, tideL_task *handle) {
-  mark_seen(L, index, handle);
+  tideL_markseen(L, index, handle);
   lua_pushnil(L);
   if (handle->info) {
     lua_pop(L, 1);

@@ -114,12 +114,14 @@ static tide_task *unfinished(const tideL_task *handle, const tideL_state *S) {
   return handle->serial == S->serial ? handle->task : NULL;
 }
 
-/* Task:cancel([reason]): true if it was still running */
+/* Task:cancel([reason]): true if it was still running. Who cancels one that has
+ * failed does not want its results, nor its error. */
 static int task_cancel(lua_State *L) {
   tideL_state *S = tideL_get(L);
-  const tideL_task *handle = tideL_checktask(L, 1, "Task:cancel");
+  tideL_task *handle = tideL_checktask(L, 1, "Task:cancel");
   tide_task *task = unfinished(handle, S);
   if (task == NULL) {
+    tideL_markseen(L, 1, handle);
     lua_pushboolean(L, 0);
     return 1;
   }

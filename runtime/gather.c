@@ -225,10 +225,8 @@ static bool abort_gather(tide_runtime *rt, tide_task *task, tide_status why) {
 static bool abort_group(tide_runtime *rt, tide_task *task, tide_status why) {
   tide_gather *gather = CONTAINER(task->wait, tide_gather, wait);
   (void)rt;
-  if (why == TIDE_CANCELLED) {
-    gather->cancelled = true;
+  if (why == TIDE_CANCELLED)
     return false;
-  }
   gather->waiter = NULL;
   return true;
 }

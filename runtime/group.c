@@ -88,6 +88,8 @@ void tide__group_ended(tide_runtime *rt, tide_gather *children, tide_end how) {
   tide_group *group = of(children);
   if (how == TIDE_END_FAILED)
     tide_scope_cancel(rt, group->scope);
+  else if (how == TIDE_END_CANCELLED && group->scope->flags & TIDE_SCOPE_INSIDE)
+    children->cancelled = true;
   wake_host(rt, group);
 }
 
@@ -157,6 +159,5 @@ uint32_t tide_group_count(const tide_group *group) {
 void tide_group_park(tide_runtime *rt, tide_task *task, tide_group *group) {
   tide_park(rt, task, &group->children.wait);
   group->children.waiter = task;
-  group->children.cancelled = task->flags & TIDE_CANCEL;
   tide__rings_break(rt, task);
 }

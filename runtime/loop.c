@@ -261,8 +261,14 @@ static int begin(tide_runtime *rt, bool blocking, uint64_t until) {
   return 0;
 }
 
+/* What is due is seen even if the run ends after one turn; but a drain that has
+ * no time is to have its turn. */
 int tide_loop_begin(tide_runtime *rt) {
-  return rt->running ? UV_EBUSY : begin(rt, true, TIDE_NEVER);
+  if (rt->running)
+    return UV_EBUSY;
+  if (rt->stop_timer.index == 0 && tide__timers_due(rt))
+    tide__timers_fire(rt);
+  return begin(rt, true, TIDE_NEVER);
 }
 
 int tide_loop_begin_step(tide_runtime *rt, double budget) {

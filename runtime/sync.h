@@ -117,7 +117,7 @@ struct tide_gather {
   uint8_t until;
   bool counted;   /* its links count as awaiters */
   bool leaving;   /* has cancelled what is pending, and stays for its end */
-  bool cancelled; /* its waiter was cancelled */
+  bool cancelled; /* its waiter was; of a group: a child was, by its scope */
 };
 
 void tide_gather_init(tide_gather *gather, tide_until until, bool counted);

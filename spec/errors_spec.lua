@@ -248,6 +248,10 @@ describe("a failure that nobody awaited", function()
       function(task) task:add_done_callback(function(ended) ended:exception() end) end,
       function(task) tide.task(function() pcall(await, task) end) end,
       function(task) pcall(tide.wait_for, task, 1) end,
+      function(task)
+        pcall(tide.sleep, 0)
+        task:cancel() -- nobody wants it any more
+      end,
     }
     for _, late in ipairs { false, true } do
       for _, retrieve in ipairs(ways) do

@@ -201,6 +201,23 @@ describe("a cancel in a group", function()
     assert.equal(3, now())
   end)
 
+  task_it("T3: is not raised at the edge when it ended no child", function()
+    local function nothing() end
+    for _, child in ipairs { nothing, function() tide.shield(sleep, 2) end,
+      function() pcall(sleep, 60) end } do
+      assert.same(pack(true, "results"), pack(tide.move_on_after(1, group, function(g)
+        g:task(child)
+        return "results"
+      end)))
+    end
+    assert.same(pack(true, 5), pack(tide.scope(function(s)
+      s:cancel()
+      return group(function(g)
+        return g:start(function(started) started(5) end)
+      end)
+    end)))
+  end)
+
   task_it("is not raised at the edge when there is nothing left to wait for", function()
     local after
     local host = tide.task(function()

@@ -88,7 +88,7 @@ describe("a group in a ring of awaits", function()
     sleep(1)
     starter:cancel()
     raises(tide.CancelledError, tide.shield, starter)
-    raises(tide.CancelledError, tide.shield, host)
+    tide.shield(host) -- its child ended well: the cancel was never delivered
     assert.equal(1, now())
   end)
 

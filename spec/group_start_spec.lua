@@ -62,8 +62,8 @@ describe("T17: Group:start", function()
       local why = "'Group:start': the task ended before it called 'started'"
       misuse(why, function() g:start(function() end) end)
       misuse(why, function() g:start(setmetatable({}, { __call = function() sleep(1) end })) end)
-      local function cancelled() tide.current_task():cancel() sleep(1) end
-      misuse(why, function() g:start(cancelled) end)
+      local function cancelled() tide.current_task():cancel("gone") sleep(1) end
+      assert.equal("gone", raises(tide.CancelledError, g.start, g, cancelled).reason)
       local kept
       misuse(why, function() g:start(function(started) kept = started end) end)
       kept() -- nobody is left to hear it

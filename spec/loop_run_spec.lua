@@ -50,6 +50,22 @@ describe("Loop:run_until_complete", function()
     assert.same({ "other" }, log)
   end)
 
+  it("164: looks at the clock although it is stopped in its first turn", function()
+    local log, loops = {}, 0
+    loop():call_later(-1, function() log[#log + 1] = "due" end)
+    loop():stop()
+    loop():run_forever()
+    assert.same({ "due" }, log)
+    local future = tide.future()
+    loop():call_later(0, future.set_result, future)
+    while not future:done() do
+      loop():call_soon(loop().stop, loop())
+      loop():run_forever()
+      loops = loops + 1
+    end
+    assert.equal(1, loops)
+  end)
+
   it("35: stopped before the end is an error, and the task can be continued", function()
     local task = tide.task(function()
       for _ = 1, 3 do sleep(0) end

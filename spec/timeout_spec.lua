@@ -17,7 +17,7 @@ end
 -- What timeout and timeout_at have in common.
 for name, form in pairs {
   timeout = tide.timeout,
-  timeout_at = function(seconds, ...) return tide.timeout_at(now() + seconds, ...) end,
+  timeout_at = function(seconds, ...) return tide.timeout_at(seconds and now() + seconds, ...) end,
 } do
   describe(name, function()
     it("calls fn here with the arguments, and gives all its results", function()
@@ -71,12 +71,14 @@ for name, form in pairs {
       end)
     end)
 
-    it("123: math.huge is no deadline", function()
+    it("123: math.huge is no deadline, nor is nil", function()
       run(function()
-        assert.equal("late", form(math.huge, function()
-          assert.equal(0, tide.stats().timers)
-          return tide.sleep(1e4, "late")
-        end))
+        for _, none in ipairs { math.huge, false } do
+          assert.equal("late", form(none or nil, function()
+            assert.equal(0, tide.stats().timers)
+            return tide.sleep(1e4, "late")
+          end))
+        end
       end)
     end)
 

@@ -182,7 +182,7 @@ function tide.stats() end
 ---Calls `fn(...)` here, under a deadline: its results, or raises TimeoutError.
 ---Without `fn`, Lua 5.4.3 and later: a scope for `local x <close> =`. Since 0.1.0.
 ---@async
----@param seconds number
+---@param seconds number? nil: no deadline
 ---@param fn tide.Callable
 ---@param ... any
 ---@return any ...
@@ -191,7 +191,7 @@ function tide.timeout(seconds, fn, ...) end
 
 ---The same with a point in time. Since 0.1.0.
 ---@async
----@param when number
+---@param when number? nil: no deadline
 ---@param fn tide.Callable
 ---@param ... any
 ---@return any ...
@@ -201,7 +201,7 @@ function tide.timeout_at(when, fn, ...) end
 ---Calls `fn(...)` here: true and its results, or false if `seconds` passed.
 ---Since 0.1.0.
 ---@async
----@param seconds number
+---@param seconds number? nil: no deadline
 ---@param fn tide.Callable
 ---@param ... any
 ---@return boolean in_time
@@ -214,7 +214,7 @@ function tide.move_on_after(seconds, fn, ...) end
 ---Since 0.1.0.
 ---@async
 ---@param aw tide.Awaitable
----@param seconds number
+---@param seconds number? nil: no deadline
 ---@return any ...
 function tide.wait_for(aw, seconds) end
 

@@ -75,38 +75,27 @@ end
 
 -- ---- start
 
-local function ended(permit, ok, ...)
-  local err = ...
-  permit:release()
-  if not ok then
-    error(err, 0)
-  end
-  return ...
-end
-
---- The task begins in a group inside the caller's own scopes; `started` moves it.
+--- The task begins in a group inside the caller's own scopes; `started` moves it,
+-- so that this group has ended.
 local function start(group, fn, ...)
-  local permit, values = core.semaphore(0), nil
-  local task
+  local values, task
   local function started(...)
     if values then
       core.misuse("'started' was called already")
     end
     values = { n = select("#", ...), ... }
     core.group_move(group, task)
-    permit:release()
   end
   M.group(function(starting, ...)
     core.group_start(starting, group)
-    task = starting:task(function(...)
-      return ended(permit, protected(fn, note, started, ...))
-    end, ...)
-    permit:acquire()
+    task = starting:task(fn, started, ...)
   end, ...)
-  if not values then
-    core.misuse("'Group:start': the task ended before it called 'started'")
+  if values then
+    return unpack(values, 1, values.n)
+  elseif task:cancelled() then
+    return task:result()
   end
-  return unpack(values, 1, values.n)
+  core.misuse("'Group:start': the task ended before it called 'started'")
 end
 
 --- Starts `fn(started, ...)` as a task of the group and waits until it calls

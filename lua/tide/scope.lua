@@ -35,6 +35,11 @@ function M.check_close(name)
   end
 end
 
+--- Seconds or a point in time; nil: no limit.
+local function check_limit(value, index, name)
+  return value == nil and math.huge or check_seconds(value, index, name)
+end
+
 local function timed_out()
   return TimeoutError("the deadline passed")
 end
@@ -59,26 +64,28 @@ local function leave_timeout(id, ok, ...)
 end
 
 --- Calls `fn(...)` here, under a deadline `seconds` from now: its results, or
--- TimeoutError. Without `fn`: a Scope for `local x <close> =`.
+-- TimeoutError; nil is no deadline. Without `fn`: a Scope for `local x <close> =`.
 function M.timeout(seconds, fn, ...)
-  seconds = check_seconds(seconds, 1, "tide.timeout")
   if fn == nil and select("#", ...) == 0 then
+    seconds = check_seconds(seconds, 1, "tide.timeout")
     M.check_close("tide.timeout")
     timeout_enter(seconds, "tide.timeout")
     return core.scope_object()
   end
+  seconds = check_limit(seconds, 1, "tide.timeout")
   check_callable(fn, 2, "tide.timeout")
   return leave_timeout(timeout_enter(seconds, "tide.timeout"), protected(fn, note, ...))
 end
 
 --- The same with a point in time, as `loop():time()` tells it.
 function M.timeout_at(when, fn, ...)
-  when = check_seconds(when, 1, "tide.timeout_at")
   if fn == nil and select("#", ...) == 0 then
+    when = check_seconds(when, 1, "tide.timeout_at")
     M.check_close("tide.timeout_at")
     scope_enter(when, false, "tide.timeout_at")
     return core.scope_object()
   end
+  when = check_limit(when, 1, "tide.timeout_at")
   check_callable(fn, 2, "tide.timeout_at")
   return leave_timeout(scope_enter(when, false, "tide.timeout_at"), protected(fn, note, ...))
 end
@@ -97,7 +104,7 @@ end
 
 --- Calls `fn(...)` here: true and its results, or false if `seconds` passed.
 function M.move_on_after(seconds, fn, ...)
-  seconds = check_seconds(seconds, 1, "tide.move_on_after")
+  seconds = check_limit(seconds, 1, "tide.move_on_after")
   check_callable(fn, 2, "tide.move_on_after")
   return leave_move_on(timeout_enter(seconds, "tide.move_on_after"), protected(fn, note, ...))
 end
@@ -236,7 +243,7 @@ function M.wait_for(aw, seconds)
   if not is_awaitable then
     check_callable(aw, 1, "tide.wait_for")
   end
-  seconds = check_seconds(seconds, 2, "tide.wait_for")
+  seconds = check_limit(seconds, 2, "tide.wait_for")
   if is_awaitable and not aw:done() then
     local id = timeout_enter(seconds, "tide.wait_for")
     return leave_wait_for(id, aw, protected(aw.await, note, aw))
