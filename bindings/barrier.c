@@ -52,11 +52,12 @@ static int barrier_wait(lua_State *L) {
   tideL_state *S = tideL_get(L);
   tide_task *task = tideL_enter(L, S, name);
   tide_barrier *self = check(L, name);
-  bool last = tide_barrier_full(self);
+  bool last;
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, waited);
   if (self->broken)
     return raise_broken(L);
+  last = tide_barrier_full(self); /* a checkpoint may end waits */
   if (!last)
     tideL_checkyield(L, task, name);
   if ((last ? tide_barrier_release : tide_barrier_park)(S->rt, task, self) < 0)

@@ -268,7 +268,8 @@ static inline int tideL_done(lua_State *L) {
   return 2;
 #endif
 }
-/* True: a cancellation is to be raised; return tideL_cancel then. */
+/* True: a cancellation is to be raised; return tideL_cancel then. It may have
+ * ended waits of others: nothing read before it holds after it. */
 static inline bool tideL_checkpoint(tideL_state *S, tide_task *task) {
   return task->flags & TIDE_TROUBLE && tide_checkpoint(S->rt, task);
 }

@@ -45,6 +45,7 @@ static int await(lua_State *L, tideL_task *handle, const char *function,
   tideL_refuseself(L, handle, task);
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, function, awaited);
+  tideL_noticecancel(L, S, 1); /* the checkpoint may have cancelled it */
   if (handle->outcome != OUTCOME_NONE)
     return tideL_ready(L, S, task, NULL, awaited);
   tideL_checkyield(L, task, function);
@@ -65,7 +66,6 @@ static int future_await(lua_State *L) {
   tideL_future *self = tideL_tofuture(L, 1);
   if (self == NULL)
     tideL_typeerror(L, 1, name, "Future");
-  tideL_noticecancel(L, tideL_get(L), 1);
   return await(L, &self->base, name, true);
 }
 
@@ -75,7 +75,6 @@ static int core_watch(lua_State *L) {
   tideL_task *handle = tideL_toawaitable(L, 1);
   if (handle == NULL)
     tideL_typeerror(L, 1, name, "Task or Future");
-  tideL_noticecancel(L, tideL_get(L), 1);
   return await(L, handle, name, false);
 }
 

@@ -22,6 +22,11 @@ void tideL_pushinfo(lua_State *L, int index) {
     return;
   }
   lua_newtable(L);
+  if (handle->info) { /* a finaliser was quicker */
+    lua_pop(L, 1);
+    tide_getuservalue(L, index);
+    return;
+  }
   if (handle->task != NULL) {
     lua_pushvalue(L, index);
     tideL_own(L, OWN_PINNED);
@@ -88,6 +93,7 @@ static void store_results(lua_State *T, int index, lua_State *co, int n) {
   if (n == 0 || (n == 1 && store_small(T, index, co)))
     return;
   tideL_pushinfo(T, index);
+  ((tideL_task *)lua_touserdata(T, index))->store = STORE_NONE; /* ... it set */
   luaL_checkstack(T, n, "too many results");
   if (T == co)
     lua_insert(T, -n - 1);
@@ -158,8 +164,13 @@ void tideL_addcallback(lua_State *L, bool ended) {
   if (tide_getfield(L, -1, "callbacks") != LUA_TTABLE) {
     lua_pop(L, 1);
     lua_newtable(L);
-    lua_pushvalue(L, -1);
-    lua_setfield(L, -3, "callbacks");
+    if (tide_getfield(L, -2, "callbacks") == LUA_TTABLE) {
+      lua_remove(L, -2); /* a finaliser was quicker */
+    } else {
+      lua_pop(L, 1);
+      lua_pushvalue(L, -1);
+      lua_setfield(L, -3, "callbacks");
+    }
   }
   n = (int)lua_rawlen(L, -1) + 1;
   tideL_pushcontext(L, tideL_get(L));

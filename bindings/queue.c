@@ -404,11 +404,13 @@ int tideL_queuetostring(lua_State *L) {
   static const char *const names[] = {"Queue", "LifoQueue", "PriorityQueue"};
   const tideL_queue *self = check(L, "Queue:__tostring");
   const tide_queue *queue = &self->queue;
+  char size[24];
   push_count(L, tide_queue_size(queue), "item");
   push_count(L, tide_waitq_length(&queue->getters), "getter");
   push_count(L, tide_waitq_length(&queue->putters), "putter");
-  lua_pushfstring(L, "%s<%s, maxsize %d, %s, %s%s>", names[self->kind],
-                  lua_tostring(L, -3), (int)maxsize(self), lua_tostring(L, -2),
+  snprintf(size, sizeof size, "%llu", (unsigned long long)maxsize(self));
+  lua_pushfstring(L, "%s<%s, maxsize %s, %s, %s%s>", names[self->kind],
+                  lua_tostring(L, -3), size, lua_tostring(L, -2),
                   lua_tostring(L, -1), queue->shut ? ", shut down" : "");
   return 1;
 }

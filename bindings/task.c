@@ -23,8 +23,13 @@ tideL_task *tideL_newtask(lua_State *L, tideL_state *S) {
 
 /* One that only a finaliser could reach, and that it brought back, is not told
  * of the end of its task. */
-static void notice_end(tideL_task *handle) {
+static void notice_end(tideL_task *handle, const tideL_state *S) {
   const tide_task *task = handle->task;
+  if (handle->serial != S->serial) {
+    handle->task = NULL;
+    handle->outcome = OUTCOME_CLOSED;
+    return;
+  }
   if (task->id == handle->id && task->state != TIDE_TASK_FREE)
     return;
   handle->task = NULL;
@@ -37,7 +42,7 @@ tideL_task *tideL_totask(lua_State *L, int index) {
       handle->magic != MAGIC)
     return NULL;
   if (handle->task != NULL)
-    notice_end(handle);
+    notice_end(handle, tideL_get(L));
   return handle;
 }
 

@@ -158,7 +158,8 @@ void tide__gather_ended(tide_runtime *rt, tide_link *link, tide_end how) {
     return;
   }
   add_done(gather, link, how);
-  if (gather->first == link && cancels_others(gather) && !gather->leaving)
+  if (gather->begun && gather->first == link && cancels_others(gather) &&
+      !gather->leaving)
     tide_gather_cancel(rt, gather);
   if (is_over(gather))
     wake(rt, gather);
@@ -183,6 +184,7 @@ void tide_gather_add_ended(tide_gather *gather, tide_link *link, tide_end how) {
 }
 
 bool tide_gather_begin(tide_runtime *rt, tide_task *task, tide_gather *gather) {
+  gather->begun = true;
   if (cancels_others(gather) && gather->first != NULL && !gather->leaving)
     tide_gather_cancel(rt, gather);
   if (gather->leaving) /* it was cancelled when nobody waited here */

@@ -116,6 +116,7 @@ struct tide_gather {
   tide_task *via;     /* ... and the last await on its way */
   uint8_t until;
   bool counted;   /* its links count as awaiters */
+  bool begun;     /* all its ends were added: it may decide */
   bool leaving;   /* has cancelled what is pending, and stays for its end */
   bool cancelled; /* its waiter was; of a group: a child was, by its scope */
 };

@@ -472,28 +472,3 @@ describe("the garbage collector", function()
     end)
   end)
 end)
-
-describe("a Task that only a finaliser could reach, and that it brings back,", function()
-  if _VERSION == "Lua 5.1" then -- tables have no finaliser there
-    return
-  end
-
-  it("knows that it has ended, and is no other's", function()
-    local kept
-    testing.run(function()
-      do
-        local box = { tide.task(tide.sleep, 5) }
-        setmetatable(box, { __gc = function(o) kept = o[1] end })
-      end
-      tide.sleep(1)
-      collectgarbage()
-      collectgarbage()
-      tide.sleep(10)
-      local other = tide.task(tide.sleep, 1, "other")
-      assert.same({ true, false }, { kept:done(), kept:cancel() })
-      assert.matches("lost", tostring(kept))
-      support.raises(tide.InvalidStateError, kept.await, kept)
-      assert.equal("other", other:await())
-    end)
-  end)
-end)

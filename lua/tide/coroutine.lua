@@ -78,12 +78,19 @@ if _VERSION == "Lua 5.1" and not rawget(_G, "jit") then
     return type(f) == "function" or (debug.getmetatable(f) or {}).__call ~= nil
   end
 
+  local function inner()
+    return core.inner_coroutine(create(body))
+  end
+
   --- In the main program, which does not yield, the built-in one will do.
   function M.pcall(f, ...)
     if not running() or not is_callable(f) then
       return pcall(f, ...)
     end
-    local co = core.inner_coroutine(create(body))
+    local ok, co = pcall(inner)
+    if not ok then -- out of memory
+      return false, co
+    end
     return run(co, co_resume(co, f, ...))
   end
 
@@ -108,7 +115,10 @@ if _VERSION == "Lua 5.1" and not rawget(_G, "jit") then
     if not is_callable(f) then
       return handle(handler, nil, pcall(f, ...))
     end
-    local co = core.inner_coroutine(create(body))
+    local ok, co = pcall(inner)
+    if not ok then
+      return handle(handler, nil, false, co)
+    end
     return handle(handler, co, run(co, co_resume(co, f, ...)))
   end
 end
