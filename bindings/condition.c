@@ -169,7 +169,7 @@ void tideL_opencondition(lua_State *L) {
       {"check_condition", core_check_condition},
       {NULL, NULL}};
   static const tideL_awaiting awaiting[] = {
-      {"Condition:acquire", condition_acquire, acquired, AWAIT_RESULTS},
+      {"Condition:acquire", condition_acquire, acquired, AWAIT_VALUE},
       {"Condition:wait", condition_wait, waited, AWAIT_RESULTS},
       {"Condition:wait_for", condition_wait_for, checked, AWAIT_RESULTS},
       {NULL, NULL, NULL, AWAIT_RESULTS}};

@@ -132,8 +132,12 @@ int tideL_acquire(lua_State *L, tide_lock *lock, tide_task *task,
   check_free(L, lock, task, function);
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, function, finish);
-  if (try(L, lock, task))
-    return tideL_ready(L, S, task, &lock->waiters.wait, finish);
+  if (try(L, lock, task)) {
+    if (tideL_turn(L, S, task, &lock->waiters.wait))
+      return tideL_suspend(L, S, task, finish);
+    lua_settop(L, 1);
+    return tideL_done(L);
+  }
   tideL_checkyield(L, task, function);
   if (tide_lock_park(S->rt, task, lock) < 0)
     return luaL_error(L, "not enough memory");
@@ -250,7 +254,7 @@ void tideL_openlock(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"lock", core_lock}, {"check_lock", core_check_lock}, {NULL, NULL}};
   static const tideL_awaiting awaiting[] = {
-      {"Lock:acquire", lock_acquire, acquired, AWAIT_RESULTS},
+      {"Lock:acquire", lock_acquire, acquired, AWAIT_VALUE},
       {NULL, NULL, NULL, AWAIT_RESULTS}};
   tideL_newclass(L, OWN_LOCK, "tide.Lock", methods, metamethods);
   tideL_setawaiting(L, awaiting);
