@@ -27,7 +27,9 @@ void tideL_refuseself(lua_State *L, const tideL_task *handle,
 }
 
 static int awaited(lua_State *L, tideL_state *S, tide_task *task) {
-  tideL_noticecancel(L, S, 1);
+  const tideL_task *handle = lua_touserdata(L, 1);
+  if (handle->outcome == OUTCOME_NONE)
+    tideL_noticecancel(L, S, 1);
   if (task->flags & TIDE_LEAVING) {
     task->flags &= (uint16_t)~TIDE_LEAVING;
     if (task->status == TIDE_WOKEN)
@@ -45,7 +47,8 @@ static int await(lua_State *L, tideL_task *handle, const char *function,
   tideL_refuseself(L, handle, task);
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, function, awaited);
-  tideL_noticecancel(L, S, 1); /* the checkpoint may have cancelled it */
+  if (handle->task == NULL) /* the checkpoint may have cancelled a future */
+    tideL_noticecancel(L, S, 1);
   if (handle->outcome != OUTCOME_NONE)
     return tideL_ready(L, S, task, NULL, awaited);
   tideL_checkyield(L, task, function);
