@@ -233,10 +233,36 @@ static bool visit_listed(walk *walk, bool found) {
   return found;
 }
 
+static bool has_start(const tide_task *task) {
+  const tide_scope *scope = task->scope;
+  for (; scope != NULL; scope = tide_scope_outer(scope))
+    if (scope->group != NULL && scope->group->target != NULL)
+      return true;
+  return false;
+}
+
+/* Whether anybody might stay for the task: if not, it is in no ring, and a
+ * chain need not be walked from each of its ends. */
+static bool may_be_stayed_for(const tide_task *task) {
+  const tide_extra *extra = task->extra;
+  if (has_start(task))
+    return true;
+  if (extra == NULL)
+    return false;
+  for (const tide_task *at = extra->join.joined.head; at != NULL; at = at->next)
+    if (at->flags & TIDE_LEAVING)
+      return true;
+  for (const tide_link *link = extra->join.head; link; link = link->next)
+    if (link->gather->waiter != NULL && tide_task_stays(link->gather->waiter))
+      return true;
+  return extra->locks != NULL;
+}
+
 bool tide__stays_for(tide_runtime *rt, tide_task *other,
                      const tide_task *task) {
   walk walk = {.goal = task, .mark = ++rt->mark};
-  return visit_listed(&walk, visit(&walk, other, NULL));
+  return may_be_stayed_for(task) &&
+         visit_listed(&walk, visit(&walk, other, NULL));
 }
 
 /* ---- rings ---- */
