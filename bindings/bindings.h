@@ -4,6 +4,7 @@
  * General layout
  *   core.c       luaopen_tide_core; the state, its upvalues, its end
  *   await.c      how an awaiting call begins, suspends and ends, on every Lua
+ *   yieldable.c  can a coroutine be suspended?
  *   coroutine.c  coroutine <-> task: resume, results, recycling
  *   task.c       the Task object
  *   outcome.c    how a task or future ended: results, error, who is told
@@ -12,6 +13,7 @@
  *   gather.c     waiting for several: behind gather, wait, race, as_completed
  *   group.c      the Group object
  *   scope.c      the Scope object; entering and leaving scopes
+ *   scopebox.c   scopes of coroutines that are suspended
  *   sleep.c      sleep, next_tick
  *   park.c       tide.park
  *   semaphore.c event.c lock.c condition.c barrier.c queue.c  the primitives,
@@ -245,7 +247,6 @@ typedef struct tideL_awaiting {
   } kind;
 } tideL_awaiting;
 
-void tideL_openawait(lua_State *L);
 /* Into the table on top; the list ends with a NULL name. */
 void tideL_setawaiting(lua_State *L, const tideL_awaiting *list);
 
@@ -277,6 +278,7 @@ int tideL_cancel(lua_State *L, tideL_state *S, tide_task *task,
                  const char *function, tideL_finish finish);
 /* There nothing may wait, nor run or close the loop. Costs a hook call. */
 void tideL_refusefinaliser(lua_State *L, const char *function);
+void tideL_openyieldable(lua_State *L);
 /* Before a wait is registered: an await that cannot yield leaves no trace. */
 bool tideL_rareyieldable(lua_State *L, const tide_task *task);
 static inline bool tideL_yieldable(lua_State *L, const tide_task *task) {
@@ -334,102 +336,6 @@ int tideL_arguments(tide_task *task, lua_State *co);
 /* Ends a task with the error on top of T: after a longjmp out of a hook. */
 void tideL_failtask(lua_State *T, tideL_state *S, tide_task *task);
 
-/* ---- task.c ---- */
-
-typedef enum tideL_outcome {
-  OUTCOME_NONE, /* it has not ended */
-  OUTCOME_RESULTS,
-  OUTCOME_FAILED,
-  OUTCOME_CANCELLED,
-  OUTCOME_CLOSED, /* its runtime closed before it ended */
-  OUTCOME_LOST    /* nobody held it when it ended */
-} tideL_outcome;
-
-typedef struct tideL_task {
-  uint32_t magic;
-  uint32_t serial; /* of the runtime */
-  uint64_t id;
-  tide_task *task; /* NULL once it ended */
-  uint8_t outcome;
-  uint8_t store;    /* where the results are */
-  bool info;        /* the user value is the table described in task.c */
-  bool seen;        /* somebody got the error, or was given it to report */
-  uint32_t cancels; /* of a finished task: its cancelling() */
-  double number;
-} tideL_task;
-
-void tideL_opentask(lua_State *L);
-tideL_task *tideL_newtask(lua_State *L, tideL_state *S);
-tideL_task *tideL_totask(lua_State *L, int index); /* NULL: it is none */
-tideL_task *tideL_checktask(lua_State *L, int arg, const char *function);
-/* Pushes the Task of an unfinished task. */
-tideL_task *tideL_pushtask(lua_State *L, tideL_state *S, tide_task *task);
-void tideL_pushname(lua_State *L, int index);
-
-/* ---- join.c ---- */
-
-/* What can be awaited, a Task or Future: its Task, or the `base` of its Future;
- * NULL: neither. */
-tideL_task *tideL_toawaitable(lua_State *L, int index);
-/* The join of one that has not ended; raises if there is no memory for it, or
- * it is of a closed loop. */
-tide_join *tideL_tojoin(lua_State *L, tideL_state *S, tideL_task *handle,
-                        const char *function);
-void tideL_refuseself(lua_State *L, const tideL_task *handle,
-                      const tide_task *task);
-void tideL_setawaitmethod(lua_State *L,
-                          bool future); /* into the table on top */
-void tideL_openjoin(lua_State *L);
-
-/* ---- future.c ---- */
-
-/* A Task's fields, without a task; and who waits. */
-typedef struct tideL_future {
-  tideL_task base;
-  tide_join join;
-} tideL_future;
-
-void tideL_openfuture(lua_State *L);
-tideL_future *tideL_tofuture(lua_State *L, int index); /* NULL: it is none */
-/* If the value at `index` is a Future that the runtime has cancelled, on behalf
- * of who waited for it, it knows that from here on. */
-void tideL_noticecancel(lua_State *L, tideL_state *S, int index);
-
-/* ---- outcome.c ---- */
-
-/* Ends the Task at `index` of T with n values from the top of co: its results
- * or, if it failed, its error. Queues its done callbacks. */
-void tideL_settle(lua_State *T, tideL_state *S, int index, lua_State *co,
-                  bool failed, int n);
-/* The same of a Future, with the n values on top of L. */
-void tideL_settlefuture(lua_State *L, tideL_state *S, int index, bool failed,
-                        int n);
-/* stack: <Task or Future, function>. They are called in the next turn. */
-void tideL_addcallback(lua_State *L, bool ended);
-int tideL_removecallback(lua_State *L); /* how many there were */
-void tideL_queuecallbacks(lua_State *T, tideL_state *S, int index);
-/* Pushes the table beside the Task, made if there is none. */
-void tideL_pushinfo(lua_State *L, int index);
-/* The same; a finished Task's single value moves into it. */
-void tideL_pushfullinfo(lua_State *L, int index);
-/* Somebody knows of its error, if there is one: it is not reported. */
-void tideL_markseen(lua_State *L, int index, tideL_task *handle);
-/* Pushes the error of a finished Task: it has been seen. */
-void tideL_pushfailure(lua_State *L, int index, tideL_task *handle);
-/* Pushes the results of a finished Task, or raises its error. */
-int tideL_pushoutcome(lua_State *L, int index);
-
-/* ---- gather.c, group.c ---- */
-
-void tideL_opengather(lua_State *L);
-void tideL_opengroup(lua_State *L);
-/* Of one that ends without its edge: tasks that it still has are cancelled and
- * left to the runtime; they, and errors that nobody was told, are reported. */
-void tideL_abandongroup(lua_State *L, tideL_state *S, tide_group *group);
-/* The task failed, its Task is at `index`: its group, if any, gets the error.
- */
-void tideL_tellgroup(lua_State *T, const tide_task *task, int index);
-
 /* ---- scope.c ---- */
 
 /* The error at `index` arrives at the edge of this scope, the innermost: true
@@ -442,6 +348,7 @@ int tideL_misnested(lua_State *L, tideL_state *S, tide_task *task, uint64_t id);
 /* Leaves the innermost scope; its object keeps what it may be asked. */
 void tideL_leavescope(lua_State *L, tideL_state *S, tide_task *task);
 void tideL_openscope(lua_State *L);
+void tideL_openscopebox(lua_State *L);
 /* The value at `index` is the reason of this scope's cancel. */
 void tideL_setreason(lua_State *L, tide_scope *scope, int index);
 void tideL_clearreason(lua_State *L, const tide_scope *scope);
@@ -580,5 +487,7 @@ void tideL_opencondition(lua_State *L);
 void tideL_openbarrier(lua_State *L);
 void tideL_runaborts(lua_State *T, tideL_state *S);
 void tideL_opentesting(lua_State *L);
+
+#include "ends.h"
 
 #endif

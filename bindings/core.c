@@ -255,12 +255,13 @@ static int open_module(lua_State *L) {
   S->thread = own_thread(L, -1);
   S->starter = own_thread(L, -2);
   lua_newtable(L);
-  tideL_openawait(L);
+  tideL_openyieldable(L);
   tideL_openerrors(L);
   tideL_openreport(L);
   tideL_opencoroutine(L);
   tideL_opentask(L);
   tideL_openscope(L);
+  tideL_openscopebox(L);
   tideL_opensleep(L);
   tideL_openpark(L);
   tideL_opencontext(L);

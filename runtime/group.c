@@ -5,8 +5,6 @@
  * The scope that Task:cancel cancels is, for a child, one inside the group's:
  * so whatever cancels that scope, or one around it, cancels the children.
  */
-#include <assert.h>
-
 #include "internal.h"
 
 static tide_group *of(tide_gather *gather) {

@@ -197,6 +197,9 @@ void tide__gather_release(tide_runtime *rt, tide_gather *gather);
 /* group.c */
 void tide__group_ended(tide_runtime *rt, tide_gather *children, tide_end how);
 void tide__group_leave(tide_runtime *rt, tide_group *group);
+/* shuffle.c: with the seed that the runtime has */
+void tide__shuffle(tide_runtime *rt, tide_list *list);
+
 /* waitq.c */
 void tide__waitq_push(tide_waitq *queue, tide_task *task); /* parked already */
 void tide__waitq_remove(tide_waitq *queue, tide_task *task);

@@ -4,8 +4,6 @@
  * Tasks that wait for one end stand in one of two queues of its join; gathers,
  * which wait for several, have a link in it for each.
  */
-#include <assert.h>
-
 #include "internal.h"
 
 static bool abort_joined(tide_runtime *rt, tide_task *task, tide_status why);
@@ -322,7 +320,6 @@ static bool abort_joined(tide_runtime *rt, tide_task *task, tide_status why) {
 
 void tide_join_park(tide_runtime *rt, tide_task *task, tide_join *join,
                     bool counted) {
-  assert(!join->ended);
   if (counted)
     join->awaiters++;
   tide_waitq_park(rt, task, counted ? &join->joined : &join->watched);

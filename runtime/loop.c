@@ -107,33 +107,6 @@ bool tide_loop_forked(const tide_runtime *rt) {
 
 /* ---- the turn ---- */
 
-/* A fixed permutation for each seed and turn (xorshift64*, Fisher-Yates). */
-static uint64_t next_random(tide_runtime *rt) {
-  rt->seed ^= rt->seed >> 12;
-  rt->seed ^= rt->seed << 25;
-  rt->seed ^= rt->seed >> 27;
-  return rt->seed * UINT64_C(0x2545F4914F6CDD1D);
-}
-
-static void shuffle(tide_runtime *rt, tide_list *list) {
-  uint32_t count = list->count, n = 0;
-  tide_task **tasks = malloc((count > 0 ? count : 1) * sizeof *tasks);
-  if (tasks == NULL)
-    return;
-  for (tide_task *task = list->head; task != NULL; task = task->next)
-    tasks[n++] = task;
-  for (uint32_t i = count; i > 1; i--) {
-    uint32_t j = (uint32_t)((next_random(rt) >> 32) % i);
-    tide_task *swap = tasks[i - 1];
-    tasks[i - 1] = tasks[j];
-    tasks[j] = swap;
-  }
-  *list = (tide_list){0};
-  for (n = 0; n < count; n++)
-    tide__list_push(list, tasks[n]);
-  free(tasks);
-}
-
 static void abandon(tide_runtime *rt, tide_task *task) {
   const tide_wait *wait = task->wait;
   bool granted = task->status == TIDE_WOKEN;
@@ -152,7 +125,7 @@ static bool has_ready(const tide_runtime *rt) {
 static void begin_turn(tide_runtime *rt) {
   rt->turns++;
   if (rt->seed != 0)
-    shuffle(rt, &rt->ready);
+    tide__shuffle(rt, &rt->ready);
   rt->batch = rt->ready.head;
   rt->nbatch = rt->ready.count;
   rt->ready.head = NULL;
@@ -459,10 +432,6 @@ void tide_waker_add(tide_runtime *rt) {
 
 void tide_waker_drop(tide_runtime *rt) {
   rt->wakers--;
-}
-
-void tide_loop_seed(tide_runtime *rt, uint64_t seed) {
-  rt->seed = seed;
 }
 
 void tide_loop_main(tide_runtime *rt, tide_task *main) {

@@ -17,6 +17,7 @@
  *            semaphore.c event.c lock.c condition.c barrier.c queue.c
  *   call.c   callbacks that run from the loop (call_soon, call_later)
  *   probe.c  testing: cancels a task at its nth await
+ *   shuffle.c  testing: another order of the ready tasks
  *   pool.c   slabs: records whose memory stays theirs until the runtime ends
  *   interrupt.c  SIGINT, taken and given back
  *

@@ -8,7 +8,6 @@
  * aborted, at most once, by the wait's own kind. The record of a finished task
  * is used again; `epoch` tells a stale waker.
  */
-#include <assert.h>
 #include <stdlib.h>
 
 #include "internal.h"

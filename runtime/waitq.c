@@ -1,6 +1,4 @@
 /* waitq.c: tasks that wait for one thing, first come first served. */
-#include <assert.h>
-
 #include "internal.h"
 
 void tide_waitq_init(tide_waitq *queue, const tide_waitkind *kind) {

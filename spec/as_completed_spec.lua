@@ -1,6 +1,7 @@
 local tide = require "tide"
 local testing = require "tide.testing"
 local support = require "spec.support"
+local task_it = support.task_it
 local elapsed, misuse, pack, raises = support.elapsed, support.misuse, support.pack, support.raises
 local sleeper, failer, cleaner = support.sleeper, support.failer, support.cleaner
 
@@ -8,10 +9,6 @@ local run, pcall, sleep, as_completed = testing.run, tide.pcall, tide.sleep, tid
 
 -- On PUC 5.1 no iterator of a `for` can await.
 local for_awaits = _VERSION ~= "Lua 5.1" or jit ~= nil
-
-local function task_it(title, fn)
-  it(title, function() run(fn) end)
-end
 
 --- All that the iterator gives: their results and errors.
 local function outcomes(iterate)

@@ -1,15 +1,10 @@
 local tide = require "tide"
-local testing = require "tide.testing"
 local support = require "spec.support"
+local task_it = support.task_it
 local misuse, pack, raises = support.misuse, support.pack, support.raises
 
-local run, pcall, sleep, from_callback = testing.run, tide.pcall, tide.sleep, tide.from_callback
+local pcall, sleep, from_callback = tide.pcall, tide.sleep, tide.from_callback
 local unpack = table.unpack or unpack
-
---- A test whose body is the main task.
-local function task_it(title, fn)
-  it(title, function() run(fn) end)
-end
 
 --- fn(seconds, ..., callback): gives `...` to callback, later; the handle.
 local function later(seconds, ...)

@@ -1,16 +1,13 @@
 local tide = require "tide"
 local testing = require "tide.testing"
 local support = require "spec.support"
+local task_it = support.task_it
 local misuse, pack, raises = support.misuse, support.pack, support.raises
 
 local run, pcall, sleep = testing.run, tide.pcall, tide.sleep
 
 -- `local x <close>` is syntax of 5.4, so those tests are compiled there only.
-local has_close = _VERSION == "Lua 5.4" or _VERSION == "Lua 5.5"
-
-local function task_it(title, fn)
-  it(title, function() run(fn) end)
-end
+local has_close = support.has_close
 
 --- Whether the running task has the lock of the condition.
 local function owns(cond)

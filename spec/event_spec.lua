@@ -1,13 +1,10 @@
 local tide = require "tide"
 local testing = require "tide.testing"
 local support = require "spec.support"
+local task_it = support.task_it
 local misuse, pack, raises = support.misuse, support.pack, support.raises
 
 local run, pcall, sleep = testing.run, tide.pcall, tide.sleep
-
-local function task_it(title, fn)
-  it(title, function() run(fn) end)
-end
 
 --- A task that waits for the event and appends its name to log.
 local function waiter(event, log, name)

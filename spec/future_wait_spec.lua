@@ -1,13 +1,9 @@
 local tide = require "tide"
-local testing = require "tide.testing"
 local support = require "spec.support"
+local task_it = support.task_it
 local elapsed, pack, raises = support.elapsed, support.pack, support.raises
 
-local run, pcall, sleep = testing.run, tide.pcall, tide.sleep
-
-local function task_it(title, fn)
-  it(title, function() run(fn) end)
-end
+local pcall, sleep = tide.pcall, tide.sleep
 
 --- Tasks that await the future, parked in it.
 local function awaiters(future, n)

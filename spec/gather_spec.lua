@@ -1,14 +1,11 @@
 local tide = require "tide"
 local testing = require "tide.testing"
 local support = require "spec.support"
+local task_it = support.task_it
 local elapsed, misuse, pack, raises = support.elapsed, support.misuse, support.pack, support.raises
 local sleeper, failer, cleaner = support.sleeper, support.failer, support.cleaner
 
 local run, pcall, sleep, gather = testing.run, tide.pcall, tide.sleep, tide.gather
-
-local function task_it(title, fn)
-  it(title, function() run(fn) end)
-end
 
 --- A task of gather(...), which is cancelled after so many seconds, with "why".
 local function cancelled_at(seconds, ...)

@@ -1,17 +1,12 @@
 local tide = require "tide"
-local testing = require "tide.testing"
 local support = require "spec.support"
+local task_it = support.task_it
 local misuse, pack, raises = support.misuse, support.pack, support.raises
 
-local run, pcall, sleep, generator = testing.run, tide.pcall, tide.sleep, tide.generator
+local pcall, sleep, generator = tide.pcall, tide.sleep, tide.generator
 local is_51 = _VERSION == "Lua 5.1" and not rawget(_G, "jit")
 -- `for` closes its fourth value, and `__close` may await, from 5.4.3 on.
 local has_close = _VERSION == "Lua 5.4" or _VERSION == "Lua 5.5"
-
---- A test whose body is the main task.
-local function task_it(title, fn)
-  it(title, function() run(fn) end)
-end
 
 --- The same body in a task and in the main program.
 local function both_it(title, fn)

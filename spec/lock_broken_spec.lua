@@ -7,7 +7,7 @@ local raises = support.raises
 local run, pcall, sleep = testing.run, tide.pcall, tide.sleep
 
 -- `local x <close>` is syntax of 5.4, so those tests are compiled there only.
-local has_close = _VERSION == "Lua 5.4" or _VERSION == "Lua 5.5"
+local has_close = support.has_close
 
 local function task_it(title, fn)
   it(title, function()

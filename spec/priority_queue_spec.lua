@@ -1,17 +1,9 @@
 local tide = require "tide"
-local testing = require "tide.testing"
 local support = require "spec.support"
+local task_it, turns = support.task_it, support.turns
 local misuse, pack = support.misuse, support.pack
 
-local run, pcall, sleep = testing.run, tide.pcall, tide.sleep
-
-local function task_it(title, fn)
-  it(title, function() run(fn) end)
-end
-
-local function turns(n)
-  for _ = 1, n do sleep(0) end
-end
+local pcall, sleep = tide.pcall, tide.sleep
 
 local function drained(q)
   local items = {}

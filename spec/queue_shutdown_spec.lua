@@ -3,11 +3,7 @@ local testing = require "tide.testing"
 local support = require "spec.support"
 local misuse, pack, raises = support.misuse, support.pack, support.raises
 
-local run, sleep = testing.run, tide.sleep
-
-local function turns(n)
-  for _ = 1, n do sleep(0) end
-end
+local run, turns = testing.run, support.turns
 
 local makers = {
   queue = tide.queue, lifo_queue = tide.lifo_queue, priority_queue = tide.priority_queue,

@@ -6,7 +6,7 @@ local misuse, pack, raises = support.misuse, support.pack, support.raises
 
 local run, pcall, sleep = testing.run, tide.pcall, tide.sleep
 local on_51 = _VERSION == "Lua 5.1" and not rawget(_G, "jit")
-local task_it, turns, getter, putter = queues.task_it, queues.turns, queues.getter, queues.putter
+local task_it, turns, getter, putter = support.task_it, support.turns, queues.getter, queues.putter
 local waiters, drained = queues.waiters, queues.drained
 
 local makers = { tide.queue, tide.lifo_queue, tide.priority_queue }

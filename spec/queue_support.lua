@@ -1,20 +1,10 @@
 --- What the specs of queues share.
 
-local it = require "busted".it
 local tide = require "tide"
-local testing = require "tide.testing"
 
-local run, sleep = testing.run, tide.sleep
+local sleep = tide.sleep
 
 local M = {}
-
-function M.task_it(title, fn)
-  it(title, function() run(fn) end)
-end
-
-function M.turns(n)
-  for _ = 1, n do sleep(0) end
-end
 
 --- A task that gets once and appends its name and what it got to log.
 function M.getter(q, log, name)

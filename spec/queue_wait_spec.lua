@@ -6,7 +6,7 @@ local queues = require "spec.queue_support"
 local pack, raises = support.pack, support.raises
 
 local run, sleep = testing.run, tide.sleep
-local task_it, turns, getter, putter = queues.task_it, queues.turns, queues.getter, queues.putter
+local task_it, turns, getter, putter = support.task_it, support.turns, queues.getter, queues.putter
 local waiters, said, drained = queues.waiters, queues.said, queues.drained
 
 local makers = { tide.queue, tide.lifo_queue, tide.priority_queue }

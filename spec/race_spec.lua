@@ -1,14 +1,10 @@
 local tide = require "tide"
-local testing = require "tide.testing"
 local support = require "spec.support"
+local task_it = support.task_it
 local elapsed, misuse, pack, raises = support.elapsed, support.misuse, support.pack, support.raises
 local sleeper, failer, cleaner = support.sleeper, support.failer, support.cleaner
 
-local run, pcall, sleep, race = testing.run, tide.pcall, tide.sleep, tide.race
-
-local function task_it(title, fn)
-  it(title, function() run(fn) end)
-end
+local pcall, sleep, race = tide.pcall, tide.sleep, tide.race
 
 describe("race", function()
   task_it("gives all results of the first to end, when the others have cleaned up", function()

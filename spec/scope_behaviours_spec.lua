@@ -2,13 +2,10 @@
 local tide = require "tide"
 local testing = require "tide.testing"
 local support = require "spec.support"
+local task_it = support.task_it
 local elapsed, now, raises = support.elapsed, support.now, support.raises
 
 local run, pcall = testing.run, tide.pcall
-
-local function task_it(title, fn)
-  it(title, function() run(fn) end)
-end
 
 --- How many turns and resumes fn(...) takes.
 local function work_of(fn, ...)

@@ -1,16 +1,13 @@
 local tide = require "tide"
 local testing = require "tide.testing"
 local support = require "spec.support"
+local task_it, turns = support.task_it, support.turns
 local misuse, pack, raises = support.misuse, support.pack, support.raises
 
 local run, pcall, sleep = testing.run, tide.pcall, tide.sleep
 
 -- `local x <close>` is syntax of 5.4, so those tests are compiled there only.
-local has_close = _VERSION == "Lua 5.4" or _VERSION == "Lua 5.5"
-
-local function task_it(title, fn)
-  it(title, function() run(fn) end)
-end
+local has_close = support.has_close
 
 --- A task that acquires, appends its name to log, and keeps the permit.
 local function acquirer(sem, log, name)
@@ -28,10 +25,6 @@ local function acquirers(sem, log, names)
   end
   sleep(0)
   return tasks
-end
-
-local function turns(n)
-  for _ = 1, n do sleep(0) end
 end
 
 local function said(log)

@@ -9,6 +9,20 @@ local pcall = tide.pcall
 
 local M = {}
 
+--- Whether this Lua has `local x <close>`.
+M.has_close = _VERSION == "Lua 5.4" or _VERSION == "Lua 5.5"
+
+--- A test whose body is the main task, in virtual time.
+function M.task_it(title, fn)
+  busted.it(title, function() testing.run(fn) end)
+end
+
+function M.turns(n)
+  for _ = 1, n do
+    tide.sleep(0)
+  end
+end
+
 function M.now()
   return tide.loop():time()
 end

@@ -2,14 +2,11 @@
 local tide = require "tide"
 local testing = require "tide.testing"
 local support = require "spec.support"
+local task_it = support.task_it
 local now, pack, raises = support.now, support.pack, support.raises
 
 local run, pcall = testing.run, tide.pcall
 local unpack = unpack or table.unpack
-
-local function task_it(title, fn)
-  it(title, function() run(fn) end)
-end
 
 --- A task of fn that is cancelled, with the reason "why", after a second.
 local function cancelled(fn)

@@ -6,7 +6,7 @@ local now, elapsed, raises, misuse = support.now, support.elapsed, support.raise
 local run, pcall = testing.run, tide.pcall
 
 -- `local x <close>` is syntax of 5.4, so those tests are compiled there only.
-local has_close = _VERSION == "Lua 5.4" or _VERSION == "Lua 5.5"
+local has_close = support.has_close
 
 --- Keeps the processor busy until the real clock has moved on so far.
 local function busy(seconds)

@@ -1,6 +1,7 @@
 local tide = require "tide"
 local testing = require "tide.testing"
 local support = require "spec.support"
+local task_it = support.task_it
 local core = require "tide.core"
 local misuse, pack = support.misuse, support.pack
 
@@ -10,11 +11,6 @@ local run, pcall, sleep = testing.run, tide.pcall, tide.sleep
 local before
 before_each(function() before = core.context() end)
 after_each(function() core.set_context(before) end)
-
---- A test whose body is the main task.
-local function task_it(title, fn)
-  it(title, function() run(fn) end)
-end
 
 local function collect()
   for _ = 1, 3 do collectgarbage() end

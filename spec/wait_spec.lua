@@ -1,13 +1,10 @@
 local tide = require "tide"
 local testing = require "tide.testing"
 local support = require "spec.support"
+local task_it = support.task_it
 local elapsed, misuse, raises = support.elapsed, support.misuse, support.raises
 
 local run, pcall, sleep, wait = testing.run, tide.pcall, tide.sleep, tide.wait
-
-local function task_it(title, fn)
-  it(title, function() run(fn) end)
-end
 
 --- Tasks that sleep so many seconds each; 0 or less: that fail after that many.
 local function tasks_of(...)

@@ -1,14 +1,10 @@
 local tide = require "tide"
 local testing = require "tide.testing"
 local support = require "spec.support"
+local task_it = support.task_it
 local misuse, pack, raises = support.misuse, support.pack, support.raises
 
 local run, pcall, sleep, with, check = testing.run, tide.pcall, tide.sleep, tide.with, tide.check
-
---- A test whose body is the main task.
-local function task_it(title, fn)
-  it(title, function() run(fn) end)
-end
 
 --- A resource with a method close that sleeps, and says in `closed` how often.
 local function closable(seconds)

@@ -1,0 +1,77 @@
+/*
+ * scopebox.c: the scopes that a coroutine of tide.coroutine has open while it
+ * is suspended: they leave the chain of its task with it, and come back with
+ * it.
+ */
+#include "bindings.h"
+
+/* What a suspended coroutine has open: a userdata, so that scopes of one that
+ * is never resumed are freed with it. */
+typedef struct scope_box {
+  tide_scope *top;
+  uint32_t serial;
+} scope_box;
+
+static int scopebox__gc(lua_State *L) {
+  tideL_state *S = tideL_get(L);
+  const scope_box *box = lua_touserdata(L, 1);
+  if (box->top != NULL && S->rt != NULL && box->serial == S->serial)
+    tideL_dropscopes(L, S, box->top);
+  return 0;
+}
+
+/* DETACHED[co] = box, or nil; co is not where L is. */
+static void set_box(lua_State *L, lua_State *co) {
+  tideL_own(L, OWN_DETACHED);
+  lua_pushthread(co);
+  lua_xmove(co, L, 1);
+  lua_pushvalue(L, -3);
+  lua_rawset(L, -3);
+  lua_pop(L, 2);
+}
+
+void tideL_detachscopes(lua_State *L, tideL_state *S, tide_task *task,
+                        tide_scope *base, lua_State *co) {
+  scope_box *box;
+  if (task->scope == base)
+    return;
+  tide_checkstack(co, 1);
+  box = tide_newuserdata(L, sizeof *box);
+  *box = (scope_box){NULL, S->serial};
+  tideL_own(L, OWN_SCOPEBOX);
+  lua_setmetatable(L, -2);
+  S->detached++;
+  lua_pushvalue(L, -1);
+  set_box(L, co);
+  box->top = tide_scope_detach(S->rt, task, base);
+  lua_pop(L, 1);
+}
+
+tide_scope *tideL_takebox(lua_State *L, const tideL_state *S, lua_State *co) {
+  tide_scope *top = NULL;
+  tide_checkstack(co, 1);
+  tideL_own(L, OWN_DETACHED);
+  lua_pushthread(co);
+  lua_xmove(co, L, 1);
+  if (tide_rawget(L, -2) == LUA_TUSERDATA) {
+    scope_box *box = lua_touserdata(L, -1);
+    if (box->serial == S->serial)
+      top = box->top;
+    box->top = NULL;
+  }
+  lua_pop(L, 2);
+  return top;
+}
+
+void tideL_attachscopes(lua_State *L, tideL_state *S, tide_task *task,
+                        lua_State *co) {
+  tide_scope *top = S->detached > 0 ? tideL_takebox(L, S, co) : NULL;
+  if (top != NULL)
+    tide_scope_attach(S->rt, task, top);
+}
+
+void tideL_openscopebox(lua_State *L) {
+  static const luaL_Reg metamethods[] = {{"__gc", scopebox__gc}, {NULL, NULL}};
+  tideL_newclass(L, OWN_SCOPEBOX, "tide.scopes", NULL, metamethods);
+  lua_pop(L, 1);
+}
