@@ -17,9 +17,7 @@ static int wake_up(lua_State *L, const tideL_state *S) {
   if (task == NULL || task->coro != L || task->status != TIDE_WOKEN ||
       task->flags & (TIDE_CANCEL | TASK_RAISE))
     return tideL_continue(L, slept);
-  if (lua_gettop(L) != 2)
-    lua_settop(L, 2);
-  return 1;
+  return 1; /* the second argument is on top: the loop passes nothing */
 }
 
 #if LUA_VERSION_NUM == 502
@@ -50,12 +48,25 @@ static int suspend(lua_State *L, tideL_state *S, tide_task *task) {
 
 #endif
 
+#if LUA_VERSION_NUM >= 503
+/* The 0 of the commonest switch is cheaper to read as an integer. */
+static lua_Number check_seconds(lua_State *L, const char *function) {
+  int isnum;
+  lua_Integer seconds = lua_tointegerx(L, 1, &isnum);
+  return isnum ? (lua_Number)seconds : tideL_checkseconds(L, 1, function);
+}
+#else
+static lua_Number check_seconds(lua_State *L, const char *function) {
+  return tideL_checkseconds(L, 1, function);
+}
+#endif
+
 /* sleep(seconds[, result]): 0 is exactly one turn, math.huge for ever */
 static int core_sleep(lua_State *L) {
   static const char name[] = "tide.sleep";
   tideL_state *S = tideL_get(L);
   tide_task *task = tideL_enter(L, S, name);
-  lua_Number seconds = tideL_checkseconds(L, 1, name);
+  lua_Number seconds = check_seconds(L, name);
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, slept);
   tideL_checkyield(L, task, name);

@@ -4,6 +4,12 @@
 
 #include "sync.h"
 
+#ifdef __GNUC__
+#define TIDE_NOINLINE __attribute__((noinline))
+#else
+#define TIDE_NOINLINE
+#endif
+
 #define CONTAINER(ptr, type, member) \
   ((type *)((char *)(ptr)-offsetof(type, member)))
 
@@ -66,15 +72,19 @@ typedef struct tide_extra {
 } tide_extra;
 
 struct tide_runtime {
-  tide_task *current; /* runs now */
-  tide_list ready;    /* runs in the next turn */
-  tide_task *batch;   /* what is left of this turn */
-  uint32_t nbatch;
-  const tide_hooks *hooks;
-  uint32_t streak;     /* awaits in a row that did not wait */
+  tide_task *current;  /* runs now */
+  tide_list ready;     /* runs in the next turn */
+  tide_task *batch;    /* what is left of this turn */
+  uint64_t switches;   /* resumes so far */
   uint64_t until;      /* a step ends then */
-  uint32_t since_poll; /* resumes since libuv was last asked */
-  uint64_t switches;
+  tide_task *probed;   /* testing: cancelled at its nth await */
+  uint64_t batch_ends; /* how many switches it will have been then */
+  const tide_hooks *hooks;
+  uint64_t streak_of; /* the switch that this is about: */
+  uint32_t streak;    /* awaits in a row that did not wait */
+  uint32_t pace;      /* resumes between looks at the clock */
+  uint64_t look_at;   /* resumes at the next one, and at the last poll: */
+  uint64_t polled;
 
   tide_heap heap;
   uint64_t polled_at;   /* on the real clock */
@@ -124,8 +134,7 @@ struct tide_runtime {
   double swallow_seconds;
   uint64_t seed;
 
-  tide_task *probed; /* testing: cancelled at its nth await */
-  uint32_t probe_left;
+  uint32_t probe_left; /* awaits of `probed` */
   tide_probe_at probe_at;
   bool probe_hit, probe_armed;
 

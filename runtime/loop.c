@@ -16,7 +16,7 @@
 #define POLL_RESUMES 61
 #define POLL_NS 1000000u /* 1 ms */
 #define LOOK_EVERY 8     /* resumes between looks at the clock, in a step */
-#define LOOK_BUSY 16     /* ... to see whether a poll is due */
+#define LOOK_MOST 32     /* ... to see whether a poll is due, at most */
 
 /* libuv before 1.45 runs due timers also before it blocks: without the stop it
  * would then block with no timer left. */
@@ -59,6 +59,7 @@ int tide_runtime_new(tide_runtime **out, const tide_hooks *hooks, void *data) {
   rt->hooks = hooks;
   rt->data = data;
   rt->pid = uv_os_getpid();
+  rt->pace = LOOK_MOST;
   tide_swallow_limits(rt, 1000, 1.0);
   *out = rt;
   return 0;
@@ -120,18 +121,22 @@ static bool has_ready(const tide_runtime *rt) {
   return rt->ready.head != NULL || rt->batch != NULL || rt->ncalls > 0;
 }
 
+static void take_ready(tide_runtime *rt) {
+  rt->batch = rt->ready.head;
+  rt->batch_ends = rt->switches + rt->ready.count;
+  rt->ready.head = NULL;
+  rt->ready.count = 0;
+}
+
 /* The tasks are those ready before the callbacks run: one that a callback wakes
  * runs in the next turn. */
 static void begin_turn(tide_runtime *rt) {
   rt->turns++;
   if (rt->seed != 0)
     tide__shuffle(rt, &rt->ready);
-  rt->batch = rt->ready.head;
-  rt->nbatch = rt->ready.count;
-  rt->ready.head = NULL;
-  rt->ready.count = 0;
+  take_ready(rt);
   if (rt->batch == NULL)
-    rt->since_poll++; /* or turns without a task would never poll */
+    rt->look_at = rt->switches; /* or turns without a task would never poll */
   rt->calls_due = rt->ncalls;
 }
 
@@ -147,22 +152,37 @@ static void take_interrupt(tide_runtime *rt) {
 
 static void polled(tide_runtime *rt) {
   rt->polls++;
-  rt->since_poll = 0;
+  rt->polled = rt->switches;
+  rt->look_at = rt->polled + rt->pace;
   rt->polled_at = uv_hrtime();
   if (tide__interrupt_pending(rt))
     take_interrupt(rt);
   tide__timers_fire(rt);
 }
 
+/* With nothing alive in it uv_run would but look at the clock. */
 static void poll_now(tide_runtime *rt) {
-  uv_run(&rt->uv, UV_RUN_NOWAIT);
+  if (uv_loop_alive(&rt->uv))
+    uv_run(&rt->uv, UV_RUN_NOWAIT);
   polled(rt);
 }
 
-static bool poll_is_due(const tide_runtime *rt) {
-  return rt->since_poll >= POLL_RESUMES ||
-         (rt->since_poll % LOOK_BUSY == 0 &&
-          uv_hrtime() - rt->polled_at >= POLL_NS);
+/* Slow tasks are followed by a look at the clock each, quick ones every 32. */
+static bool poll_is_due(tide_runtime *rt) {
+  bool late;
+  if (rt->switches < rt->look_at)
+    return false;
+  if (rt->switches >= rt->polled + POLL_RESUMES)
+    return true;
+  late = uv_hrtime() - rt->polled_at >= POLL_NS;
+  if (late)
+    rt->pace = 1;
+  else if (rt->pace < LOOK_MOST)
+    rt->pace *= 2;
+  rt->look_at = rt->switches + rt->pace;
+  if (rt->look_at > rt->polled + POLL_RESUMES)
+    rt->look_at = rt->polled + POLL_RESUMES;
+  return late;
 }
 
 /* Rounded up to libuv's milliseconds: a deadline never fires early. */
@@ -305,32 +325,48 @@ void tide_loop_left(tide_runtime *rt) {
     tide__probe_parked(rt, task);
 }
 
+static tide_task *take(tide_runtime *rt, tide_task *task) {
+  rt->batch = task->next;
+  rt->switches++;
+  task->state = TIDE_TASK_RUNNING;
+  return rt->current = task;
+}
+
+/* The next task, where there may be more to do first. Out of line, or the short
+ * way would save the registers that only this one needs. */
+static TIDE_NOINLINE tide_task *next_task(tide_runtime *rt) {
+  tide_loop_left(rt);
+  for (;;) {
+    if (out_of_budget(rt) || (rt->batch == NULL && !next_turn(rt)))
+      return NULL;
+    rt->resumed = true;
+    tide_task *task = take(rt, rt->batch);
+    if (!(task->flags & TIDE_GIVENUP))
+      return task;
+    rt->current = NULL;
+    abandon(rt, task);
+  }
+}
+
+/* The turn is over, and all there is to do is to begin the next. */
+static bool is_plain_turn(const tide_runtime *rt) {
+  return rt->ready.head != NULL && rt->blocking && rt->in_turn && !rt->stop &&
+         rt->switches < rt->look_at && rt->ncalls == 0 &&
+         rt->ticks.head == NULL && rt->seed == 0;
+}
+
 /* One call a switch: as short as it can be. */
 tide_task *tide_loop_next(tide_runtime *rt) {
-  tide_task *task;
-  if (rt->current != NULL)
-    tide_loop_left(rt);
-  for (;;) {
+  tide_task *task = rt->batch;
+  if (task == NULL && is_plain_turn(rt)) {
+    rt->turns++;
+    take_ready(rt);
     task = rt->batch;
-    if (task == NULL || rt->until != TIDE_NEVER) {
-      if (out_of_budget(rt) || (task == NULL && !next_turn(rt)))
-        return NULL;
-      task = rt->batch;
-      rt->resumed = true;
-    }
-    rt->batch = task->next;
-    rt->nbatch--;
-    rt->streak = 0;
-    rt->since_poll++;
-    rt->switches++;
-    task->state = TIDE_TASK_RUNNING;
-    if (task->flags & TIDE_GIVENUP) {
-      abandon(rt, task);
-      continue;
-    }
-    rt->current = task;
-    return task;
   }
+  if (task == NULL || rt->until != TIDE_NEVER || rt->probed != NULL ||
+      task->flags & TIDE_GIVENUP)
+    return next_task(rt);
+  return take(rt, task);
 }
 
 void tide_loop_end(tide_runtime *rt) {
@@ -466,7 +502,7 @@ void tide_young_restore(tide_runtime *rt, tide_young saved) {
 void tide_runtime_stats(tide_runtime *rt, tide_stats *out) {
   *out = (tide_stats){0};
   out->tasks = rt->live;
-  out->ready = rt->ready.count + rt->nbatch;
+  out->ready = rt->ready.count + (rt->batch_ends - rt->switches);
   out->sleeping = rt->sleepers;
   out->timers = rt->heap.count;
   out->switches = rt->switches;

@@ -370,6 +370,10 @@ bool tide_checkpoint(tide_runtime *rt, tide_task *task) {
 }
 
 bool tide_overdue(tide_runtime *rt) {
+  if (rt->streak_of != rt->switches) {
+    rt->streak_of = rt->switches;
+    rt->streak = 0;
+  }
   return ++rt->streak % STREAK == 0;
 }
 
