@@ -156,7 +156,8 @@ static int await_again(lua_State *L, tideL_finish finish) {
 
 #endif
 
-static int yield(lua_State *L, tideL_finish finish) {
+static int yield(lua_State *L, const tide_task *task, tideL_finish finish) {
+  (void)task;
   return await_again(L, finish);
 }
 
@@ -167,13 +168,28 @@ static int end_now(lua_State *L, tideL_state *S, tide_task *task,
 
 #else
 
-static int yield(lua_State *L, tideL_finish finish) {
-  (void)finish;
+/* Pauses where the Lua function has to call finish afterwards. */
+static int await_pause(lua_State *L) {
+  lua_settop(L, 0);
   return lua_yield(L, 0);
 }
 
-/* The Lua function that called start calls finish next. AWAIT_SECOND does so
- * only if there is something to raise: unless start returned false. */
+/* The Lua function of a call without results is to look only for trouble: what
+ * the loop passes then, and else nothing. Where somebody else may hold the
+ * coroutine and resume it, it pauses apart and has finish look who did. */
+static int yield(lua_State *L, const tide_task *task, tideL_finish finish) {
+  (void)finish;
+  if (task->flags & TASK_GUARDED) {
+    const tideL_awaiting *await = lua_touserdata(L, UP_AWAITING);
+    if (await->kind != AWAIT_RESULTS && await->kind != AWAIT_VALUE) {
+      lua_pushinteger(L, AWAIT_PAUSE);
+      return 1;
+    }
+  }
+  return lua_yield(L, 0);
+}
+
+/* The Lua function that called start calls finish next. */
 static int end_now(lua_State *L, tideL_state *S, tide_task *task,
                    tideL_finish finish) {
   (void)S;
@@ -209,7 +225,7 @@ void tideL_driveroot(tideL_state *S, tide_task *root) {
 int tideL_suspend(lua_State *L, tideL_state *S, tide_task *task,
                   tideL_finish finish) {
   if (!(task->flags & TIDE_ROOT) || L != S->mainthread)
-    return yield(L, finish);
+    return yield(L, task, finish);
   tideL_driveroot(S, task);
   return end_now(L, S, task, finish);
 }
@@ -301,27 +317,40 @@ int tideL_raisecancel(lua_State *L, tideL_state *S, tide_task *task) {
 
 #if !TIDE_YIELDK
 
+#define PAUSES "local start, finish, pause = ... "
+/* 2 is AWAIT_PAUSE; `trouble` is also true when start has not waited. */
+#define IF_TROUBLE "if trouble then if trouble == 2 then pause() end "
+#if TIDE_LUAJIT /* a comparison is cheaper there than a number is to read */
+#define START_SLEEP \
+  "local trouble if a == 0 then trouble = start() else trouble = start(a) " \
+  "end "
+#else
+#define START_SLEEP "local trouble = start(a) "
+#endif
+
 static const char *const wrappers[] = {
     [AWAIT_RESULTS] = "local start, finish = ... return function(a, b, c) "
                       "start(a, b, c) return finish(a, b, c) end",
-    [AWAIT_SECOND] = "local start, finish = ... return function(a, b) "
-                     "if start(a) ~= false then finish(a) end return b end",
-    [AWAIT_NOTHING] = "local start, finish = ... return function() "
-                      "if start() ~= false then finish() end end",
+    [AWAIT_SLEEP] = PAUSES "return function(a, b) " START_SLEEP IF_TROUBLE
+                           "finish(a) end return b end",
+    [AWAIT_NOTHING] = PAUSES "return function() local trouble = "
+                             "start() " IF_TROUBLE "finish() end end",
     [AWAIT_VALUE] = "local start, finish = ... return function(a, b, c) "
                     "local result, done = start(a, b, c) "
                     "if done == true then return result end "
                     "if done then return result, done end "
                     "return finish(a, b, c) end",
-    [AWAIT_VOID] = "local start, finish = ... return function(a, b, c) "
-                   "if start(a, b, c) then finish(a, b, c) end end"};
+    [AWAIT_VOID] =
+        PAUSES "return function(a, b, c) local trouble = "
+               "start(a, b, c) " IF_TROUBLE "finish(a, b, c) end end"};
 
 static void push_wrapped(lua_State *L, const tideL_awaiting *await) {
   const char *code = wrappers[await->kind];
   if (luaL_loadbuffer(L, code, strlen(code), "=[tide]") != LUA_OK)
     lua_error(L);
   lua_insert(L, -3);
-  lua_call(L, 2, 1);
+  lua_pushcfunction(L, await_pause);
+  lua_call(L, 3, 1);
 }
 
 #endif

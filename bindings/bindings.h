@@ -40,6 +40,9 @@
 
 #include "../runtime/sync.h"
 #include "compat.h"
+#if LUA_VERSION_NUM < 503 && !TIDE_LUAJIT
+#include "stateview.h"
+#endif
 
 #define UP_STATE lua_upvalueindex(1)   /* the tideL_state */
 #define UP_THREADS lua_upvalueindex(2) /* slot -> coroutine of the task */
@@ -117,6 +120,8 @@ typedef enum tideL_class {
 #define TASK_PINNED TIDE_USER2  /* below it is a coroutine that cannot yield */
 #define TASK_EXPOSED TIDE_USER3 /* Lua may hold its coroutine */
 #define TASK_TOLD TIDE_USER4    /* its swallowing has been reported */
+#define TASK_GUARDED TIDE_USER5 /* others may resume a coroutine that it uses \
+                                 */
 
 /* One per lua_State: the userdata made first, so finalised last. */
 typedef struct tideL_state {
@@ -142,7 +147,6 @@ typedef struct tideL_state {
   bool debug;
   bool hosted;     /* a host steps the loop: the main program cannot wait */
   bool blocking;   /* set_blocking */
-  bool viewproven; /* 5.1, 5.2: see await.c */
   bool embedded;   /* a C program has the runtime's address */
   bool script;     /* bin/tide: run(fn) in the main task runs fn there */
   bool chores;     /* a callback for our own chores is queued */
@@ -240,12 +244,15 @@ typedef struct tideL_awaiting {
   tideL_finish finish;
   enum {
     AWAIT_RESULTS, /* finish has results; up to three arguments */
-    AWAIT_SECOND,  /* finish only raises; the result is the second argument */
+    AWAIT_SLEEP,   /* finish only raises; the result is the second argument;
+                      start is called without an argument if the first is 0 */
     AWAIT_NOTHING, /* finish only raises; there is no result */
     AWAIT_VALUE,   /* as RESULTS; start may return tideL_done, or two values */
     AWAIT_VOID     /* as NOTHING; up to three arguments, start may return 0 */
   } kind;
 } tideL_awaiting;
+
+#define AWAIT_PAUSE 2 /* start's result, see await.c */
 
 /* Into the table on top; the list ends with a NULL name. */
 void tideL_setawaiting(lua_State *L, const tideL_awaiting *list);
@@ -282,10 +289,8 @@ void tideL_openyieldable(lua_State *L);
 /* Before a wait is registered: an await that cannot yield leaves no trace. */
 bool tideL_rareyieldable(lua_State *L, const tide_task *task);
 static inline bool tideL_yieldable(lua_State *L, const tide_task *task) {
-#if LUA_VERSION_NUM >= 503 || TIDE_LUAJIT
   if (!(task->flags & (TIDE_ROOT | TASK_PINNED)))
     return lua_isyieldable(L);
-#endif
   return tideL_rareyieldable(L, task);
 }
 int tideL_cannotyield(lua_State *L, const char *function);

@@ -130,21 +130,30 @@ static inline int tide_checkstack(lua_State *co, int n) {
   return lua_checkstack(co, n);
 }
 
-/* *nresults: how many values are on top of the coroutine now. */
+/* *nresults: what tide_nresults wants to know. */
 static inline int tide_resume(lua_State *co, lua_State *from, int nargs,
                               int *nresults) {
 #if LUA_VERSION_NUM >= 504
   return lua_resume(co, from, nargs, nresults);
 #else
-  int status;
+  (void)nresults;
 #if LUA_VERSION_NUM >= 502
-  status = lua_resume(co, from, nargs);
+  return lua_resume(co, from, nargs);
 #else
   (void)from;
-  status = lua_resume(co, nargs);
+  return lua_resume(co, nargs);
 #endif
-  *nresults = lua_gettop(co);
-  return status;
+#endif
+}
+
+/* How many values are on top of a coroutine that was resumed: seldom asked. */
+static inline int tide_nresults(lua_State *co, int nresults) {
+#if LUA_VERSION_NUM >= 504
+  (void)co;
+  return nresults;
+#else
+  (void)nresults;
+  return lua_gettop(co);
 #endif
 }
 

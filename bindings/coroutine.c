@@ -291,15 +291,13 @@ static int first_arguments(tide_task *task, lua_State *co) {
 int tideL_arguments(tide_task *task, lua_State *co) {
   if (task->flags & TIDE_FRESH)
     return first_arguments(task, co);
-#if !TIDE_YIELDK
-  /* The wrapper of the awaiting call asks whether there is something to raise;
-   * who else resumes it does not say false (await.c, AWAIT_SECOND). */
-  lua_pushboolean(co, task->status != TIDE_WOKEN ||
-                          task->flags & (TASK_RAISE | TIDE_CANCEL));
-  return 1;
-#else
-  return 0;
+#if !TIDE_YIELDK /* what the Lua function of the awaiting call looks for */
+  if (task->status != TIDE_WOKEN || task->flags & (TASK_RAISE | TIDE_CANCEL)) {
+    lua_pushboolean(co, 1);
+    return 1;
+  }
 #endif
+  return 0;
 }
 
 static inline void resume(lua_State *T, tideL_state *S, tide_task *task) {
@@ -310,6 +308,7 @@ static inline void resume(lua_State *T, tideL_state *S, tide_task *task) {
     status = tide_resume(co, T, n, &n);
     if (status == LUA_YIELD && task->state != TIDE_TASK_RUNNING)
       break;
+    n = tide_nresults(co, n);
   } while (stopped(T, S, task, &co, status, &n));
   S->current = NULL;
 }
@@ -415,7 +414,7 @@ const tide_hooks tideL_hooks = {NULL, on_abandon, tideL_oncall, on_report};
 static void expose(lua_State *L, tide_task *task) {
   lua_rawgeti(L, UP_THREADS, (int)task->slot);
   if (lua_tothread(L, -1) == L) {
-    task->flags |= TASK_EXPOSED;
+    task->flags |= TASK_EXPOSED | TASK_GUARDED;
     tideL_own(L, OWN_EXPOSED);
     lua_insert(L, -2);
     lua_pushboolean(L, 1);

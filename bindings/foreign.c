@@ -129,14 +129,16 @@ static int resume(tideL_state *S, lua_State *co, lua_State *L, int nargs,
   S->depth++;
   status = tide_resume(co, L, nargs, n);
   S->depth--;
-  return status;
 #else
+  int status;
   (void)S;
 #if LUA_VERSION_NUM == 501
   lua_setlevel(L, co); /* so that 5.1 counts how deep resumes nest */
 #endif
-  return tide_resume(co, L, nargs, n);
+  status = tide_resume(co, L, nargs, n);
 #endif
+  *n = tide_nresults(co, *n);
+  return status;
 }
 
 /* The task that L runs for; the main program's if it may wait; or NULL. */
@@ -220,6 +222,7 @@ static int resume_in_main(lua_State *L, tideL_state *S, tide_task *root) {
     n = tideL_arguments(root, co);
     status = tide_resume(co, L, n, &n);
     while (status != LUA_YIELD || root->state == TIDE_TASK_RUNNING) {
+      n = tide_nresults(co, n);
       co = tideL_handback(L, S, root, co, status, n, &n);
       if (co == L)
         return n;
@@ -268,6 +271,7 @@ static int resume_as(lua_State *L, tideL_state *S, tide_task *task,
     S->pinner = L;
   }
   task->coro = co;
+  task->flags |= TASK_GUARDED;
   tideL_attachscopes(L, S, task, co);
   status = resume(S, co, L, nargs, &n);
   task->flags &= (uint16_t)~TASK_PINNED;

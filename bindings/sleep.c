@@ -48,8 +48,13 @@ static int suspend(lua_State *L, tideL_state *S, tide_task *task) {
 
 #endif
 
-#if LUA_VERSION_NUM >= 503
-/* The 0 of the commonest switch is cheaper to read as an integer. */
+/* 0 is the commonest: no argument means it where a Lua function has looked
+ * (await.c), and it is cheaper to read as an integer where there are any. */
+#if !TIDE_YIELDK
+static lua_Number check_seconds(lua_State *L, const char *function) {
+  return lua_gettop(L) == 0 ? 0 : tideL_checkseconds(L, 1, function);
+}
+#elif LUA_VERSION_NUM >= 503
 static lua_Number check_seconds(lua_State *L, const char *function) {
   int isnum;
   lua_Integer seconds = lua_tointegerx(L, 1, &isnum);
@@ -102,8 +107,8 @@ static int core_next_tick(lua_State *L) {
 
 void tideL_opensleep(lua_State *L) {
   static const tideL_awaiting awaiting[] = {
-      {"tide.sleep", core_sleep, slept, AWAIT_SECOND},
+      {"tide.sleep", core_sleep, slept, AWAIT_SLEEP},
       {"tide.next_tick", core_next_tick, ticked, AWAIT_NOTHING},
-      {NULL, NULL, NULL, AWAIT_SECOND}};
+      {NULL, NULL, NULL, AWAIT_SLEEP}};
   tideL_setawaiting(L, awaiting);
 }

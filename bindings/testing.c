@@ -74,7 +74,7 @@ void tideL_opentesting(lua_State *L) {
   static const tideL_awaiting awaiting[] = {{"testing.wait_all_tasks_blocked",
                                              core_wait_all_tasks_blocked,
                                              unblocked, AWAIT_NOTHING},
-                                            {NULL, NULL, NULL, AWAIT_SECOND}};
+                                            {NULL, NULL, NULL, AWAIT_SLEEP}};
   tideL_setfunctions(L, functions);
   tideL_setawaiting(L, awaiting);
 }

@@ -6,56 +6,23 @@
 
 #include "bindings.h"
 
-#if LUA_VERSION_NUM >= 503 || TIDE_LUAJIT
+#if LUA_VERSION_NUM < 503 && !TIDE_LUAJIT
 
-static bool can_yield(lua_State *L) {
-  return lua_isyieldable(L);
-}
-
-#else
-
-/*
- * 5.1 and 5.2 cannot be asked. Their last releases are final, so the start of
- * lua_State is known; prove_view() checks at load that it is what we think, or
- * else the yield itself raises Lua's own, less helpful error.
- */
-typedef struct state_view {
-  void *next;
-  unsigned char tt, marked, status;
-#if LUA_VERSION_NUM == 501
-  void *top, *base, *global, *ci, *savedpc, *stack_last, *stack, *end_ci,
-      *base_ci;
-  int stacksize, size_ci;
-  unsigned short calls, base_calls; /* C calls now, and at the resume */
-#else
-  void *top, *global, *ci, *oldpc, *stack_last, *stack;
-  int stacksize;
-  unsigned short calls, ncalls; /* calls that cannot be yielded across */
-#endif
-} state_view;
-
-static int blocking_calls(lua_State *L) {
-  const state_view *view = (const state_view *)L;
-#if LUA_VERSION_NUM == 501
-  return view->calls - view->base_calls;
-#else
-  return view->calls;
-#endif
-}
+bool tideL_viewwrong;
 
 static int look_deeper(lua_State *L) {
   int *seen = lua_touserdata(L, 1);
-  seen[1] = blocking_calls(L);
+  seen[1] = tideL_blockingcalls(L);
   return 0;
 }
 
 static int look(lua_State *L) {
   int *seen = lua_touserdata(L, 1);
-  seen[0] = blocking_calls(L);
+  seen[0] = tideL_blockingcalls(L);
   lua_pushcfunction(L, look_deeper);
   lua_pushvalue(L, 1);
   lua_call(L, 1, 0);
-  seen[2] = blocking_calls(L);
+  seen[2] = tideL_blockingcalls(L);
   return 0;
 }
 
@@ -70,10 +37,6 @@ static bool prove_view(lua_State *L) {
   return seen[0] == 0 && seen[1] == 1 && seen[2] == 0;
 }
 
-static bool can_yield(lua_State *L) {
-  return !tideL_get(L)->viewproven || blocking_calls(L) == 0;
-}
-
 #endif
 
 bool tideL_rareyieldable(lua_State *L, const tide_task *task) {
@@ -83,7 +46,7 @@ bool tideL_rareyieldable(lua_State *L, const tide_task *task) {
     if (L == tideL_get(L)->mainthread)
       return true; /* it parks by driving the loop */
   }
-  return can_yield(L);
+  return lua_isyieldable(L);
 }
 
 /* Pushes the name that a library has for the function on top, or nil. */
@@ -159,7 +122,8 @@ int tideL_cannotyield(lua_State *L, const char *function) {
 
 void tideL_openyieldable(lua_State *L) {
 #if LUA_VERSION_NUM < 503 && !TIDE_LUAJIT
-  tideL_get(L)->viewproven = prove_view(L);
+  if (!prove_view(L))
+    tideL_viewwrong = true;
 #else
   (void)L;
 #endif

@@ -180,7 +180,8 @@ enum {
   TIDE_USER1 = 1 << 10,     /* the bindings' own */
   TIDE_USER2 = 1 << 11,
   TIDE_USER3 = 1 << 12,
-  TIDE_USER4 = 1 << 13
+  TIDE_USER4 = 1 << 13,
+  TIDE_USER5 = 1 << 14
 };
 
 /* The heap's view of what has a deadline; part of a task, scope or call. */

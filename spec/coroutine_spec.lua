@@ -269,16 +269,42 @@ describe("a coroutine that awaits", function()
 
   if is_51 or rawget(_G, "jit") then
     -- Without lua_yieldk a coroutine resumed from outside has lost its await.
-    task_it("resumed by the built-in resume its await raises, the task fails", function()
-      local own, after
-      local task = tide.task(function() own = coroutine.running() tide.sleep(1) after = true end)
+    local full = tide.queue(1)
+    local waits = {
+      ["tide.sleep"] = function() tide.sleep(1) end,
+      ["tide.next_tick"] = tide.next_tick,
+      ["Queue:put"] = function() full:put(2) end,
+    }
+    for name, wait in pairs(waits) do
+      task_it("resumed by the built-in resume " .. name .. " raises, the task fails", function()
+        if full:empty() then full:put_nowait(1) end
+        local own, after
+        local task = tide.task(function() own = coroutine.running() wait() after = true end)
+        tide.sleep(0)
+        for _, outsiders in ipairs({ "x", false, 2 }) do
+          local ok, err = coroutine.resume(own, outsiders)
+          assert.is_false(ok)
+          if outsiders == "x" then
+            assert.matches("'" .. name .. "' was resumed from outside while it waited", err)
+          end
+        end
+        full:get_nowait()
+        assert.is_false((pcall(task.await, task)))
+        assert.is_nil(after)
+        assert.equal("x", tide.sleep(1, "x"))
+      end)
+    end
+
+    task_it("made by tide.coroutine, its await raises when resumed by the built-in", function()
+      local after
+      local inner = co.create(function() tide.sleep(1) after = true end)
+      local task = tide.task(function() return co.resume(inner) end)
       tide.sleep(0)
-      local ok, err = coroutine.resume(own, "x")
+      local ok, err = coroutine.resume(inner)
       assert.is_false(ok)
       assert.matches("'tide.sleep' was resumed from outside while it waited", err)
-      assert.is_false((pcall(task.await, task)))
+      assert.is_false((task:await()))
       assert.is_nil(after)
-      assert.equal("x", tide.sleep(1, "x"))
     end)
   else
     task_it("goes on waiting when the built-in resume resumes it", function()
