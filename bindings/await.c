@@ -218,6 +218,7 @@ void tideL_driveroot(tideL_state *S, tide_task *root) {
     tideL_drive(S);
   while (root->state == TIDE_TASK_PARKED && !S->exiting);
   root->state = TIDE_TASK_RUNNING;
+  S->streak = 0;
   if (S->exiting)
     tideL_leaveprocess(S->mainthread, S);
 }
@@ -239,9 +240,9 @@ int tideL_cancel(lua_State *L, tideL_state *S, tide_task *task,
 }
 
 /* Where it cannot be suspended it keeps its turn: what it took is its own. */
-bool tideL_turn(lua_State *L, tideL_state *S, tide_task *task,
-                tide_wait *wait) {
-  if (!tide_overdue(S->rt) || !tideL_yieldable(L, task))
+bool tideL_turnnow(lua_State *L, tideL_state *S, tide_task *task,
+                   tide_wait *wait) {
+  if (!tideL_yieldable(L, task))
     return false;
   tide_park_turn(S->rt, task);
   if (wait != NULL)
@@ -342,7 +343,9 @@ static const char *const wrappers[] = {
                     "return finish(a, b, c) end",
     [AWAIT_VOID] =
         PAUSES "return function(a, b, c) local trouble = "
-               "start(a, b, c) " IF_TROUBLE "finish(a, b, c) end end"};
+               "start(a, b, c) " IF_TROUBLE "finish(a, b, c) end end",
+    [AWAIT_SELF] = PAUSES "return function(a) local trouble = "
+                          "start(a) " IF_TROUBLE "finish(a) end return a end"};
 
 static void push_wrapped(lua_State *L, const tideL_awaiting *await) {
   const char *code = wrappers[await->kind];

@@ -120,8 +120,9 @@ typedef enum tideL_class {
 #define TASK_PINNED TIDE_USER2  /* below it is a coroutine that cannot yield */
 #define TASK_EXPOSED TIDE_USER3 /* Lua may hold its coroutine */
 #define TASK_TOLD TIDE_USER4    /* its swallowing has been reported */
-#define TASK_GUARDED TIDE_USER5 /* others may resume a coroutine that it uses \
-                                 */
+#define TASK_GUARDED \
+  TIDE_USER5 /* others may resume a coroutine that it uses \
+              */
 
 /* One per lua_State: the userdata made first, so finalised last. */
 typedef struct tideL_state {
@@ -138,6 +139,7 @@ typedef struct tideL_state {
   uint32_t detached;     /* entries ever made in OWN_DETACHED */
   uint32_t unseen;       /* sentinels of failures that are not collected */
   uint32_t depth;        /* of resumes inside each other, on LuaJIT */
+  uint32_t streak;       /* awaits in a row that did not wait */
   uint32_t busy;         /* calls of user code outside of the loop's own */
   uint64_t callbacks;    /* begun so far */
   uint64_t recycled;
@@ -208,7 +210,12 @@ lua_Number tideL_checknumber(lua_State *L, int arg, const char *function);
 #define TIDEL_COUNT_MAX (UINT64_C(1) << 53)
 uint64_t tideL_checkcount(lua_State *L, int arg, const char *function,
                           int least);
-uint64_t tideL_optcount(lua_State *L, int arg, const char *function, int least);
+static inline uint64_t tideL_optcount(lua_State *L, int arg,
+                                      const char *function, int least) {
+  if (lua_gettop(L) < arg || lua_isnil(L, arg)) /* the first is the quicker */
+    return 1;
+  return tideL_checkcount(L, arg, function, least);
+}
 int tideL_secondserror(lua_State *L, int arg, const char *function);
 /* A number of seconds, no NaN; as in Lua's own functions "1" is a number. */
 static inline lua_Number tideL_checkseconds(lua_State *L, int arg,
@@ -248,7 +255,9 @@ typedef struct tideL_awaiting {
                       start is called without an argument if the first is 0 */
     AWAIT_NOTHING, /* finish only raises; there is no result */
     AWAIT_VALUE,   /* as RESULTS; start may return tideL_done, or two values */
-    AWAIT_VOID     /* as NOTHING; up to three arguments, start may return 0 */
+    AWAIT_VOID,    /* as NOTHING; up to three arguments, start may return 0 */
+    AWAIT_SELF     /* finish only raises; the result is the only argument, start
+                      may return tideL_doneself */
   } kind;
 } tideL_awaiting;
 
@@ -274,6 +283,17 @@ static inline int tideL_done(lua_State *L) {
 #else
   lua_pushboolean(L, 1); /* a second value: a wait has but one */
   return 2;
+#endif
+}
+/* The same for AWAIT_SELF. */
+static inline int tideL_doneself(lua_State *L) {
+#if TIDE_YIELDK
+  if (lua_gettop(L) > 1)
+    lua_settop(L, 1);
+  return 1;
+#else
+  (void)L;
+  return 0;
 #endif
 }
 /* True: a cancellation is to be raised; return tideL_cancel then. It may have
@@ -306,10 +326,16 @@ int tideL_suspend(lua_State *L, tideL_state *S, tide_task *task,
 /* What the continuation of tideL_suspend does. */
 int tideL_continue(lua_State *L, tideL_finish finish);
 #endif
+#define STREAK 128 /* calls in a row that did not wait: time for a turn */
 /* For a call that need not wait: true if it is time for a turn all the same;
  * then return tideL_suspend. What the task has is forfeited as `wait` tells, if
  * there is one, should the task die meanwhile. */
-bool tideL_turn(lua_State *L, tideL_state *S, tide_task *task, tide_wait *wait);
+bool tideL_turnnow(lua_State *L, tideL_state *S, tide_task *task,
+                   tide_wait *wait);
+static inline bool tideL_turn(lua_State *L, tideL_state *S, tide_task *task,
+                              tide_wait *wait) {
+  return ++S->streak % STREAK == 0 && tideL_turnnow(L, S, task, wait);
+}
 /* The call need not wait. */
 int tideL_ready(lua_State *L, tideL_state *S, tide_task *task, tide_wait *wait,
                 tideL_finish finish);

@@ -54,16 +54,18 @@ static int acquired(lua_State *L, tideL_state *S, tide_task *task) {
 /* Condition:acquire(): returns the condition, for <close> */
 static int condition_acquire(lua_State *L) {
   static const char name[] = "Condition:acquire";
-  tide_task *task = tideL_enter(L, tideL_get(L), name);
-  return tideL_acquire(L, check(L, name)->lock, task, name, acquired);
+  tideL_state *S = tideL_get(L);
+  tide_task *task = tideL_enter(L, S, name);
+  return tideL_acquire(L, S, check(L, name)->lock, task, name, acquired);
 }
 
 /* Condition:release() */
 static int condition_release(lua_State *L) {
   static const char name[] = "Condition:release";
+  const tideL_state *S = tideL_get(L);
   tide_lock *lock = check(L, name)->lock;
-  tideL_checkowner(L, lock, name);
-  tide_lock_release(tideL_get(L)->rt, lock);
+  tideL_checkowner(L, S, lock, name);
+  tide_lock_release(S->rt, lock);
   return 0;
 }
 
@@ -95,7 +97,7 @@ static int condition_wait(lua_State *L) {
   tideL_state *S = tideL_get(L);
   tide_task *task = tideL_enter(L, S, name);
   tide_condition *self = check(L, name);
-  tideL_checkowner(L, self->lock, name);
+  tideL_checkowner(L, S, self->lock, name);
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, waited);
   tideL_checkyield(L, task, name);
@@ -118,7 +120,7 @@ static int condition_wait_for(lua_State *L) {
   tide_task *task = tideL_enter(L, S, name);
   const tide_condition *self = check(L, name);
   tideL_checkcallable(L, 2, name);
-  tideL_checkowner(L, self->lock, name);
+  tideL_checkowner(L, S, self->lock, name);
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, checked);
   return tideL_ready(L, S, task, NULL, checked);
@@ -127,9 +129,10 @@ static int condition_wait_for(lua_State *L) {
 /* ---- notifying ---- */
 
 static int notify(lua_State *L, const char *name, uint64_t n) {
+  const tideL_state *S = tideL_get(L);
   tide_condition *self = check(L, name);
-  tideL_checkowner(L, self->lock, name);
-  tide_condition_notify(tideL_get(L)->rt, self, n);
+  tideL_checkowner(L, S, self->lock, name);
+  tide_condition_notify(S->rt, self, n);
   return 0;
 }
 
@@ -169,7 +172,7 @@ void tideL_opencondition(lua_State *L) {
       {"check_condition", core_check_condition},
       {NULL, NULL}};
   static const tideL_awaiting awaiting[] = {
-      {"Condition:acquire", condition_acquire, acquired, AWAIT_VALUE},
+      {"Condition:acquire", condition_acquire, acquired, AWAIT_SELF},
       {"Condition:wait", condition_wait, waited, AWAIT_RESULTS},
       {"Condition:wait_for", condition_wait_for, checked, AWAIT_RESULTS},
       {NULL, NULL, NULL, AWAIT_RESULTS}};

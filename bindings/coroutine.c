@@ -304,6 +304,7 @@ static inline void resume(lua_State *T, tideL_state *S, tide_task *task) {
   lua_State *co = task->coro;
   int n = tideL_arguments(task, co), status;
   S->current = task;
+  S->streak = 0;
   do {
     status = tide_resume(co, T, n, &n);
     if (status == LUA_YIELD && task->state != TIDE_TASK_RUNNING)

@@ -259,12 +259,6 @@ uint64_t tideL_checkcount(lua_State *L, int arg, const char *function,
   return (uint64_t)n;
 }
 
-uint64_t tideL_optcount(lua_State *L, int arg, const char *function,
-                        int least) {
-  return lua_isnoneornil(L, arg) ? 1
-                                 : tideL_checkcount(L, arg, function, least);
-}
-
 int tideL_secondserror(lua_State *L, int arg, const char *function) {
   tideL_checknumber(L, arg, function);
   return tideL_argerror(L, arg, function, "number expected, got NaN");

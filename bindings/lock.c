@@ -12,24 +12,42 @@
 
 typedef struct tideL_lock {
   uint32_t magic;
-  uint32_t serial; /* of the runtime */
-  tide_lock lock;  /* a waiter's stack keeps the userdata */
+  uint32_t serial;    /* of the runtime */
+  tideL_state *state; /* as tideL_get gives it, but quicker */
+  tide_lock lock;     /* a waiter's stack keeps the userdata */
 } tideL_lock;
 
-tide_lock *tideL_checklock(lua_State *L, int arg, const char *function) {
+static inline tideL_lock *check_type(lua_State *L, int arg,
+                                     const char *function) {
   tideL_lock *self = lua_touserdata(L, arg);
   if (self == NULL || lua_rawlen(L, arg) != sizeof *self ||
       self->magic != MAGIC)
     tideL_typeerror(L, arg, function, "Lock");
-  if (self->serial != tideL_get(L)->serial)
+  return self;
+}
+
+static inline void check_open(lua_State *L, const tideL_lock *self,
+                              const char *function) {
+  if (self->serial != self->state->serial)
     tideL_error(L, "'%s': the loop is closed", function);
+}
+
+static inline tideL_lock *check(lua_State *L, const char *function) {
+  tideL_lock *self = check_type(L, 1, function);
+  check_open(L, self, function);
+  return self;
+}
+
+tide_lock *tideL_checklock(lua_State *L, int arg, const char *function) {
+  tideL_lock *self = check_type(L, arg, function);
+  check_open(L, self, function);
   return &self->lock;
 }
 
 tide_lock *tideL_newlock(lua_State *L) {
-  const tideL_state *S = tideL_open(L);
+  tideL_state *S = tideL_open(L);
   tideL_lock *self = tide_newuserdata(L, sizeof *self);
-  *self = (tideL_lock){.magic = MAGIC, .serial = S->serial};
+  *self = (tideL_lock){.magic = MAGIC, .serial = S->serial, .state = S};
   tide_lock_init(&self->lock);
   tideL_own(L, OWN_LOCK);
   lua_setmetatable(L, -2);
@@ -44,8 +62,7 @@ static int core_lock(lua_State *L) {
 /* ---- whose it is ---- */
 
 /* The task that L runs for, also where it could not wait. NULL: none. */
-static tide_task *running_task(lua_State *L) {
-  const tideL_state *S = tideL_get(L);
+static tide_task *running_task(lua_State *L, const tideL_state *S) {
   tide_task *root;
   if (S->busy > 0)
     return NULL;
@@ -57,8 +74,9 @@ static tide_task *running_task(lua_State *L) {
   return root;
 }
 
-static tide_task *check_task(lua_State *L, const char *function) {
-  tide_task *task = running_task(L);
+static tide_task *check_task(lua_State *L, const tideL_state *S,
+                             const char *function) {
+  tide_task *task = running_task(L, S);
   if (task == NULL)
     tideL_error(L,
                 "'%s' cannot be called in a callback: only a task owns locks",
@@ -100,25 +118,28 @@ static void check_free(lua_State *L, const tide_lock *lock,
     tideL_error(L, "'%s': the task has the lock already", function);
 }
 
-tide_task *tideL_checkowner(lua_State *L, const tide_lock *lock,
-                            const char *function) {
-  tide_task *task = check_task(L, function);
-  if (tide_lock_owned(lock, task))
-    return task;
+static int refuse_owner(lua_State *L, const tide_lock *lock,
+                        const char *function) {
   check_whole(L, lock);
   if (lock->owner == NULL)
     tideL_error(L, "'%s': the lock is not locked", function);
   push_owner(L, lock);
-  tideL_error(L, "'%s': the lock is another's, locked by %s", function,
-              lua_tostring(L, -1));
-  return NULL;
+  return tideL_error(L, "'%s': the lock is another's, locked by %s", function,
+                     lua_tostring(L, -1));
+}
+
+void tideL_checkowner(lua_State *L, const tideL_state *S, const tide_lock *lock,
+                      const char *function) {
+  if (!tide_lock_owned(lock, check_task(L, S, function)))
+    refuse_owner(L, lock, function);
 }
 
 /* ---- acquire ---- */
 
 /* True: it is the task's now. */
-static bool try(lua_State *L, tide_lock *lock, tide_task *task) {
-  int err = tide_lock_try(tideL_get(L)->rt, task, lock);
+static bool try(lua_State *L, const tideL_state *S, tide_lock *lock,
+                tide_task *task) {
+  int err = tide_lock_try(S->rt, task, lock);
   if (err == UV_ENOMEM)
     luaL_error(L, "not enough memory");
   if (err < 0)
@@ -126,17 +147,15 @@ static bool try(lua_State *L, tide_lock *lock, tide_task *task) {
   return err == 0;
 }
 
-int tideL_acquire(lua_State *L, tide_lock *lock, tide_task *task,
-                  const char *function, tideL_finish finish) {
-  tideL_state *S = tideL_get(L);
+int tideL_acquire(lua_State *L, tideL_state *S, tide_lock *lock,
+                  tide_task *task, const char *function, tideL_finish finish) {
   check_free(L, lock, task, function);
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, function, finish);
-  if (try(L, lock, task)) {
+  if (try(L, S, lock, task)) {
     if (tideL_turn(L, S, task, &lock->waiters.wait))
       return tideL_suspend(L, S, task, finish);
-    lua_settop(L, 1);
-    return tideL_done(L);
+    return tideL_doneself(L);
   }
   tideL_checkyield(L, task, function);
   if (tide_lock_park(S->rt, task, lock) < 0)
@@ -146,7 +165,8 @@ int tideL_acquire(lua_State *L, tide_lock *lock, tide_task *task,
 
 void tideL_checkacquired(lua_State *L, tideL_state *S, tide_task *task,
                          const tide_lock *lock) {
-  tideL_checkdelivered(L, S, task);
+  if (task->status != TIDE_REFUSED)
+    tideL_checkdelivered(L, S, task);
   if (!tide_lock_owned(lock, task))
     check_whole(L, lock);
 }
@@ -161,17 +181,20 @@ static int acquired(lua_State *L, tideL_state *S, tide_task *task) {
 /* Lock:acquire(): returns the lock, for <close> */
 static int lock_acquire(lua_State *L) {
   static const char name[] = "Lock:acquire";
-  tide_task *task = tideL_enter(L, tideL_get(L), name);
-  return tideL_acquire(L, tideL_checklock(L, 1, name), task, name, acquired);
+  tideL_lock *self = check_type(L, 1, name);
+  tideL_state *S = self->state;
+  tide_task *task = tideL_enter(L, S, name);
+  check_open(L, self, name); /* entering may be what closes a parent's loop */
+  return tideL_acquire(L, S, &self->lock, task, name, acquired);
 }
 
 /* Lock:acquire_nowait(): true; or nil, "locked" */
 static int lock_acquire_nowait(lua_State *L) {
   static const char name[] = "Lock:acquire_nowait";
-  tide_lock *lock = tideL_checklock(L, 1, name);
-  tide_task *task = check_task(L, name);
-  check_free(L, lock, task, name);
-  if (try(L, lock, task)) {
+  tideL_lock *self = check(L, name);
+  tide_task *task = check_task(L, self->state, name);
+  check_free(L, &self->lock, task, name);
+  if (try(L, self->state, &self->lock, task)) {
     lua_pushboolean(L, 1);
     return 1;
   }
@@ -185,22 +208,23 @@ static int lock_acquire_nowait(lua_State *L) {
 /* Lock:release() */
 static int lock_release(lua_State *L) {
   static const char name[] = "Lock:release";
-  tide_lock *lock = tideL_checklock(L, 1, name);
-  tideL_checkowner(L, lock, name);
-  tide_lock_release(tideL_get(L)->rt, lock);
+  tideL_lock *self = check(L, name);
+  tideL_checkowner(L, self->state, &self->lock, name);
+  tide_lock_release(self->state->rt, &self->lock);
   return 0;
 }
 
 /* An error that passes is not replaced by one about the lock. And a coroutine
  * that is closed by force runs for no task: its lock breaks. */
 void tideL_closelock(lua_State *L, tide_lock *lock, const char *function) {
-  const tide_task *task = running_task(L);
+  const tideL_state *S = tideL_get(L);
+  const tide_task *task = running_task(L, S);
   if (task == NULL)
     return;
   if (lua_isnoneornil(L, 2))
-    tideL_checkowner(L, lock, function);
+    tideL_checkowner(L, S, lock, function);
   if (tide_lock_owned(lock, task))
-    tide_lock_release(tideL_get(L)->rt, lock);
+    tide_lock_release(S->rt, lock);
 }
 
 static int lock__close(lua_State *L) {
@@ -254,7 +278,7 @@ void tideL_openlock(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"lock", core_lock}, {"check_lock", core_check_lock}, {NULL, NULL}};
   static const tideL_awaiting awaiting[] = {
-      {"Lock:acquire", lock_acquire, acquired, AWAIT_VALUE},
+      {"Lock:acquire", lock_acquire, acquired, AWAIT_SELF},
       {NULL, NULL, NULL, AWAIT_RESULTS}};
   tideL_newclass(L, OWN_LOCK, "tide.Lock", methods, metamethods);
   tideL_setawaiting(L, awaiting);

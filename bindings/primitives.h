@@ -10,13 +10,12 @@
 /* Pushes a new Lock. */
 tide_lock *tideL_newlock(lua_State *L);
 tide_lock *tideL_checklock(lua_State *L, int arg, const char *function);
-/* The task that L runs for, which has to be the owner. */
-tide_task *tideL_checkowner(lua_State *L, const tide_lock *lock,
-                            const char *function);
-/* What `acquire` does, an AWAIT_VALUE that returns the first argument; its
- * finish begins with tideL_checkacquired. */
-int tideL_acquire(lua_State *L, tide_lock *lock, tide_task *task,
-                  const char *function, tideL_finish finish);
+/* The task that L runs for has to be the owner. */
+void tideL_checkowner(lua_State *L, const tideL_state *S, const tide_lock *lock,
+                      const char *function);
+/* What `acquire` does, an AWAIT_SELF whose finish is tideL_checkacquired. */
+int tideL_acquire(lua_State *L, tideL_state *S, tide_lock *lock,
+                  tide_task *task, const char *function, tideL_finish finish);
 /* The wait for the lock is over: raises if it is broken. */
 void tideL_checkacquired(lua_State *L, tideL_state *S, tide_task *task,
                          const tide_lock *lock);

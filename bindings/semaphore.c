@@ -28,7 +28,7 @@ static inline void check_open(lua_State *L, const tideL_semaphore *self,
     tideL_error(L, "'%s': the loop is closed", function);
 }
 
-static tideL_semaphore *check(lua_State *L, const char *function) {
+static inline tideL_semaphore *check(lua_State *L, const char *function) {
   tideL_semaphore *self = check_type(L, function);
   check_open(L, self, function);
   return self;
@@ -72,9 +72,7 @@ static int semaphore_acquire(lua_State *L) {
   if (tide_semaphore_try(&self->semaphore)) {
     if (tideL_turn(L, S, task, &self->semaphore.waiters.wait))
       return tideL_suspend(L, S, task, acquired);
-    if (lua_gettop(L) > 1)
-      lua_settop(L, 1);
-    return tideL_done(L);
+    return tideL_doneself(L);
   }
   tideL_checkyield(L, task, name);
   tide_semaphore_park(S->rt, task, &self->semaphore);
@@ -159,7 +157,7 @@ void tideL_opensemaphore(lua_State *L) {
       {"check_semaphore", core_check_semaphore},
       {NULL, NULL}};
   static const tideL_awaiting awaiting[] = {
-      {"Semaphore:acquire", semaphore_acquire, acquired, AWAIT_VALUE},
+      {"Semaphore:acquire", semaphore_acquire, acquired, AWAIT_SELF},
       {NULL, NULL, NULL, AWAIT_RESULTS}};
   tideL_newclass(L, OWN_SEMAPHORE, "tide.Semaphore", methods, metamethods);
   tideL_setawaiting(L, awaiting);

@@ -80,10 +80,8 @@ struct tide_runtime {
   tide_task *probed;   /* testing: cancelled at its nth await */
   uint64_t batch_ends; /* how many switches it will have been then */
   const tide_hooks *hooks;
-  uint64_t streak_of; /* the switch that this is about: */
-  uint32_t streak;    /* awaits in a row that did not wait */
-  uint32_t pace;      /* resumes between looks at the clock */
-  uint64_t look_at;   /* resumes at the next one, and at the last poll: */
+  uint32_t pace;    /* resumes between looks at the clock */
+  uint64_t look_at; /* resumes at the next one, and at the last poll: */
   uint64_t polled;
 
   tide_heap heap;

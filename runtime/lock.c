@@ -99,11 +99,6 @@ void tide__lock_unqueue(tide_task *task, tide_lock *lock) {
   tide__lock_track(lock);
 }
 
-/* A record is used again, under another id. */
-bool tide_lock_owned(const tide_lock *lock, const tide_task *task) {
-  return lock->owner == task && lock->owner_id == task->id;
-}
-
 bool tide_lock_broken(const tide_lock *lock) {
   const tide_task *owner = lock->owner;
   return owner != NULL &&
@@ -113,10 +108,14 @@ bool tide_lock_broken(const tide_lock *lock) {
 /* The task of `extra` ends: who waits for its locks learns of it. */
 void tide__locks_break(tide_runtime *rt, tide_extra *extra) {
   tide_lock *lock;
+  tide_task *task;
   while ((lock = extra->locks) != NULL) {
     while (lock->conditions != NULL)
       tide__condition_break(rt, lock->conditions);
-    tide_waitq_wake_all(rt, &lock->waiters);
+    while ((task = tide_waitq_wake(rt, &lock->waiters)) != NULL) {
+      if (task->wait == &lock->waiters.wait) /* and not a condition's */
+        task->status = TIDE_REFUSED;
+    }
     tide__lock_track(lock);
   }
 }

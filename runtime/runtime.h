@@ -268,8 +268,6 @@ bool tide_task_pooled(const tide_runtime *rt);
 bool tide_checkpoint(tide_runtime *rt, tide_task *task);
 /* Gives up the turn before a cancellation is raised; costs more and more. */
 void tide_park_raise(tide_runtime *rt, tide_task *task);
-/* True once every 128 calls in a row that did not wait: time for a turn. */
-bool tide_overdue(tide_runtime *rt);
 /* Gives a task up; bindings learn of it through hooks->abandon. */
 void tide_task_give_up(tide_runtime *rt, tide_task *task);
 /* Limits after which a task that swallows its own cancel is given up. */

@@ -17,14 +17,6 @@ void tide_semaphore_init(tide_semaphore *semaphore, uint64_t value) {
   semaphore->value = value;
 }
 
-/* A permit that is free while tasks wait would be theirs. */
-bool tide_semaphore_try(tide_semaphore *semaphore) {
-  if (semaphore->value == 0 || semaphore->waiters.head != NULL)
-    return false;
-  semaphore->value--;
-  return true;
-}
-
 void tide_semaphore_park(tide_runtime *rt, tide_task *task,
                          tide_semaphore *semaphore) {
   tide_waitq_park(rt, task, &semaphore->waiters);

@@ -34,7 +34,11 @@ typedef struct tide_semaphore {
 
 void tide_semaphore_init(tide_semaphore *semaphore, uint64_t value);
 /* Takes a free permit; false: there is none, or others wait. */
-bool tide_semaphore_try(tide_semaphore *semaphore);
+static inline bool tide_semaphore_try(tide_semaphore *semaphore) {
+  bool is_free = semaphore->value > 0 && semaphore->waiters.head == NULL;
+  semaphore->value -= is_free;
+  return is_free;
+}
 /* Woken by TIDE_WOKEN, the task has a permit. */
 void tide_semaphore_park(tide_runtime *rt, tide_task *task,
                          tide_semaphore *semaphore);
@@ -185,12 +189,16 @@ struct tide_lock {
 void tide_lock_init(tide_lock *lock);
 /* 0: it is the task's. UV_EBUSY: it is somebody's, or broken. UV_ENOMEM. */
 int tide_lock_try(tide_runtime *rt, tide_task *task, tide_lock *lock);
-/* Of another's lock. Woken by TIDE_WOKEN, the task owns it, or else it is
- * broken. UV_ENOMEM. */
+/* Of another's lock. Woken by TIDE_WOKEN, the task owns it; by TIDE_REFUSED, it
+ * is broken. UV_ENOMEM. */
 int tide_lock_park(tide_runtime *rt, tide_task *task, tide_lock *lock);
 /* The lock is the first waiter's from here on. */
 void tide_lock_release(tide_runtime *rt, tide_lock *lock);
-bool tide_lock_owned(const tide_lock *lock, const tide_task *task);
+/* A record is used again, under another id. */
+static inline bool tide_lock_owned(const tide_lock *lock,
+                                   const tide_task *task) {
+  return lock->owner == task && lock->owner_id == task->id;
+}
 /* Its owner ended without releasing it: it is nobody's any more. */
 bool tide_lock_broken(const tide_lock *lock);
 

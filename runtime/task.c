@@ -12,7 +12,6 @@
 
 #include "internal.h"
 
-#define STREAK 128         /* awaits in a row without giving up the turn */
 #define SWALLOW_FREE 100   /* deliveries that cost a turn and no more */
 #define SWALLOW_PAUSE 1e-3 /* seconds that each further one costs */
 
@@ -367,14 +366,6 @@ bool tide_checkpoint(tide_runtime *rt, tide_task *task) {
   if (task->flags & TIDE_TIMED && tide__timers_due(rt))
     tide__timers_fire(rt);
   return task->flags & TIDE_CANCEL;
-}
-
-bool tide_overdue(tide_runtime *rt) {
-  if (rt->streak_of != rt->switches) {
-    rt->streak_of = rt->switches;
-    rt->streak = 0;
-  }
-  return ++rt->streak % STREAK == 0;
 }
 
 /* A cancel that the task could only leave by ending: its own, or its group's.

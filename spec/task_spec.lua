@@ -123,6 +123,22 @@ describe("Task:await", function()
     end)
   end)
 
+  it("62: counts those that do not suspend for each task anew", function()
+    run(function()
+      local done, order = sleeper(0, 1), {}
+      done:await()
+      for i = 1, 3 do
+        tide.task(function()
+          for _ = 1, 100 do done:await() end
+          order[i] = tide.stats().turns
+        end)
+      end
+      tide.sleep(0)
+      assert.equal(order[1], order[2])
+      assert.equal(order[1], order[3])
+    end)
+  end)
+
   it("32: goes through a chain of 10,000 tasks", function()
     run(function()
       local last = sleeper(1, "deep")

@@ -203,22 +203,6 @@ TEST(a_seed_shuffles_the_same_way_each_time) {
   CHECK(strcmp(one, other) != 0);
 }
 
-static void awaits_without_waiting(actor *me) {
-  int due = 0;
-  for (int i = 1; i <= 1000; i++)
-    if (tide_overdue(me->rt)) {
-      CHECK_EQ(i % 128, 0);
-      due++;
-    }
-  CHECK_EQ(due, 7);
-}
-
-TEST(awaits_that_do_not_wait_are_overdue_every_128th_time) {
-  spawn(rt, awaits_without_waiting);
-  spawn(rt, awaits_without_waiting); /* each task has its own count */
-  run(rt);
-}
-
 /* ---- tasks that count as young ---- */
 
 TEST(young_tasks_are_those_spawned_since) {
