@@ -44,6 +44,8 @@
 #include "stateview.h"
 #endif
 
+#pragma GCC visibility push(hidden)
+
 #define UP_STATE lua_upvalueindex(1)   /* the tideL_state */
 #define UP_THREADS lua_upvalueindex(2) /* slot -> coroutine of the task */
 #define UP_HANDLES lua_upvalueindex(3) /* slot -> Task, weak */
@@ -518,6 +520,8 @@ void tideL_opencondition(lua_State *L);
 void tideL_openbarrier(lua_State *L);
 void tideL_runaborts(lua_State *T, tideL_state *S);
 void tideL_opentesting(lua_State *L);
+
+#pragma GCC visibility pop
 
 #include "ends.h"
 

@@ -5,6 +5,8 @@
 
 #include "bindings.h"
 
+#pragma GCC visibility push(hidden)
+
 /* ---- task.c ---- */
 
 typedef enum tideL_outcome {
@@ -100,5 +102,7 @@ void tideL_abandongroup(lua_State *L, tideL_state *S, tide_group *group);
 /* The task failed, its Task is at `index`: its group, if any, gets the error.
  */
 void tideL_tellgroup(lua_State *T, const tide_task *task, int index);
+
+#pragma GCC visibility pop
 
 #endif

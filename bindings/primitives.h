@@ -5,6 +5,8 @@
 
 #include "bindings.h"
 
+#pragma GCC visibility push(hidden)
+
 /* ---- lock.c: locks, and the lock of a condition ---- */
 
 /* Pushes a new Lock. */
@@ -85,5 +87,7 @@ bool tideL_checkrefused(lua_State *L, tideL_state *S, tide_task *task);
 /* Pushes the first item, one of which is reserved for the caller; raises what a
  * comparison raises, then it is so no more. */
 void tideL_takefirst(lua_State *L, tideL_queue *self);
+
+#pragma GCC visibility pop
 
 #endif

@@ -7,6 +7,8 @@
 #ifndef TIDE_STATEVIEW_H
 #define TIDE_STATEVIEW_H
 
+#pragma GCC visibility push(hidden)
+
 typedef struct tideL_stateview {
   void *next;
   unsigned char tt, marked, status;
@@ -36,5 +38,7 @@ static inline int tideL_blockingcalls(lua_State *L) {
 static inline int lua_isyieldable(lua_State *L) {
   return tideL_blockingcalls(L) == 0 || tideL_viewwrong;
 }
+
+#pragma GCC visibility pop
 
 #endif

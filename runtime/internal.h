@@ -4,6 +4,8 @@
 
 #include "sync.h"
 
+#pragma GCC visibility push(hidden)
+
 #ifdef __GNUC__
 #define TIDE_NOINLINE __attribute__((noinline))
 #else
@@ -240,5 +242,7 @@ void tide__calls_run(tide_runtime *rt);
 
 /* interrupt.c */
 bool tide__interrupt_pending(const tide_runtime *rt);
+
+#pragma GCC visibility pop
 
 #endif

@@ -32,6 +32,10 @@
 #include <stdint.h>
 #include <uv.h>
 
+/* Our functions are no symbols of the module, however it is compiled: LuaRocks
+ * asks for no visibility. So files call each other directly. */
+#pragma GCC visibility push(hidden)
+
 typedef struct tide_runtime tide_runtime;
 typedef struct tide_task tide_task;
 typedef struct tide_scope tide_scope;
@@ -374,5 +378,7 @@ bool tide_interrupt_watched(const tide_runtime *rt);
 bool tide_interrupt_told(const tide_runtime *rt);
 /* True if a signal came since the last call; the next is a first one again. */
 bool tide_interrupt_take(tide_runtime *rt);
+
+#pragma GCC visibility pop
 
 #endif

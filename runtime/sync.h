@@ -10,6 +10,8 @@
 
 #include "runtime.h"
 
+#pragma GCC visibility push(hidden)
+
 /* ---- wait queues (waitq.c) ---- */
 
 struct tide_waitq {
@@ -307,5 +309,7 @@ void tide_queue_park_join(tide_runtime *rt, tide_task *task, tide_queue *queue);
 /* drop: free items leave it, unfinished; the reserved ones stay. Who waits is
  * woken by TIDE_REFUSED. */
 void tide_queue_shut(tide_runtime *rt, tide_queue *queue, bool drop);
+
+#pragma GCC visibility pop
 
 #endif
