@@ -85,9 +85,9 @@ end
 
 local function command_inside(lua, name, words, n)
   local system = INSIDE[name]
-  local package = ("%s (for %s)"):format(system.package, lua.name)
+  local package = system.package and ("%s (for %s)"):format(system.package, lua.name)
   local start = ("%s %s"):format(lua.interpreter, system.startup)
-  if system.package and not is_there(name .. lua.name, package, start) then
+  if package and not is_there(name .. lua.name, package, start) then
     return nil
   elseif words[1] == "startup" then
     return paths(lua) .. stopwatch(n) .. start

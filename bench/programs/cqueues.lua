@@ -1,20 +1,42 @@
---- The rows in cqueues. Its promises are its tasks, and its conditions are what
--- they wait for. It has no timers that are not a sleep, and no cancel.
+--- The rows in cqueues. It runs functions and has conditions to wait for, of
+-- which `spawn` and `await` are made; its promises do the same, a little slower,
+-- and not on 5.1. It has no timers that are not a sleep, and no cancel.
 --   lua bench/programs/cqueues.lua ROW N [...]   as bench/programs/tide.lua
 
 local condition = require "cqueues.condition"
 local cqueues = require "cqueues"
-local promise = require "cqueues.promise"
 local meter = require "bench.meter"
 
 local queue = cqueues.new()
-local spawn, sleep = promise.new, cqueues.sleep
+local pause, sleep = cqueues.poll, cqueues.sleep
+
+local function body(task, fn, a, b)
+  task.result = fn(a, b)
+  task.done = true
+  if task.ended then
+    task.ended:signal()
+  end
+end
+
+local function spawn(fn, a, b)
+  local task = { done = false, result = nil, ended = nil }
+  queue:wrap(body, task, fn, a, b)
+  return task
+end
+
+local function await(task)
+  if not task.done then
+    task.ended = condition.new()
+    task.ended:wait()
+  end
+  return task.result
+end
 
 local function nothing() end
 
 local function await_all(tasks)
   for i = 1, #tasks do
-    tasks[i]:get()
+    await(tasks[i])
   end
 end
 
@@ -23,21 +45,21 @@ local rows = {}
 function rows.switch(n, width)
   local function spin()
     for _ = 1, n / width do
-      sleep(0)
+      pause()
     end
   end
   local tasks = {}
   for i = 1, width do
     tasks[i] = spawn(spin)
   end
-  sleep(0)
+  pause()
   return function() await_all(tasks) end
 end
 
 function rows.spawn(n)
   return function()
     for _ = 1, n do
-      spawn(nothing):get()
+      await(spawn(nothing))
     end
   end
 end
@@ -63,7 +85,7 @@ function rows.gather(n)
       tasks[i] = spawn(functions[i])
     end
     for i = 1, n do
-      results[i] = tasks[i]:get()
+      results[i] = await(tasks[i])
     end
     assert(results[n] == n)
   end
@@ -133,7 +155,7 @@ function rows.semaphore(n, waiters)
     tasks[i] = spawn(spin)
   end
   while waiting < waiters do
-    sleep(0)
+    pause()
   end
   return function()
     release()
@@ -153,7 +175,7 @@ function rows.skynet(n)
       tasks[i] = spawn(sky, first + i * part, part)
     end
     for i = 0, 9 do
-      sum = sum + tasks[i]:get()
+      sum = sum + await(tasks[i])
     end
     return sum
   end
@@ -169,7 +191,7 @@ function rows.sleepers(n, seconds)
     for _ = 1, n do
       queue:wrap(sleep, seconds)
     end
-    sleep(0)
+    pause()
     sleep(seconds) -- the last to be woken
     return meter.sleepers(n, before, cqueues.monotime() - start - seconds)
   end
