@@ -2,7 +2,7 @@
 --   lua bench/run.lua NAME|INCDIR|INTERPRETER|LIBRARIES...
 -- For each Lua what tools/luas says. ROUNDS=5: how often all is run, floor, ours
 -- and peers in turns; the figures are medians. BENCH=queue: only the rows whose
--- name is that, or begins so.
+-- name is that, or begins so. BENCH=growth: see bench/growth.lua.
 
 local measure = require "bench.measure"
 local systems = require "bench.systems"
@@ -44,15 +44,24 @@ local function choose(rows)
   return begin_so
 end
 
+local function compare(luas)
+  local out = tables.new(OUT)
+  for _, row in ipairs(choose(require "bench.rows")) do
+    run(row, luas, out)
+  end
+  if #systems.missing > 0 then
+    out:write("not installed: " .. table.concat(systems.missing, ", "))
+  end
+end
+
 os.execute("mkdir -p " .. OUT)
 local luas = {}
 for _, found in ipairs(arg) do
   luas[#luas + 1] = parse(found)
 end
-local out = tables.new(OUT)
-for _, row in ipairs(choose(require "bench.rows")) do
-  run(row, luas, out)
-end
-if #systems.missing > 0 then
-  out:write("not installed: " .. table.concat(systems.missing, ", "))
+local growing = wanted:match("^growth%s*(.*)$")
+if growing then
+  require("bench.growth").run(luas, growing, OUT)
+else
+  compare(luas)
 end

@@ -121,4 +121,10 @@ function systems.command(lua, name, words, n)
   return command_elsewhere(name, words, n)
 end
 
+--- The command that does an operation of bench/programs/growth.lua N times.
+function systems.growth_command(lua, name, n)
+  return ("%s timeout 120 %s bench/programs/growth.lua \"%s\" %d"):format(paths(lua),
+    lua.interpreter, name, n)
+end
+
 return systems
