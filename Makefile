@@ -245,7 +245,7 @@ format: ## rewrite the C files in the project's style
 rockspec: ## write the source lists of the rockspecs
 	@tools/rockspec
 
-bench: all ## measure (BENCH=queue LUA=luajit ROUNDS=5)
+bench: all ## measure (BENCH=queue LUA=luajit ROUNDS=3)
 	@LUA_PATH='./?.lua;;' BENCH='$(BENCH)' ROUNDS='$(ROUNDS)' \
 	  $(call interpreter,$(DEFAULT)) bench/run.lua $(foreach f,$(FOUND),'$f')
 

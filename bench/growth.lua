@@ -40,7 +40,8 @@ local function judge(figures)
 end
 
 function growth.run(luas, wanted, folder)
-  local text = assert(io.open(folder .. "/growth.txt", "w"))
+  local suffix = wanted == "" and "" or "-" .. wanted:gsub("%W+", "-")
+  local text = assert(io.open(("%s/growth%s.txt"):format(folder, suffix), "w"))
   local function write(...)
     local line = SHAPE:format(...)
     text:write(line)

@@ -3,7 +3,7 @@
 --
 --   run      what the programs are told: the name of their row, and more
 --   n, few   how often it is done; by peers, if they are given less to do
---   rounds   at most so many
+--   heavy    takes long: is run a third as often
 --   floor    the system that it has to do with: "c" for bench/floors,
 --            "coroutines" for those of that Lua; told `floor_run`, if given
 --   against  instead of a floor: peers, the fastest of which is taken
@@ -138,7 +138,6 @@ return {
     name = "cancel",
     title = "a sleep that is cancelled",
     n = 100000,
-    rounds = 3,
     run = { "cancel" },
     peers = without("cqueues"),
   },
@@ -153,7 +152,6 @@ return {
     name = "timers",
     title = "a million timers set and cancelled, each",
     n = 1000000,
-    rounds = 1,
     run = { "timers" },
     against = without("cqueues"),
     most = { default = 1 },
@@ -163,14 +161,14 @@ return {
     name = "skynet",
     title = "skynet of a million leaves, per leaf",
     n = 1000000,
-    rounds = 1,
+    heavy = true,
     run = { "skynet" },
     peers = { "coroutines", "luv", "cqueues", "asyncio", "uvloop", "go", "node" },
   },
   {
     name = "sleepers",
     n = 1000000,
-    rounds = 1,
+    heavy = true,
     run = { "sleepers", "3" },
     floor = "coroutines",
     peers = ALL,
@@ -210,7 +208,6 @@ return {
     name = "startup",
     title = "start-up, milliseconds",
     n = 50, few = 20,
-    rounds = 1,
     run = { "startup" },
     floor = "coroutines",
     peers = ALL,

@@ -1,15 +1,16 @@
 --- Measures the rows of bench/rows.lua and prints one table.
 --   lua bench/run.lua NAME|INCDIR|INTERPRETER|LIBRARIES...
--- For each Lua what tools/luas says. ROUNDS=5: how often all is run, floor, ours
+-- For each Lua what tools/luas says. ROUNDS=3: how often all is run, floor, ours
 -- and peers in turns; the figures are medians. BENCH=queue: only the rows whose
--- name is that, or begins so. BENCH=growth: see bench/growth.lua.
+-- name is that, or begins so. BENCH=growth and BENCH=plot: see
+-- bench/growth.lua and bench/sweep.lua.
 
 local measure = require "bench.measure"
 local systems = require "bench.systems"
 local tables = require "bench.table"
 
 local OUT = "build/bench"
-local rounds = tonumber(os.getenv("ROUNDS")) or 5
+local rounds = tonumber(os.getenv("ROUNDS")) or 3
 local wanted = os.getenv("BENCH") or ""
 
 local function parse(found)
@@ -18,14 +19,21 @@ local function parse(found)
     library = libraries:match("^[^,]*") }
 end
 
+local function is_for(line, lua)
+  return not line.luas or line.luas[lua.name]
+end
+
 local function run(row, luas, out)
-  local most = math.min(rounds, row.rounds or rounds)
-  local elsewhere = measure.elsewhere(row, most)
-  for _, lua in ipairs(luas) do
-    local inside = measure.inside(lua, row, most)
-    for _, line in ipairs(row.lines or { row }) do
-      if not line.luas or line.luas[lua.name] then
-        out:line(row, line, lua, inside, elsewhere)
+  local times = row.heavy and math.ceil(rounds / 3) or rounds
+  local elsewhere, inside = measure.elsewhere(row, times), {}
+  for i, lua in ipairs(luas) do
+    inside[i] = measure.inside(lua, row, times)
+  end
+  for _, line in ipairs(row.lines or { row }) do
+    out:elsewhere(row, line, elsewhere)
+    for i, lua in ipairs(luas) do
+      if is_for(line, lua) then
+        out:line(row, line, lua, inside[i], elsewhere)
       end
     end
   end
@@ -45,7 +53,7 @@ local function choose(rows)
 end
 
 local function compare(luas)
-  local out = tables.new(OUT)
+  local out = tables.new(OUT, wanted == "" and "" or "-" .. wanted)
   for _, row in ipairs(choose(require "bench.rows")) do
     run(row, luas, out)
   end
@@ -62,6 +70,8 @@ end
 local growing = wanted:match("^growth%s*(.*)$")
 if growing then
   require("bench.growth").run(luas, growing, OUT)
+elseif wanted == "plot" then
+  require("bench.sweep").run(luas, rounds, OUT)
 else
   compare(luas)
 end

@@ -1,9 +1,10 @@
---- The table: a line for each figure and its judgement, printed and kept in
--- build/bench/table.txt; all figures also in build/bench/figures.tsv.
+--- The table: for each row a line with the peers elsewhere, and one for each Lua
+-- with what it was compared with there. Printed, and kept in build/bench/table.txt;
+-- all figures also in build/bench/figures.tsv.
 
 local measure = require "bench.measure"
 
-local SHAPE = "%-7s %-42s %9s %9s %7s %-14s %-8s %s"
+local SHAPE = "%-8s %-41s %7s %7s %6s %-13s %-8s %s"
 
 local Table = {}
 local Table_mt = { __index = Table }
@@ -15,13 +16,15 @@ function Table:write(line)
   io.stdout:flush()
 end
 
-local function new(folder)
+--- `suffix` tells a table of some rows from that of all.
+local function new(folder, suffix)
   local self = setmetatable({
-    text = assert(io.open(folder .. "/table.txt", "w")),
-    figures = assert(io.open(folder .. "/figures.tsv", "w")),
+    text = assert(io.open(("%s/table%s.txt"):format(folder, suffix), "w")),
+    figures = assert(io.open(("%s/figures%s.tsv"):format(folder, suffix), "w")),
   }, Table_mt)
   self.figures:write("row\tline\tlua\tsystem\tfigure\n")
   self:write(SHAPE:format("lua", "row", "floor", "ours", "ratio", "target", "", "peers"))
+  self:write(("-"):rep(120))
   return self
 end
 
@@ -45,16 +48,15 @@ local function best(names, figures)
   return least, label
 end
 
---- label -> figure, and the labels in order.
-local function figures_of(line, inside, elsewhere)
-  local figures, labels = {}, {}
-  for _, programs in ipairs { inside, elsewhere } do
-    for _, program in ipairs(programs) do
-      labels[#labels + 1] = program.label
-      figures[program.label] = measure.figure(program, line.value)
-    end
+--- Adds label -> figure; "label figure, ..." as a text.
+local function collect(programs, value, figures)
+  local texts = {}
+  for _, program in ipairs(programs) do
+    local figure = measure.figure(program, value)
+    figures[program.label] = figure
+    texts[#texts + 1] = figure and program.label .. " " .. shown(figure)
   end
-  return figures, labels
+  return table.concat(texts, ", ")
 end
 
 --- ratio, target, met, as texts.
@@ -75,38 +77,45 @@ local function judge(line, lua, floor, ours, base)
     figure <= most and "met" or "NOT MET"
 end
 
-local function describe(figures, labels)
-  local texts = {}
-  for _, label in ipairs(labels) do
-    if figures[label] then
-      texts[#texts + 1] = label .. " " .. shown(figures[label])
-    end
+function Table:keep(row, line, lua, figures)
+  local labels = {}
+  for label in pairs(figures) do
+    labels[#labels + 1] = label
   end
-  return table.concat(texts, ", ")
+  table.sort(labels)
+  for _, label in ipairs(labels) do
+    self.figures:write(("%s\t%s\t%s\t%s\t%.4g\n"):format(row.name, line.title, lua, label,
+      figures[label]))
+  end
+end
+
+--- The peers elsewhere, if there are any.
+function Table:elsewhere(row, line, programs)
+  local figures = {}
+  local text = collect(programs, line.value, figures)
+  if text ~= "" then
+    self:write(SHAPE:format("", line.title, "", "", "", "", "", text))
+    self:keep(row, line, "-", figures)
+  end
 end
 
 --- One line of a row in one Lua.
 function Table:line(row, line, lua, inside, elsewhere)
-  local figures, labels = figures_of(line, inside, elsewhere)
-  local ours = measure.figure(inside.ours, line.value)
-  local floor, base
+  local figures, all = {}, {}
+  local text = collect(inside, line.value, figures)
+  collect(inside, line.value, all)
+  collect(elsewhere, line.value, all)
+  figures.ours = measure.figure(inside.ours, line.value)
+  local base
   if line.against then
-    floor, base = best(line.against, figures)
+    figures.floor, base = best(line.against, all)
   else
-    floor = measure.figure(inside.floor, line.floor_value or line.value)
+    figures.floor = measure.figure(inside.floor, line.floor_value or line.value)
   end
-  local ratio, target, met = judge(line, lua, floor, ours, base)
-  self:write(SHAPE:format(lua.name, line.title, shown(floor), shown(ours), ratio, target, met,
-    describe(figures, labels)))
-  figures.floor, figures.ours = floor, ours
-  labels[#labels + 1] = "floor"
-  labels[#labels + 1] = "ours"
-  for _, label in ipairs(labels) do
-    if figures[label] then
-      self.figures:write(table.concat({ row.name, line.title, lua.name, label,
-        ("%.4g"):format(figures[label]) }, "\t"), "\n")
-    end
-  end
+  local ratio, target, met = judge(line, lua, figures.floor, figures.ours, base)
+  self:write(SHAPE:format(lua.name, line.title, shown(figures.floor), shown(figures.ours), ratio,
+    target, met, text))
+  self:keep(row, line, lua.name, figures)
 end
 
 return { new = new }

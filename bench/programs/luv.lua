@@ -65,8 +65,11 @@ local function await_all(tasks)
   end
 end
 
+--- libuv counts from the time that it last looked at, when the turn began: with
+-- much to do in a turn sleeps would be far too short.
 local function sleep(milliseconds)
   local thread, timer = running(), uv.new_timer()
+  uv.update_time()
   timer:start(milliseconds, 0, function()
     timer:close()
     assert(resume(thread))
