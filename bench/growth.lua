@@ -4,17 +4,23 @@
 --
 -- What takes n log n costs twice as much at a million as at a thousand, and the
 -- caches make up to five times of one; what costs more than LIMIT times as much
--- grows too fast. An operation that took too long is not tried with more.
+-- grows too fast. An operation that would take too long is not tried with more.
 
 local shell = require "bench.shell"
 local systems = require "bench.systems"
 
 local SIZES = { 1000, 10000, 100000, 1000000 }
 local LIMIT = 10 -- from the first size to the last
-local LONG = 5 -- seconds, for a size
+local LONG = 60 -- seconds that a size may be expected to take
 local SHAPE = "%-7s %-30s %9s %9s %9s %9s %8s %s\n"
 
 local growth = {}
+
+--- The seconds that the next size takes if the cost goes on to grow so.
+local function expected(figures)
+  local last, before = figures[#figures], figures[#figures - 1]
+  return before and last * (last / before) * SIZES[#figures + 1] / 1e9 or 0
+end
 
 --- The nanoseconds at each size, as far as it got.
 local function measure(lua, name)
@@ -22,7 +28,7 @@ local function measure(lua, name)
   for i, size in ipairs(SIZES) do
     local numbers = shell.numbers(systems.growth_command(lua, name, size))
     figures[i] = numbers and numbers[1]
-    if not figures[i] or figures[i] * size > LONG * 1e9 then
+    if not numbers or i < #SIZES and expected(figures) > LONG then
       break
     end
   end
