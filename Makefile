@@ -43,7 +43,8 @@ comma := ,
 RUNTIME_SRC := $(wildcard runtime/*.c)
 BINDINGS_SRC := $(wildcard bindings/*.c)
 LUA_SRC := $(shell find lua -name '*.lua' 2>/dev/null)
-C_FILES := $(wildcard include/*.h runtime/*.[ch] bindings/*.[ch] test/*.[ch])
+C_FILES := $(wildcard include/*.h runtime/*.[ch] bindings/*.[ch] test/*.[ch] \
+  bench/floors/*.c)
 LUA_FILES := $(wildcard lua spec bin/tide examples bench) \
   $(wildcard tools/*.lua rockspec/*.rockspec)
 RUNTIME_TESTS := $(patsubst test/%.c,%,$(wildcard test/test_*.c))
@@ -244,9 +245,9 @@ format: ## rewrite the C files in the project's style
 rockspec: ## write the source lists of the rockspecs
 	@tools/rockspec
 
-bench: all ## measure (BENCH=queue LUA=luajit ROUNDS=5)
+bench: all ## measure (BENCH=queue LUA=luajit ROUNDS=3)
 	@LUA_PATH='./?.lua;;' BENCH='$(BENCH)' ROUNDS='$(ROUNDS)' \
-	  $(call interpreter,$(DEFAULT)) bench/run.lua $(NAMES)
+	  $(call interpreter,$(DEFAULT)) bench/run.lua $(foreach f,$(FOUND),'$f')
 
 install: $(BUILD)/$(DEFAULT)/tide/core.so ## install for LUA= under PREFIX=
 	@tools/install '$(DESTDIR)$(PREFIX)' $(BUILD)/$(DEFAULT) \

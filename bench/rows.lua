@@ -1,118 +1,215 @@
 --- The rows of the benchmark: what is measured, against what, and how much may
 -- be. `make bench BENCH=queue` runs those whose name begins with "queue".
 --
--- A program prints a number, or two; `value` says which. `floor` and `ours` run
--- alternately. `most` is the limit of their ratio (or of the difference, for
--- `plus`), by the name of a Lua, or for all. Peers are measured once, beside all
--- Luas; `against` is the one that stands in for a floor.
+--   run      what the programs are told: the name of their row, and more
+--   n, few   how often it is done; by peers, if they are given less to do
+--   heavy    takes long: is run a third as often
+--   floor    the system that it has to do with: "c" for bench/floors,
+--            "coroutines" for those of that Lua; told `floor_run`, if given
+--   against  instead of a floor: peers, the fastest of which is taken
+--   most     the limit of ours / floor, by the name of a Lua, or for all;
+--            with `plus` of ours - floor
+--   value    which of the numbers that the programs print; `floor_value`
+--   lines    several such, of the same runs
+--   luas     only for these
 
-local function switch(width)
+local ALL = { "luv", "cqueues", "asyncio", "uvloop", "go", "node" }
+
+local function without(...)
+  local left, out = {}, {}
+  for _, name in ipairs { ... } do
+    out[name] = true
+  end
+  for _, name in ipairs(ALL) do
+    if not out[name] then
+      left[#left + 1] = name
+    end
+  end
+  return left
+end
+
+local PYTHON = { "asyncio", "uvloop" }
+
+local function switch(width, title, most)
   return {
-    name = "switch" .. width,
-    title = ("switch, %d task%s"):format(width, width == 1 and "" or "s"),
-    floor = { c = "floor_switch", "2000000", tostring(width) },
-    ours = { "bench/switch.lua", "2000000", tostring(width) },
-    most = { ["lua5.2"] = 1.4, ["lua5.3"] = 1.4, ["lua5.4"] = 1.4, ["lua5.5"] = 1.4, luajit = 2.0 },
-    peers = width == 1 and { "asyncio", "uvloop", "go", "node", peer = "switch", n = "300000" }
-      or width == 1000 and { "asyncio", "uvloop", peer = "switch1000", n = "300000" } or nil,
+    name = "switch-" .. width,
+    title = "switch, " .. title,
+    n = 2000000, few = 200000,
+    run = { "switch", width },
+    floor = "c",
+    most = most and { default = 1.4, ["lua5.1"] = false, luajit = 2.0 },
+    peers = { "coroutines", "luv", "cqueues", "asyncio", "uvloop", "go", "node",
+      { "node", label = "node's await", run = { "microtask", width } } },
   }
 end
 
 local function queue(maxsize, width, title)
   local row = {
-    name = ("queue%s-%d"):format(maxsize, width),
-    title = "queue, " .. title,
-    ours = { "bench/queue.lua", "1000000", maxsize, tostring(width) },
+    name = ("queue-%s-%s"):format(maxsize, width),
+    title = ("queue, %s, %s x %s, per item"):format(title, width, width),
+    n = 500000, few = 100000,
+    run = { "queue", maxsize, width },
+    peers = without("node"),
   }
-  if maxsize == "1" and width == 1 then
-    row.peers = { "asyncio", "uvloop", "go", peer = "queue", n = "200000" }
-    row.against = "go"
+  if maxsize == "1" and width == "1" then
+    row.against = { "go" }
     row.most = { ["lua5.4"] = 1.5, ["lua5.5"] = 1.5, luajit = 1.0 }
   end
   return row
 end
 
-local function edge(name, title, peers)
+local function permit(name, most)
   return {
     name = name,
-    title = title,
-    ours = { "bench/edge.lua", name, "200000" },
-    peers = peers and { peer = name, n = "100000", (table.unpack or unpack)(peers) } or nil,
+    title = name .. ", acquire and release",
+    n = 2000000, few = 300000,
+    run = { name },
+    floor = "c", floor_run = { "methods" },
+    most = most,
+    peers = without("luv", "cqueues", "node"),
+  }, {
+    name = name .. "-waiters",
+    title = name .. ", 1,000 hand it round",
+    n = 500000, few = 100000,
+    run = { name, "1000" },
+    peers = without("luv", "node"),
   }
 end
 
+local semaphore, semaphore_waiters = permit("semaphore", { default = 1.6 })
+local lock, lock_waiters = permit("lock")
+
 return {
-  switch(1),
-  switch(1000),
-  switch(100000),
+  switch("1", "1 task", true),
+  switch("1000", "1,000 tasks", true),
+  switch("100000", "100,000 tasks"),
   {
     name = "pair",
     title = "switch / resume and yield in that Lua",
-    floor = { "bench/pair.lua", "2000000" },
-    ours = { "bench/switch.lua", "2000000", "1" },
+    n = 2000000,
+    run = { "switch", "1" },
+    floor = "coroutines",
     most = { ["lua5.1"] = 1.1, default = 1.0 },
   },
   {
     name = "spawn",
     title = "spawn, run and await one",
-    floor = { "bench/spawn.lua", "200000" },
-    ours = { "bench/spawn.lua", "200000" },
-    value = 2,
+    n = 300000, few = 100000,
+    run = { "spawn" },
+    floor = "coroutines",
     most = { default = 0.85 },
-    peers = { "asyncio", "uvloop", "go", "node", peer = "spawn", n = "100000" },
+    peers = ALL,
+  },
+  {
+    name = "spawn-all",
+    title = "spawn 100,000, then await them",
+    n = 100000,
+    run = { "spawn_all" },
+    floor = "coroutines",
+    peers = ALL,
   },
   {
     name = "gather",
     title = "gather 100,000",
-    ours = { "bench/gather.lua", "100000" },
-    peers = { "asyncio", "uvloop", "go", "node", peer = "gather", n = "100000" },
-    against = "asyncio",
+    n = 100000,
+    run = { "gather" },
+    against = PYTHON,
     most = { default = 0.1 },
+    peers = { "coroutines", "luv", "cqueues", "asyncio", "uvloop", "go", "node" },
   },
-  queue("1", 1, "maxsize 1, 1 x 1"),
-  queue("1", 10, "maxsize 1, 10 x 10"),
-  queue("10", 1, "maxsize 10, 1 x 1"),
-  queue("10", 10, "maxsize 10, 10 x 10"),
-  queue("0", 1, "unbounded, 1 x 1"),
-  queue("0", 10, "unbounded, 10 x 10"),
+  queue("1", "1", "maxsize 1"),
+  queue("1", "10", "maxsize 1"),
+  queue("10", "1", "maxsize 10"),
+  queue("10", "10", "maxsize 10"),
+  queue("0", "1", "unbounded"),
+  queue("0", "10", "unbounded"),
+  semaphore,
+  semaphore_waiters,
+  lock,
+  lock_waiters,
   {
-    name = "semaphore",
-    title = "semaphore, acquire and release",
-    floor = { c = "floor_methods", "2000000" },
-    ours = { "bench/permit.lua", "semaphore", "2000000" },
-    most = { default = 1.6 },
-    peers = { "asyncio", "uvloop", peer = "semaphore", n = "300000" },
+    name = "timeout",
+    title = "timeout around what does not wait",
+    n = 300000, few = 100000,
+    run = { "timeout" },
+    peers = without("cqueues"),
   },
-  { name = "semaphore-waiters", title = "semaphore, 1,000 hand it round",
-    ours = { "bench/permit.lua", "semaphore", "300000", "1000" } },
   {
-    name = "lock",
-    title = "lock, acquire and release",
-    floor = { c = "floor_methods", "2000000" },
-    ours = { "bench/permit.lua", "lock", "2000000" },
-    peers = { "asyncio", "uvloop", peer = "lock", n = "300000" },
+    name = "cancel",
+    title = "a sleep that is cancelled",
+    n = 100000,
+    run = { "cancel" },
+    peers = without("cqueues"),
   },
-  { name = "lock-waiters", title = "lock, 1,000 hand it round",
-    ours = { "bench/permit.lua", "lock", "300000", "1000" } },
-  edge("timeout", "timeout around what does not wait", { "asyncio", "uvloop" }),
-  edge("cancel", "spawn, sleep, cancel", { "asyncio", "uvloop" }),
-  edge("call_soon", "call_soon", { "asyncio", "uvloop", "node" }),
-  edge("timers", "a timer set and cancelled", { "asyncio", "uvloop", "node" }),
+  {
+    name = "call_soon",
+    title = "call_soon",
+    n = 300000, few = 100000,
+    run = { "call_soon" },
+    peers = without("luv", "cqueues", "go"),
+  },
+  {
+    name = "timers",
+    title = "a million timers set and cancelled, each",
+    n = 1000000,
+    run = { "timers" },
+    against = without("cqueues"),
+    most = { default = 1 },
+    peers = without("cqueues"),
+  },
   {
     name = "skynet",
-    title = "skynet, per leaf",
-    ours = { "bench/skynet.lua", "100000" },
-    peers = { "asyncio", "uvloop", "go", "node", peer = "skynet", n = "100000" },
+    title = "skynet of a million leaves, per leaf",
+    n = 1000000,
+    heavy = true,
+    run = { "skynet" },
+    peers = { "coroutines", "luv", "cqueues", "asyncio", "uvloop", "go", "node" },
   },
   {
     name = "sleepers",
-    title = "100,000 asleep, bytes each",
-    rounds = 1,
-    floor = { "bench/sleepers.lua", "floor", "100000" },
-    ours = { "bench/sleepers.lua", "tide", "100000" },
-    plus = true,
-    most = { ["lua5.1"] = 160, ["lua5.2"] = 160, ["lua5.3"] = 160, ["lua5.4"] = 176,
-      ["lua5.5"] = 176, luajit = 88 },
-    peers = { "asyncio", "uvloop", "go", "node", peer = "sleepers", n = "100000" },
+    n = 1000000,
+    heavy = true,
+    run = { "sleepers", "3" },
+    floor = "coroutines",
+    peers = ALL,
+    lines = {
+      {
+        title = "a million sleepers, bytes each",
+        plus = true,
+        most = { ["lua5.1"] = 160, ["lua5.2"] = 160, ["lua5.3"] = 160, ["lua5.4"] = 176,
+          ["lua5.5"] = 176, luajit = 88 },
+      },
+      { title = "the same, megabytes in all", value = 2, against = { "node" },
+        most = { luajit = 1 }, luas = { luajit = true } },
+      { title = "the same, megabytes in all", value = 2, against = { "asyncio" },
+        most = { default = 1 }, luas = { ["lua5.4"] = true, ["lua5.5"] = true } },
+      { title = "the same, seconds beyond the three", value = 3, against = ALL,
+        most = { default = 1 } },
+    },
+  },
+  {
+    name = "idle",
+    title = "idle step, a handle open / uv_run",
+    n = 1000000,
+    run = { "idle", "open" },
+    ours = "c", value = 2,
+    floor = "c", floor_value = 1,
+    most = { default = 1.5 },
+  },
+  {
+    name = "idle-closed",
+    title = "idle step, nothing open / uv_run",
+    n = 1000000,
+    run = { "idle", "closed" },
+    ours = "c", value = 2,
+    floor = "c", floor_value = 1,
+  },
+  {
+    name = "startup",
+    title = "start-up, milliseconds",
+    n = 50, few = 20,
+    run = { "startup" },
+    floor = "coroutines",
+    peers = ALL,
   },
 }
