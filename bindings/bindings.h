@@ -364,6 +364,8 @@ void tideL_opencoroutine(lua_State *L);
  * in the group, if any; pushes the Task. Raises, then nothing has changed. */
 tide_task *tideL_spawn(lua_State *L, tideL_state *S, int nargs,
                        tide_group *group);
+/* A coroutine used again gets what a new one would have from its creator. */
+void tideL_inherit(lua_State *L, lua_State *co);
 /* Pushes what a resume of co is to pass; how many values. */
 int tideL_arguments(tide_task *task, lua_State *co);
 /* Ends a task with the error on top of T: after a longjmp out of a hook. */

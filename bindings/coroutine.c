@@ -53,7 +53,7 @@ static void inherit(lua_State *L, lua_State *co) {
 }
 #endif
 
-static void inherit_hook(lua_State *L, lua_State *co) {
+void tideL_inherit(lua_State *L, lua_State *co) {
 #if !TIDE_LUAJIT /* there the hook is the state's */
   if (lua_gethook(L) != lua_gethook(co))
     lua_sethook(co, lua_gethook(L), lua_gethookmask(L), lua_gethookcount(L));
@@ -68,7 +68,7 @@ static lua_State *coroutine_for(lua_State *L, tideL_state *S, tide_task *task,
   if (co != NULL) {
     S->pooled--;
     S->recycled++;
-    inherit_hook(L, co);
+    tideL_inherit(L, co);
     return co;
   }
   lua_pushvalue(L, fresh);

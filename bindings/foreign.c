@@ -271,7 +271,6 @@ static int resume_as(lua_State *L, tideL_state *S, tide_task *task,
     S->pinner = L;
   }
   task->coro = co;
-  task->flags |= TASK_GUARDED;
   tideL_attachscopes(L, S, task, co);
   status = resume(S, co, L, nargs, &n);
   task->flags &= (uint16_t)~TASK_PINNED;
@@ -310,15 +309,11 @@ static const char *status_of(lua_State *L, tideL_state *S, lua_State *co) {
   }
 }
 
-/* resume(co, ...): as Lua's; co may await on behalf of the running task */
-static int foreign_resume(lua_State *L) {
-  tideL_state *S = tideL_get(L);
-  lua_State *co = check_coroutine(L, "coroutine.resume");
-  const char *state = status_of(L, S, co);
+/* A suspended one. stack: <co, arguments...> */
+static int resume_for(lua_State *L, tideL_state *S, lua_State *co,
+                      uint16_t flags) {
   int nargs = lua_gettop(L) - 1, n, status;
   tide_task *task;
-  if (*state != 's')
-    return refuse_resume(L, *state == 'd' ? "dead" : "non-suspended");
   if (!tide_checkstack(co, nargs + 1)) {
     lua_pushboolean(L, 0);
     lua_pushliteral(L, "too many arguments to resume");
@@ -326,10 +321,28 @@ static int foreign_resume(lua_State *L) {
   }
   task = task_of(L, S);
   lua_xmove(L, co, nargs);
-  if (task != NULL)
+  if (task != NULL) {
+    task->flags |= flags;
     return resume_as(L, S, task, co, nargs);
+  }
   status = resume(S, co, L, nargs, &n);
   return give_results(L, co, status, n);
+}
+
+/* resume(co, ...): as Lua's; co may await on behalf of the running task */
+static int foreign_resume(lua_State *L) {
+  tideL_state *S = tideL_get(L);
+  lua_State *co = check_coroutine(L, "coroutine.resume");
+  const char *state = status_of(L, S, co);
+  if (*state != 's')
+    return refuse_resume(L, *state == 'd' ? "dead" : "non-suspended");
+  return resume_for(L, S, co, TASK_GUARDED);
+}
+
+/* inner_resume(co, ...): the same of one that nobody else holds, so that it is
+ * suspended now and only the loop resumes it while it waits */
+static int core_inner_resume(lua_State *L) {
+  return resume_for(L, tideL_get(L), lua_tothread(L, 1), 0);
 }
 
 static int foreign_status(lua_State *L) {
@@ -379,9 +392,12 @@ static int core_co_raise(lua_State *L) {
 }
 
 /* inner_coroutine(co): 5.1's pcall runs its function in co, but
- * coroutine.running there is still the caller's: returns co */
+ * coroutine.running there is still the caller's, and so are its hook and
+ * globals: returns co */
 static int core_inner_coroutine(lua_State *L) {
+  lua_State *co = lua_tothread(L, 1);
   lua_settop(L, 1);
+  tideL_inherit(L, co);
   tideL_own(L, OWN_INNER);
   lua_pushvalue(L, 1);
   lua_pushthread(L);
@@ -394,6 +410,7 @@ void tideL_openforeign(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"co_raise", core_co_raise},
       {"inner_coroutine", core_inner_coroutine},
+      {"inner_resume", core_inner_resume},
       {"co_resume", foreign_resume},
       {"co_status", foreign_status},
       {"in_task", core_in_task},

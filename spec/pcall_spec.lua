@@ -213,6 +213,48 @@ describe("tide.xpcall", function()
   end)
 end)
 
+describe("tide.pcall in a task", function()
+  local task_it = support.task_it
+
+  task_it("yields as many values as its function, none too", function()
+    local f = tide.coroutine.wrap(function()
+      return tide.pcall(function()
+        return select("#", tide.coroutine.yield()), select("#", tide.coroutine.yield(nil, nil))
+      end)
+    end)
+    assert.same(pack(), pack(f()))
+    assert.same(pack(nil, nil), pack(f(nil, nil, nil)))
+    assert.same(pack(true, 3, 0), pack(f()))
+  end)
+
+  task_it("each call is as good as the first", function()
+    local function id(...) return ... end
+    for round = 1, 3 do
+      assert.same(pack(true, round, nil), pack(tide.pcall(id, round, nil)))
+      assert.same(pack(true), pack(tide.pcall(id)))
+      local e = { round }
+      assert.same(pack(false, e), pack(tide.pcall(error, e)))
+      assert.same(pack(true, false, e), pack(tide.pcall(tide.pcall, error, e)))
+      assert.same(pack(true, "slept"), pack(tide.pcall(tide.sleep, 1, "slept")))
+    end
+  end)
+
+  if is_51 then
+    -- There the function runs in a coroutine, which is used again.
+    task_it("its function has the hook of the caller", function()
+      tide.pcall(tostring, 1)
+      local calls = 0
+      debug.sethook(function() calls = calls + 1 end, "l")
+      tide.pcall(function() return 1 end)
+      debug.sethook()
+      local with_hook = calls
+      tide.pcall(function() return 1 end)
+      assert.is_true(with_hook > 2)
+      assert.equal(with_hook, calls)
+    end)
+  end
+end)
+
 describe("tide.compat51", function()
   if is_51 then
     it("makes pcall and xpcall tide's, twice is fine", function()

@@ -54,32 +54,61 @@ M.pcall, M.xpcall = pcall, xpcall
 if _VERSION == "Lua 5.1" and not rawget(_G, "jit") then
   local pcall, xpcall = pcall, xpcall
   local yield, create, running = native.yield, native.create, native.running
+  local inner_resume = core.inner_resume
+
+  local KEPT = 64 -- coroutines that are used again, at most
+  local idle, kept = {}, 0
+  for i = 1, KEPT do
+    idle[i] = false -- so that it need not grow when memory is short
+  end
+
+  -- What the coroutine yields first when its function has returned.
+  local RETURNED = {}
+
+  local body
+
+  local function next_call(...)
+    return body(yield(RETURNED, ...))
+  end
+
+  -- A C function cannot be the body of a 5.1 coroutine that yields; and a body
+  -- may be any callable. It does not end: making a coroutine costs more than
+  -- all the rest.
+  function body(f, ...)
+    return next_call(f(...))
+  end
+
+  local function keep(co, _, ...)
+    if kept < KEPT then
+      kept = kept + 1
+      idle[kept] = co
+    end
+    return true, ...
+  end
+
+  local function inner()
+    local co
+    if kept > 0 then
+      co = idle[kept]
+      idle[kept] = false
+      kept = kept - 1
+    end
+    return core.inner_coroutine(co or create(body))
+  end
 
   -- What f itself yields goes to whoever resumed the coroutine that called
   -- pcall, and comes back from there.
   local function run(co, ok, ...)
-    if ok and co_status(co) == "suspended" then
-      return run(co, co_resume(co, yield(...)))
+    if not ok then
+      return false, ...
+    elseif ... == RETURNED then
+      return keep(co, ...)
     end
-    return ok, ...
-  end
-
-  local function pass(...)
-    return ...
-  end
-
-  -- A C function cannot be the body of a 5.1 coroutine that yields; and a body
-  -- may be any callable.
-  local function body(f, ...)
-    return pass(f(...))
+    return run(co, inner_resume(co, yield(...)))
   end
 
   local function is_callable(f)
     return type(f) == "function" or (debug.getmetatable(f) or {}).__call ~= nil
-  end
-
-  local function inner()
-    return core.inner_coroutine(create(body))
   end
 
   --- In the main program, which does not yield, the built-in one will do.
@@ -91,7 +120,7 @@ if _VERSION == "Lua 5.1" and not rawget(_G, "jit") then
     if not ok then -- out of memory
       return false, co
     end
-    return run(co, co_resume(co, f, ...))
+    return run(co, inner_resume(co, f, ...))
   end
 
   local function handle(handler, co, ok, ...)
@@ -119,7 +148,7 @@ if _VERSION == "Lua 5.1" and not rawget(_G, "jit") then
     if not ok then
       return handle(handler, nil, false, co)
     end
-    return handle(handler, co, run(co, co_resume(co, f, ...)))
+    return handle(handler, co, run(co, inner_resume(co, f, ...)))
   end
 end
 
