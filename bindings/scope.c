@@ -163,7 +163,7 @@ bool tideL_catchown(lua_State *L, tide_scope *scope, int index) {
   if (tideL_errorscope(L, index) != scope->id)
     return false;
   if (!(scope->flags & TIDE_SCOPE_SHIELD))
-    outer = tide_scope_culprit(scope->parent);
+    outer = tide_scope_culprit(tideL_get(L)->rt, scope->parent);
   if (outer != NULL) {
     tideL_seterrorscope(L, index, outer->id, outer->flags & TIDE_SCOPE_EXPIRED);
     return false;

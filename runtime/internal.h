@@ -119,6 +119,8 @@ struct tide_runtime {
   uint64_t last_id;
   tide_young young;
   uint64_t last_scope;
+  uint64_t
+      culprits; /* from 1: what scopes know of theirs since then is right */
 
   uint32_t swallow_times; /* limits of swallowing */
   double swallow_seconds;

@@ -59,6 +59,7 @@ int tide_runtime_new(tide_runtime **out, const tide_hooks *hooks, void *data) {
   rt->hooks = hooks;
   rt->data = data;
   rt->pid = uv_os_getpid();
+  rt->culprits = 1;
   tide_swallow_limits(rt, 1000, 1.0);
   *out = rt;
   return 0;

@@ -259,7 +259,7 @@ bool tide_task_stays(const tide_task *task);
 
 /* The id of the scope whose cancellation a raise in the task is; 0: unknown,
  * it has been lifted. */
-uint64_t tide_task_culprit(const tide_task *task);
+uint64_t tide_task_culprit(tide_runtime *rt, const tide_task *task);
 /* True if the next tide_task_new gives a record that has a `coro`. */
 bool tide_task_pooled(const tide_runtime *rt);
 /* At the start of every awaiting call, when task->flags & TIDE_TROUBLE: fires
@@ -318,7 +318,8 @@ struct tide_scope {
   uint64_t deadline;
   uint64_t id; /* never used again: how an error knows its scope */
   tide_timer timer;
-  tide_scope *culprit; /* computed: see tide_scope_culprit */
+  tide_scope *culprit; /* see tide_scope_culprit */
+  uint64_t known;      /* ... right if it is the runtime's `culprits` */
   tide_group *group;   /* whose tasks run inside it, or NULL */
   uint32_t slot;
   uint16_t flags;
@@ -336,7 +337,7 @@ int tide_scope_reschedule(tide_runtime *rt, tide_scope *scope, uint64_t when);
 tide_scope *tide_scope_outer(const tide_scope *scope);
 /* The innermost scope whose cancellation a checkpoint in `scope` would raise;
  * NULL: none. */
-tide_scope *tide_scope_culprit(const tide_scope *scope);
+tide_scope *tide_scope_culprit(tide_runtime *rt, tide_scope *scope);
 /* A coroutine of its own that has scopes open takes them along: those inside
  * `base` leave the task's chain as one, and later hang on another. */
 tide_scope *tide_scope_detach(tide_runtime *rt, tide_task *task,

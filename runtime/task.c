@@ -297,13 +297,13 @@ void tide__task_abort(tide_runtime *rt, tide_task *task, tide_status why) {
  * does not make it another's. */
 static void remember_culprit(tide_runtime *rt, tide_task *task) {
   tide_extra *extra = tide__task_extra(rt, task);
-  const tide_scope *scope = tide_scope_culprit(task->scope);
+  const tide_scope *scope = tide_scope_culprit(rt, task->scope);
   if (extra != NULL && scope != NULL)
     extra->culprit = scope->id;
 }
 
-uint64_t tide_task_culprit(const tide_task *task) {
-  const tide_scope *scope = tide_scope_culprit(task->scope);
+uint64_t tide_task_culprit(tide_runtime *rt, const tide_task *task) {
+  const tide_scope *scope = tide_scope_culprit(rt, task->scope);
   if (scope != NULL)
     return scope->id;
   return task->extra != NULL ? task->extra->culprit : 0;
