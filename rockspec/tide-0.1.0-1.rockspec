@@ -106,6 +106,7 @@ build = {
         "runtime/task.c",
         "runtime/timer.c",
         "runtime/waitq.c",
+        "runtime/young.c",
       },
       incdirs = { "include", "runtime", "bindings", "$(LIBUV_INCDIR)" },
       libdirs = { "$(LIBUV_LIBDIR)" },

@@ -117,7 +117,9 @@ struct tide_runtime {
   uint32_t live;     /* unfinished tasks */
   uint32_t sleepers; /* of these, with a timer */
   uint64_t last_id;
-  tide_young young;
+  uint64_t young_mark; /* tasks with a greater id are young: */
+  uint32_t young;      /* ... so many that have not ended */
+  uint64_t *newest;    /* of each slab of tasks: the id last used there */
   uint64_t last_scope;
   uint64_t
       culprits; /* from 1: what scopes know of theirs since then is right */
@@ -187,6 +189,9 @@ bool tide__stays_for(tide_runtime *rt, tide_task *other, const tide_task *task);
 /* The task has parked at its group's edge: where that closes rings, one in each
  * that stays for what it cancelled need not. */
 void tide__rings_break(tide_runtime *rt, tide_task *task);
+
+/* young.c, before the pool of tasks grows */
+bool tide__young_reserve(tide_runtime *rt);
 
 /* gather.c */
 extern const tide_waitkind tide__gather_kind;

@@ -8,6 +8,7 @@
  * General layout
  *   loop.c   the runtime: ready queue, the turn, polling, step and run
  *   task.c   task records: spawn, park, wake, cancel, finish
+ *   young.c  the tasks spawned since a run began
  *   join.c   waiting for the end of a task or future
  *   gather.c waiting for several ends at once
  *   group.c  tasks whose ends their group waits for
@@ -126,8 +127,8 @@ void tide_loop_stop(tide_runtime *rt);
 /* Asks tide_loop_run to stop `seconds` from now; < 0 takes that back. */
 int tide_loop_stop_after(tide_runtime *rt, double seconds);
 /* While on, tide_loop_run also stops when all tasks that are young now have
- * ended. */
-void tide_loop_drain(tide_runtime *rt, bool on);
+ * ended. Returns the greatest id of these. */
+uint64_t tide_loop_drain(tide_runtime *rt, bool on);
 bool tide_loop_running(const tide_runtime *rt);
 bool tide_loop_alive(const tide_runtime *rt);
 /* Seconds until a step is due: 0 now, INFINITY only by a descriptor or post. */
@@ -144,16 +145,18 @@ void tide_loop_main(tide_runtime *rt, tide_task *main);
 tide_task *tide_loop_mainof(const tide_runtime *rt); /* NULL: none */
 /* The child of a fork shares its parent's descriptors: true there. */
 bool tide_loop_forked(const tide_runtime *rt);
-/* Tasks spawned from here on are counted apart, until restored: how run knows
- * what is left. Returns what to give to tide_young_restore. */
-typedef struct tide_young {
-  uint64_t mark;
-  uint32_t count;
-} tide_young;
-tide_young tide_young_begin(tide_runtime *rt);
+
+/* ---- young tasks (young.c) ---- */
+
+/* Between the two only the tasks spawned since are young: how run knows what is
+ * left. Else all are. */
+void tide_young_begin(tide_runtime *rt);
+void tide_young_end(tide_runtime *rt);
 uint32_t tide_young_count(const tide_runtime *rt);
 bool tide_task_is_young(const tide_runtime *rt, const tide_task *task);
-void tide_young_restore(tide_runtime *rt, tide_young saved);
+/* The next young one that has not ended, of those with a greater id; *slot is 0
+ * at first. NULL: no more. */
+tide_task *tide_young_next(const tide_runtime *rt, uint64_t id, uint32_t *slot);
 
 /* ---- tasks (task.c) ---- */
 

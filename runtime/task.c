@@ -26,7 +26,7 @@ static tide_task *record_new(tide_runtime *rt, tide_task **list) {
     *list = task->next;
     return task;
   }
-  task = tide__pool_grow(&rt->tasks, &slot);
+  task = tide__young_reserve(rt) ? tide__pool_grow(&rt->tasks, &slot) : NULL;
   if (task != NULL)
     task->slot = slot;
   return task;
@@ -63,7 +63,8 @@ tide_task *tide_task_new(tide_runtime *rt) {
 void tide_task_start(tide_runtime *rt, tide_task *task) {
   task->state = TIDE_TASK_READY;
   rt->live++;
-  rt->young.count++;
+  rt->young++;
+  rt->newest[(task->slot - 1) / TIDE_SLAB] = task->id;
   rt->spawned++;
   tide__list_push(&rt->ready, task);
 }
@@ -71,7 +72,7 @@ void tide_task_start(tide_runtime *rt, tide_task *task) {
 static void uncount(tide_runtime *rt, tide_task *task) {
   rt->live--;
   if (tide_task_is_young(rt, task))
-    rt->young.count--;
+    rt->young--;
 }
 
 static void extra_free(tide_runtime *rt, tide_extra *extra) {
@@ -178,10 +179,6 @@ uint32_t tide_task_slots(const tide_runtime *rt) {
 
 bool tide_task_alive(const tide_task *task) {
   return task->state != TIDE_TASK_FREE && !(task->flags & TIDE_ROOT);
-}
-
-bool tide_task_is_young(const tide_runtime *rt, const tide_task *task) {
-  return task->id > rt->young.mark;
 }
 
 /* ---- park and wake ---- */

@@ -427,3 +427,23 @@ describe("a task that catches its cancellation", function()
     end)
   end
 end)
+
+-- Minutes, if each looked at all records of tasks that there ever were.
+it("many runs that leave a task, after one of many tasks, end it", function()
+  local ended = 0
+  local function left()
+    pcall(tide.sleep, 100)
+    ended = ended + 1
+  end
+  tide.run(function()
+    for _ = 1, 100000 do tide.task(tide.sleep, 0) end
+    tide.sleep(0)
+  end)
+  for _ = 1, 50000 do
+    tide.run(function()
+      tide.task(left)
+      tide.sleep(0)
+    end)
+  end
+  assert.equal(50000, ended)
+end)
