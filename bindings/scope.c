@@ -237,8 +237,10 @@ static int core_scope_leave(lua_State *L) {
 static int core_is_own_cancel(lua_State *L) {
   tideL_state *S = tideL_get(L);
   const tide_task *task = tideL_enter(L, S, "tide.scope");
+  const tide_scope *culprit = tide_scope_culprit(S->rt, task->scope);
   uint64_t id = tideL_errorscope(L, 1);
-  lua_pushboolean(L, id != 0 && is_within(task->scope, id));
+  bool likely = culprit != NULL && culprit->id == id; /* nests may be deep */
+  lua_pushboolean(L, likely || (id != 0 && is_within(task->scope, id)));
   return 1;
 }
 
