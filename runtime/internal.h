@@ -100,6 +100,7 @@ struct tide_runtime {
   tide_join *cancels, *cancels_tail; /* see tide__join_cancel */
   bool cancels_held;
   uint32_t mark;     /* of the last walk through what tasks stay for */
+  uint32_t leavers;  /* parked tasks with TIDE_LEAVING */
   tide_waitq ticks;  /* wait for the host's next step */
   tide_waitq idlers; /* wait until all others are blocked */
   tide_wait sleeping, forever, turning; /* what such tasks wait for */
@@ -183,6 +184,9 @@ void tide__join_cancel(tide_runtime *rt, tide_join *join);
 /* Between the two nothing is cancelled yet, so that lists stay as they are. */
 bool tide__cancels_hold(tide_runtime *rt);
 void tide__cancels_release(tide_runtime *rt, bool held);
+/* A parked task is TIDE_LEAVING from here on, until it is woken; or not. */
+void tide__stay(tide_runtime *rt, tide_task *task);
+void tide__stay_no_more(tide_runtime *rt, tide_task *task);
 /* Whether `other` cannot go on before `task` has ended, because each stays for
  * the next: were `task` to stay for it, that would close a ring. */
 bool tide__stays_for(tide_runtime *rt, tide_task *other, const tide_task *task);

@@ -131,9 +131,11 @@ static void ready_remove(tide_runtime *rt, tide_task *task) {
 /* A task that runs but is registered somewhere: its yield failed (5.1, 5.2)
  * and it went on. Takes that back. */
 static void unpark(tide_runtime *rt, tide_task *task) {
-  if (task->state == TIDE_TASK_PARKED)
+  if (task->state == TIDE_TASK_PARKED) {
     task->wait->kind->abort(rt, task, TIDE_ABANDONED);
-  else if (task->state == TIDE_TASK_READY && !(task->flags & TIDE_ROOT))
+    if (task->flags & TIDE_LEAVING)
+      rt->leavers--;
+  } else if (task->state == TIDE_TASK_READY && !(task->flags & TIDE_ROOT))
     ready_remove(rt, task);
   task->state = TIDE_TASK_RUNNING;
 }
@@ -204,6 +206,9 @@ void tide_wake(tide_runtime *rt, tide_task *task, tide_status status) {
   if (task->state != TIDE_TASK_PARKED)
     return;
   clear_sleep(rt, task);
+  if (task->flags &
+      TIDE_LEAVING) /* the flag itself is its own until it parks */
+    rt->leavers--;
   task->status = (uint8_t)status;
   if (task == rt->current) { /* its yield failed: there is nobody to wake */
     task->state = TIDE_TASK_RUNNING;
