@@ -7,7 +7,8 @@
  *   yieldable.c  can a coroutine be suspended?
  *   coroutine.c  coroutine <-> task: resume, results, recycling
  *   task.c       the Task object
- *   outcome.c    how a task or future ended: results, error, who is told
+ *   outcome.c    how a task or future ended: results, error
+ *   done.c       their done callbacks
  *   join.c       Task:await, Future:await
  *   future.c     the Future object
  *   gather.c     waiting for several: behind gather, wait, race, as_completed

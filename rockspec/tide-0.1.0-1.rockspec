@@ -63,6 +63,7 @@ build = {
         "bindings/context.c",
         "bindings/core.c",
         "bindings/coroutine.c",
+        "bindings/done.c",
         "bindings/error.c",
         "bindings/event.c",
         "bindings/foreign.c",
