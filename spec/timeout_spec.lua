@@ -411,8 +411,8 @@ end)
 
 -- Minutes, if each timeout looked at all who wait for the task.
 support.task_it("a task for which very many wait is cancelled again and again", function()
-  local rounds, task = 0, nil
-  task = tide.task(function()
+  local rounds = 0
+  local task = tide.task(function()
     tide.sleep(1)
     for _ = 1, 50000 do
       local other = tide.task(tide.sleep, 1000)
