@@ -35,14 +35,27 @@ void tideL_queuecallbacks(lua_State *T, tideL_state *S, int index) {
   lua_pop(T, 2);
 }
 
+/* The context of the ith is the value on top, which is popped. Most are nil,
+ * and Luas before 5.4 would make a place for that, which costs a walk. */
+static void set_context(lua_State *L, int list, int i) {
+  bool had = tide_rawgeti(L, list, -i) != LUA_TNIL;
+  lua_pop(L, 1);
+  if (had || !lua_isnil(L, -1))
+    lua_rawseti(L, list, -i);
+  else
+    lua_pop(L, 1);
+}
+
 /* ---- where they are ---- */
 
 /* list.last and list.before come to know of place i of the function on top,
  * which is popped. */
 static void note_place(lua_State *L, int last, int i) {
   lua_pushvalue(L, -1);
-  lua_rawget(L, last);
-  lua_rawseti(L, last + 1, i);
+  if (tide_rawget(L, last) != LUA_TNIL)
+    lua_rawseti(L, last + 1, i);
+  else
+    lua_pop(L, 1);
   lua_pushinteger(L, i);
   lua_rawset(L, last);
 }
@@ -105,7 +118,7 @@ void tideL_addcallback(lua_State *L, bool ended) {
   list = lua_gettop(L);
   n = (int)lua_rawlen(L, list) + 1;
   tideL_pushcontext(L, tideL_get(L));
-  lua_rawseti(L, list, -n);
+  set_context(L, list, n);
   if (has_places(L, list)) {
     lua_pushboolean(L, 0); /* out of memory, it is as if it was removed */
     lua_rawseti(L, list, n);
@@ -124,7 +137,7 @@ static void set_false(lua_State *L, int list, int i) {
   lua_pushboolean(L, 0);
   lua_rawseti(L, list, i);
   lua_pushnil(L);
-  lua_rawseti(L, list, -i);
+  set_context(L, list, i);
 }
 
 static int remove_few(lua_State *L, int list, int n) {
@@ -151,19 +164,21 @@ static int remove_placed(lua_State *L, int list) {
     removed++;
     lua_rawgeti(L, last + 1, i);
   }
-  lua_pushvalue(L, 2);
-  lua_pushnil(L);
-  lua_rawset(L, last);
+  if (removed > 0) {
+    lua_pushvalue(L, 2);
+    lua_pushnil(L);
+    lua_rawset(L, last);
+  }
   lua_settop(L, last - 1);
   return removed;
 }
 
 /* Also the contexts. */
 static void move(lua_State *L, int list, int from, int to) {
-  for (int sign = 1; sign >= -1; sign -= 2) {
-    lua_rawgeti(L, list, sign * from);
-    lua_rawseti(L, list, sign * to);
-  }
+  lua_rawgeti(L, list, from);
+  lua_rawseti(L, list, to);
+  lua_rawgeti(L, list, -from);
+  set_context(L, list, to);
 }
 
 /* What is left closes up, and the places are forgotten. */
