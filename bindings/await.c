@@ -292,9 +292,9 @@ void tideL_checkwoken(lua_State *L, tideL_state *S, tide_task *task) {
 /* Pushes a CancelledError. Each delivery is a new one: a scope knows its own by
  * the scope's id, which the error carries. */
 void tideL_pushcancel(lua_State *L, tideL_state *S, tide_task *task) {
-  const tide_scope *scope = tide_scope_culprit(task->scope);
+  const tide_scope *scope = tide_scope_culprit(S->rt, task->scope);
   tideL_pusherror(L, TIDEL_CANCELLED, NULL);
-  tideL_seterrorscope(L, -1, tide_task_culprit(task),
+  tideL_seterrorscope(L, -1, tide_task_culprit(S->rt, task),
                       scope != NULL && scope->flags & TIDE_SCOPE_EXPIRED);
   if (S->debug) {
     tideL_traceback(L, L, NULL);

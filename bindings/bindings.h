@@ -7,7 +7,8 @@
  *   yieldable.c  can a coroutine be suspended?
  *   coroutine.c  coroutine <-> task: resume, results, recycling
  *   task.c       the Task object
- *   outcome.c    how a task or future ended: results, error, who is told
+ *   outcome.c    how a task or future ended: results, error
+ *   done.c       their done callbacks
  *   join.c       Task:await, Future:await
  *   future.c     the Future object
  *   gather.c     waiting for several: behind gather, wait, race, as_completed
@@ -122,9 +123,9 @@ typedef enum tideL_class {
 #define TASK_PINNED TIDE_USER2  /* below it is a coroutine that cannot yield */
 #define TASK_EXPOSED TIDE_USER3 /* Lua may hold its coroutine */
 #define TASK_TOLD TIDE_USER4    /* its swallowing has been reported */
-#define TASK_GUARDED \
-  TIDE_USER5 /* others may resume a coroutine that it uses \
-              */
+#define TASK_GUARDED TIDE_USER5 /* others may resume what it runs in */
+
+typedef struct tideL_parking tideL_parking;
 
 /* One per lua_State: the userdata made first, so finalised last. */
 typedef struct tideL_state {
@@ -135,15 +136,18 @@ typedef struct tideL_state {
   lua_State *thread;     /* runs callbacks, resumes tasks */
   lua_State *starter;    /* runs what park starts */
   lua_State *pinner;     /* the coroutine that TASK_PINNED is about */
-  uint32_t serial;       /* of the runtime: tells objects of a closed one */
-  uint32_t pooled;       /* coroutines kept for the next tasks */
-  uint32_t links;        /* entries in OWN_LINKS */
-  uint32_t detached;     /* entries ever made in OWN_DETACHED */
-  uint32_t unseen;       /* sentinels of failures that are not collected */
-  uint32_t depth;        /* of resumes inside each other, on LuaJIT */
-  uint32_t streak;       /* awaits in a row that did not wait */
-  uint32_t busy;         /* calls of user code outside of the loop's own */
-  uint64_t callbacks;    /* begun so far */
+  tideL_parking *aborts; /* those to be aborted */
+  tideL_parking *last_abort;
+  uint32_t serial;      /* of the runtime: tells objects of a closed one */
+  uint32_t pooled;      /* coroutines kept for the next tasks */
+  uint32_t links;       /* entries in OWN_LINKS */
+  uint32_t detached;    /* entries ever made in OWN_DETACHED */
+  uint32_t abort_round; /* of those that come next */
+  uint32_t unseen;      /* sentinels of failures that are not collected */
+  uint32_t depth;       /* of resumes inside each other, on LuaJIT */
+  uint32_t streak;      /* awaits in a row that did not wait */
+  uint32_t busy;        /* calls of user code outside of the loop's own */
+  uint64_t callbacks;   /* begun so far */
   uint64_t recycled;
   double grace; /* seconds that run waits for what it cancelled */
   double slow;  /* in debug mode: a longer resume is reported */
@@ -155,7 +159,6 @@ typedef struct tideL_state {
   bool script;     /* bin/tide: run(fn) in the main task runs fn there */
   bool chores;     /* a callback for our own chores is queued */
   bool swallowers; /* a task is to be reported for swallowing */
-  bool aborts;     /* a parking is to be aborted */
   bool hooked;     /* see await.c */
   bool starting;   /* what park starts runs */
   bool dead;       /* lua_close has come so far */

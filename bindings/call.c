@@ -68,7 +68,7 @@ static void chores(lua_State *T, tideL_state *S) {
   S->chores = false;
   if (S->swallowers)
     tideL_reportswallowers(T, S);
-  if (S->aborts)
+  if (S->aborts != NULL)
     tideL_runaborts(T, S);
   tideL_flushreports(T, S);
 }

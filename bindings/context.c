@@ -1,8 +1,8 @@
 /*
  * context.c: what the vars of a task, of a callback, of the main program are.
  *
- * A context is a Lua table that nobody changes: lua/tide/var.lua puts a changed
- * copy in its place. So a task shares its spawner's, and a callback that of who
+ * A context is a Lua table that nobody changes: lua/tide/var.lua puts another
+ * in its place. So a task shares its spawner's, and a callback that of who
  * added it. Until a var is set for the first time there is no context, and
  * S->varied is all that is looked at.
  *

@@ -141,7 +141,8 @@ void tideL_close(lua_State *L, tideL_state *S) {
   S->rt = NULL;
   S->current = S->spawning = NULL;
   S->mainthread = NULL;
-  S->chores = S->swallowers = S->aborts = false;
+  S->chores = S->swallowers = false;
+  S->aborts = S->last_abort = NULL;
   S->detached = 0;
   S->serial++;
   if (!S->embedded) /* else the child's program still has its address */

@@ -2,6 +2,8 @@
  * group.c: the Group object. lua/tide/group.lua writes group with group_enter,
  * pcall, group_join and group_leave.
  */
+#include <string.h>
+
 #include "bindings.h"
 
 #define MAGIC 0x67726f75u
@@ -125,6 +127,21 @@ static void take_errors(lua_State *L, uint64_t id) {
   lua_remove(L, -2);
 }
 
+/* Pushes the text of the error on top; of a group that of its own first one, or
+ * the messages of groups inside groups would grow and grow. */
+static void push_text(lua_State *L, const char *joint) {
+  const char *text = NULL;
+  if (tideL_iserror(L, -1, TIDEL_GROUP)) {
+    lua_getfield(L, -1, "message");
+    if (lua_type(L, -1) == LUA_TSTRING)
+      text = strstr(lua_tostring(L, -1), joint);
+  }
+  if (text != NULL)
+    lua_pushstring(L, text + strlen(joint));
+  else
+    tideL_tostring(L, -1);
+}
+
 /* The list on top gives way to what is to be raised: its only error, unchanged,
  * or an ErrorGroup of them all. */
 static void unite(lua_State *L) {
@@ -132,9 +149,10 @@ static void unite(lua_State *L) {
   if (n == 1) {
     lua_rawgeti(L, list, 1);
   } else {
+    static const char joint[] = " errors, the first: ";
     lua_rawgeti(L, list, 1);
-    tideL_tostring(L, -1);
-    lua_pushfstring(L, "%d errors, the first: %s", n, lua_tostring(L, -1));
+    push_text(L, joint);
+    lua_pushfstring(L, "%d%s%s", n, joint, lua_tostring(L, -1));
     tideL_pusherror(L, TIDEL_GROUP, lua_tostring(L, -1));
     lua_pushvalue(L, list);
     lua_setfield(L, -2, "errors");

@@ -1,13 +1,13 @@
 /*
- * outcome.c: how a task or future ended, and who is told.
+ * outcome.c: how a task or future ended.
  *
  * A number, boolean or nil fits into the userdata itself; one value of any type
  * is its user value where Lua allows that; everything else makes `info` true
  * and the user value a table: with the results at 1 to n, and n; or with the
  * `error`, which may be the CancelledError that it ended with, and where it
  * happened: the dead `coroutine`, or the `traceback` where that had to be made
- * at once. Also there: `name`, `callbacks` (the context of the ith at -i),
- * `created` (debug mode) and `sentinel` (report.c).
+ * at once. Also there: `name`, `callbacks` (done.c), `created` (debug mode) and
+ * `sentinel` (report.c).
  */
 #include "bindings.h"
 
@@ -126,90 +126,6 @@ static void store_error(lua_State *T, int index, lua_State *co) {
   }
 #endif
   lua_pop(T, 1);
-}
-
-/* ---- done callbacks ---- */
-
-void tideL_queuecallbacks(lua_State *T, tideL_state *S, int index) {
-  const tideL_task *handle = lua_touserdata(T, index);
-  index = lua_absindex(T, index);
-  if (!handle->info)
-    return;
-  tideL_pushinfo(T, index);
-  if (tide_getfield(T, -1, "callbacks") == LUA_TTABLE) {
-    int list = lua_gettop(T), n = (int)lua_rawlen(T, list);
-    for (int i = 1; i <= n; i++) {
-      lua_rawgeti(T, list, i);
-      lua_pushvalue(T, index);
-      lua_rawgeti(T, list, -i);
-      tideL_callsoonin(T, S, 1);
-    }
-    lua_pushnil(T);
-    lua_setfield(T, -3, "callbacks");
-  }
-  lua_pop(T, 2);
-}
-
-/* stack: <Task, function> */
-void tideL_addcallback(lua_State *L, bool ended) {
-  int n;
-  if (ended) {
-    tideL_state *S = tideL_open(L);
-    lua_pushvalue(L, 2);
-    lua_pushvalue(L, 1);
-    tideL_callsoon(L, S, 1);
-    return;
-  }
-  tideL_pushinfo(L, 1);
-  if (tide_getfield(L, -1, "callbacks") != LUA_TTABLE) {
-    lua_pop(L, 1);
-    lua_newtable(L);
-    if (tide_getfield(L, -2, "callbacks") == LUA_TTABLE) {
-      lua_remove(L, -2); /* a finaliser was quicker */
-    } else {
-      lua_pop(L, 1);
-      lua_pushvalue(L, -1);
-      lua_setfield(L, -3, "callbacks");
-    }
-  }
-  n = (int)lua_rawlen(L, -1) + 1;
-  tideL_pushcontext(L, tideL_get(L));
-  lua_rawseti(L, -2, -n);
-  lua_pushvalue(L, 2);
-  lua_rawseti(L, -2, n);
-}
-
-/* In the list of callbacks on top, also their contexts. */
-static void copy_callback(lua_State *L, int from, int to) {
-  for (int sign = 1; sign >= -1; sign -= 2) {
-    lua_rawgeti(L, -1, sign * from);
-    lua_rawseti(L, -2, sign * to);
-  }
-}
-
-/* stack: <Task, function> */
-int tideL_removecallback(lua_State *L) {
-  const tideL_task *handle = lua_touserdata(L, 1);
-  int removed = 0, n;
-  if (!handle->info)
-    return 0;
-  tideL_pushinfo(L, 1);
-  if (tide_getfield(L, -1, "callbacks") != LUA_TTABLE)
-    return 0;
-  n = (int)lua_rawlen(L, -1);
-  for (int i = 1; i <= n; i++) {
-    bool same;
-    lua_rawgeti(L, -1, i);
-    same = lua_rawequal(L, -1, 2);
-    lua_pop(L, 1);
-    if (same)
-      removed++;
-    else
-      copy_callback(L, i, i - removed);
-  }
-  for (int i = n - removed + 1; i <= n; i++)
-    copy_callback(L, n + 1, i); /* nothing */
-  return removed;
 }
 
 /* ---- the end ---- */

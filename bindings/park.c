@@ -4,22 +4,24 @@
  * A parking is a userdata whose first member is what the task waits on. It is
  * anchored by OWN_PARKED from the park to its end, and by the wake function.
  * Its user value is a table: the results at [1..n], n, and abort. The abort
- * function is user code, so a cancel only marks the parking; it is called as a
- * chore of the next turn.
+ * function is user code, so a cancel only puts the parking into S->aborts; it
+ * is called as a chore of the next turn.
  */
 #include "bindings.h"
 
-typedef struct tideL_parking {
+struct tideL_parking {
   tide_wait wait;
   tideL_state *state;
   tide_task *task;
+  tideL_parking *next, *prev; /* in S->aborts */
+  uint32_t round;             /* ... since then */
   uint32_t epoch;
   uint32_t serial;
   bool done;      /* woken, aborted or left: a wake is stale */
   bool starting;  /* fn runs: its abort function is not known yet */
   bool abortable; /* there is an abort function */
-  bool aborting;  /* to be called */
-} tideL_parking;
+  bool aborting;  /* to be called: it is in S->aborts */
+};
 
 static bool is_parked(const tideL_parking *self) {
   const tideL_state *S = self->state;
@@ -27,7 +29,39 @@ static bool is_parked(const tideL_parking *self) {
          self->task->epoch == self->epoch;
 }
 
+/* ---- those to abort ---- */
+
+/* They are parked, so OWN_PARKED keeps them. */
+static void list_abort(tideL_state *S, tideL_parking *self) {
+  self->aborting = true;
+  self->round = S->abort_round;
+  self->next = NULL;
+  self->prev = S->last_abort;
+  if (self->prev != NULL)
+    self->prev->next = self;
+  else
+    S->aborts = self;
+  S->last_abort = self;
+}
+
+static void unlist_abort(tideL_state *S, tideL_parking *self) {
+  if (!self->aborting)
+    return;
+  self->aborting = false;
+  if (self->prev != NULL)
+    self->prev->next = self->next;
+  else
+    S->aborts = self->next;
+  if (self->next != NULL)
+    self->next->prev = self->prev;
+  else
+    S->last_abort = self->prev;
+}
+
+/* ---- parking ---- */
+
 static void end_parking(tideL_parking *self) {
+  unlist_abort(self->state, self);
   self->done = true;
   tide_waker_drop(self->state->rt);
 }
@@ -38,7 +72,7 @@ static bool abort_parking(tide_runtime *rt, tide_task *task, tide_status why) {
   (void)rt;
   if (why == TIDE_CANCELLED && (self->abortable || self->starting) &&
       !self->done) {
-    self->aborting = self->state->aborts = true;
+    list_abort(self->state, self);
     tideL_wantchores(self->state);
     return false;
   }
@@ -190,34 +224,21 @@ static bool call_abort(lua_State *T, tideL_state *S) {
   return aborted;
 }
 
+/* Those that are to be aborted now: what is cancelled meanwhile is for the next
+ * time. */
 void tideL_runaborts(lua_State *T, tideL_state *S) {
-  int list;
-  lua_newtable(T); /* the functions may park and wake: not while we walk */
-  list = lua_gettop(T);
-  tideL_own(T, OWN_PARKED);
-  lua_pushnil(T);
-  while (lua_next(T, -2)) {
-    tideL_parking *self = lua_touserdata(T, -1);
-    if (self->aborting) {
-      self->aborting = false;
-      lua_rawseti(T, list, (int)lua_rawlen(T, list) + 1);
-    } else {
-      lua_pop(T, 1);
-    }
-  }
-  lua_pop(T, 1);
-  S->aborts = false; /* now all that are to be aborted are in the list */
-  for (int i = 1, n = (int)lua_rawlen(T, list); i <= n; i++) {
-    tideL_parking *self;
-    lua_rawgeti(T, list, i);
-    self = lua_touserdata(T, -1);
-    if (is_parked(self) && call_abort(T, S) && is_parked(self)) {
+  S->abort_round++;
+  while (S->aborts != NULL && S->aborts->round != S->abort_round) {
+    tideL_parking *self = S->aborts;
+    unlist_abort(S, self);
+    tideL_own(T, OWN_PARKED);
+    lua_rawgeti(T, -1, (int)self->task->slot);
+    if (call_abort(T, S) && is_parked(self)) {
       end_parking(self);
       tide_wake(S->rt, self->task, TIDE_CANCELLED);
     }
-    lua_pop(T, 1);
+    lua_pop(T, 2);
   }
-  lua_pop(T, 1);
 }
 
 void tideL_openpark(lua_State *L) {

@@ -314,7 +314,8 @@ void tideL_reportswallowers(lua_State *T, tideL_state *S) {
 /* ---- the task tree ---- */
 
 void tideL_pushtree(lua_State *L, tideL_state *S) {
-  int lines = 0;
+  int list = lua_gettop(L) + 1, lines = 0;
+  luaL_Buffer text;
   lua_newtable(L);
   for (uint32_t slot = 1; slot <= tide_task_slots(S->rt); slot++) {
     tide_task *task = tide_task_at(S->rt, slot);
@@ -322,16 +323,19 @@ void tideL_pushtree(lua_State *L, tideL_state *S) {
       continue;
     tideL_pushtask(L, S, task);
     tideL_tostring(L, -1);
-    lua_rawseti(L, -3, ++lines);
-    lua_pop(L, 1);
+    lua_rawseti(L, list, ++lines);
+    lua_settop(L, list);
   }
-  lua_pushstring(L, lines == 0 ? "  no task is left" : "");
+  luaL_buffinit(L, &text);
+  luaL_addstring(&text, lines == 0 ? "  no task is left" : "  ");
   for (int i = 1; i <= lines; i++) {
-    lua_pushstring(L, i == 1 ? "  " : "\n  ");
-    lua_rawgeti(L, -3, i);
-    lua_concat(L, 3);
+    if (i > 1)
+      luaL_addstring(&text, "\n  ");
+    lua_rawgeti(L, list, i);
+    luaL_addvalue(&text);
   }
-  lua_remove(L, -2);
+  luaL_pushresult(&text);
+  lua_remove(L, list);
 }
 
 void tideL_openreport(lua_State *L) {

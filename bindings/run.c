@@ -109,16 +109,6 @@ int tideL_shut(tideL_state *S) {
 
 /* ---- run ---- */
 
-static void each_young(tideL_state *S,
-                       void (*end)(tide_runtime *, tide_task *)) {
-  for (uint32_t slot = 1; slot <= tide_task_slots(S->rt); slot++) {
-    tide_task *task = tide_task_at(S->rt, slot);
-    if (tide_task_alive(task) && task != S->spawning &&
-        tide_task_is_young(S->rt, task))
-      end(S->rt, task);
-  }
-}
-
 static void cancel(tide_runtime *rt, tide_task *task) {
   tide_task_cancel(rt, task);
 }
@@ -129,13 +119,19 @@ static void give_up_stubborn(tide_runtime *rt, tide_task *task) {
     tide_task_give_up(rt, task);
 }
 
-/* Ends those that are there now: true if they have ended. */
+/* Ends those that are there now and were not there at the last time, as *last
+ * tells: true if all have ended. */
 static bool drain(tideL_state *S, void (*end)(tide_runtime *, tide_task *),
-                  double seconds) {
-  tide_loop_drain(S->rt, true);
-  each_young(S, end);
-  if (tide_young_count(S->rt) > 0 &&
-      tide_loop_stop_after(S->rt, seconds) == 0) {
+                  double seconds, uint64_t *last) {
+  uint64_t id = *last;
+  uint32_t slot = 0;
+  tide_task *task;
+  *last = tide_loop_drain(S->rt, true);
+  if (tide_young_count(S->rt) == 0)
+    return true;
+  while ((task = tide_young_next(S->rt, id, &slot)) != NULL)
+    end(S->rt, task);
+  if (tide_loop_stop_after(S->rt, seconds) == 0) {
     tideL_drive(S);
     tide_loop_stop_after(S->rt, -1);
   }
@@ -145,16 +141,18 @@ static bool drain(tideL_state *S, void (*end)(tide_runtime *, tide_task *),
 /* What run started and did not wait for is cancelled and awaited; then what
  * that started in turn. What is left after the grace is abandoned. */
 static void wind_up(tideL_state *S) {
-  uint64_t until = tide_deadline(S->rt, S->grace);
+  uint64_t until = tide_deadline(S->rt, S->grace), last = 0;
   double left = S->grace;
   bool done = false;
   S->draining = true;
   do {
-    done = drain(S, cancel, left);
+    done = drain(S, cancel, left, &last);
     left = ((double)until - (double)tide_now(S->rt)) / 1e9;
   } while (!done && left > 0 && tide_loop_alive(S->rt));
-  for (int i = 0; i < 5 && !done; i++)
-    done = drain(S, i < 3 ? give_up_stubborn : tide_task_give_up, 0);
+  for (int i = 0; i < 5 && !done; i++) {
+    last = 0;
+    done = drain(S, i < 3 ? give_up_stubborn : tide_task_give_up, 0, &last);
+  }
   tide_loop_drain(S->rt, false);
   S->draining = false;
 }
@@ -210,7 +208,6 @@ static int core_run(lua_State *L) {
   tideL_state *S = tideL_open(L);
   tideL_task *handle;
   tide_task *main;
-  tide_young saved;
   bool told, interrupted;
   tideL_checkcallable(L, 1, "tide.run");
   if (tideL_isbusy(S))
@@ -222,7 +219,7 @@ static int core_run(lua_State *L) {
                                  : "set_blocking(false) was called");
   tideL_refusefinaliser(L, "tide.run");
   main = tideL_spawn(L, S, lua_gettop(L) - 1, NULL);
-  saved = tide_young_begin(S->rt); /* the others are younger */
+  tide_young_begin(S->rt); /* the others are younger */
   tide_loop_main(S->rt, main);
   handle = lua_touserdata(L, 1);
   handle->seen = true; /* its error is raised here */
@@ -231,7 +228,7 @@ static int core_run(lua_State *L) {
   told = tide_interrupt_told(S->rt);
   end_turns(S);
   tide_switchback(L);
-  tide_young_restore(S->rt, saved);
+  tide_young_end(S->rt);
   tideL_reportdrained(L, S);
   tideL_reportunseen(L, S);
   interrupted = take_interrupt(S);

@@ -163,7 +163,7 @@ bool tideL_catchown(lua_State *L, tide_scope *scope, int index) {
   if (tideL_errorscope(L, index) != scope->id)
     return false;
   if (!(scope->flags & TIDE_SCOPE_SHIELD))
-    outer = tide_scope_culprit(scope->parent);
+    outer = tide_scope_culprit(tideL_get(L)->rt, scope->parent);
   if (outer != NULL) {
     tideL_seterrorscope(L, index, outer->id, outer->flags & TIDE_SCOPE_EXPIRED);
     return false;
@@ -237,8 +237,10 @@ static int core_scope_leave(lua_State *L) {
 static int core_is_own_cancel(lua_State *L) {
   tideL_state *S = tideL_get(L);
   const tide_task *task = tideL_enter(L, S, "tide.scope");
+  const tide_scope *culprit = tide_scope_culprit(S->rt, task->scope);
   uint64_t id = tideL_errorscope(L, 1);
-  lua_pushboolean(L, id != 0 && is_within(task->scope, id));
+  bool likely = culprit != NULL && culprit->id == id; /* nests may be deep */
+  lua_pushboolean(L, likely || (id != 0 && is_within(task->scope, id)));
   return 1;
 }
 

@@ -73,7 +73,7 @@ void tide_condition_notify(tide_runtime *rt, tide_condition *condition,
 static bool stays(tide_runtime *rt, tide_task *task) {
   bool ring = tide__stays_for(rt, tide__condition_holder(task), task);
   if (!ring)
-    task->flags |= TIDE_LEAVING;
+    tide__stay(rt, task);
   return !ring;
 }
 

@@ -116,14 +116,22 @@ static bool closes_ring(tide_runtime *rt, const tide_link *link,
   return waiter != NULL && tide__stays_for(rt, link->join->task, waiter);
 }
 
+static void set_leaving(tide_gather *gather) {
+  if (gather->leaving)
+    return;
+  gather->leaving = true;
+  for (tide_link *link = gather->pending.head; link; link = link->after)
+    link->join->leaving++;
+}
+
 /* Those for which nobody else waits are cancelled, and stay; the others are
  * left. So is one that would wait for the end of our waiter in turn. One that
  * is ending right now, and has not come to this link yet, needs no cancel. */
 void tide_gather_cancel(tide_runtime *rt, tide_gather *gather) {
   bool held = tide__cancels_hold(rt);
-  gather->leaving = true;
+  set_leaving(gather);
   if (gather->waiter != NULL)
-    gather->waiter->flags |= TIDE_LEAVING;
+    tide__stay(rt, gather->waiter);
   for (tide_link *link = gather->pending.head, *next; link; link = next) {
     next = link->after;
     if (link->join->ended)
@@ -203,7 +211,7 @@ void tide_gather_park(tide_runtime *rt, tide_task *task, tide_gather *gather) {
   tide_park(rt, task, &gather->wait);
   gather->waiter = task;
   if (gather->leaving)
-    task->flags |= TIDE_LEAVING;
+    tide__stay(rt, task);
 }
 
 /* gather and race cancel what they wait for, and stay; the others leave it to

@@ -110,6 +110,7 @@ struct tide_runtime {
   tide_join *cancels, *cancels_tail; /* see tide__join_cancel */
   bool cancels_held;
   uint32_t mark;     /* of the last walk through what tasks stay for */
+  uint32_t leavers;  /* parked tasks with TIDE_LEAVING */
   tide_waitq ticks;  /* wait for the host's next step */
   tide_waitq idlers; /* wait until all others are blocked */
   tide_wait sleeping, forever, turning; /* what such tasks wait for */
@@ -127,8 +128,12 @@ struct tide_runtime {
   uint32_t live;     /* unfinished tasks */
   uint32_t sleepers; /* of these, with a timer */
   uint64_t last_id;
-  tide_young young;
+  uint64_t young_mark; /* tasks with a greater id are young: */
+  uint32_t young;      /* ... so many that have not ended */
+  uint64_t *newest;    /* of each slab of tasks: the id last used there */
   uint64_t last_scope;
+  uint64_t
+      culprits; /* from 1: what scopes know of theirs since then is right */
 
   uint32_t swallow_times; /* limits of swallowing */
   double swallow_seconds;
@@ -188,12 +193,18 @@ void tide__join_cancel(tide_runtime *rt, tide_join *join);
 /* Between the two nothing is cancelled yet, so that lists stay as they are. */
 bool tide__cancels_hold(tide_runtime *rt);
 void tide__cancels_release(tide_runtime *rt, bool held);
+/* A parked task is TIDE_LEAVING from here on, until it is woken; or not. */
+void tide__stay(tide_runtime *rt, tide_task *task);
+void tide__stay_no_more(tide_runtime *rt, tide_task *task);
 /* Whether `other` cannot go on before `task` has ended, because each stays for
  * the next: were `task` to stay for it, that would close a ring. */
 bool tide__stays_for(tide_runtime *rt, tide_task *other, const tide_task *task);
 /* The task has parked at its group's edge: where that closes rings, one in each
  * that stays for what it cancelled need not. */
 void tide__rings_break(tide_runtime *rt, tide_task *task);
+
+/* young.c, before the pool of tasks grows */
+bool tide__young_reserve(tide_runtime *rt);
 
 /* gather.c */
 extern const tide_waitkind tide__gather_kind;

@@ -58,6 +58,8 @@ void tide__join_link(tide_join *join, tide_link *link) {
   link_push(join, link);
   if (link->counted)
     join->awaiters++;
+  if (link->gather->leaving)
+    join->leaving++;
 }
 
 void tide__join_unlink(tide_link *link) {
@@ -66,6 +68,8 @@ void tide__join_unlink(tide_link *link) {
   link->join = NULL;
   if (link->counted)
     join->awaiters--;
+  if (link->gather->leaving)
+    join->leaving--;
 }
 
 /* ---- the end ---- */
@@ -155,6 +159,17 @@ bool tide_task_stays(const tide_task *task) {
          (task->flags & TIDE_LEAVING || task->wait->kind == &tide__group_kind);
 }
 
+void tide__stay(tide_runtime *rt, tide_task *task) {
+  if (!(task->flags & TIDE_LEAVING))
+    rt->leavers++;
+  task->flags |= TIDE_LEAVING;
+}
+
+void tide__stay_no_more(tide_runtime *rt, tide_task *task) {
+  rt->leavers--;
+  task->flags &= (uint16_t)~TIDE_LEAVING;
+}
+
 /* A walk from a task to those for whose ends it stays. Who stays for several is
  * in no queue: its `next` is free to list it. */
 typedef struct walk {
@@ -239,21 +254,27 @@ static bool has_start(const tide_task *task) {
   return false;
 }
 
+/* An awaiter stays only when all others do: those that came later are behind
+ * it. */
+static bool is_stayed_for(const tide_join *join) {
+  const tide_task *first = join->joined.head;
+  return join->leaving > 0 || (first != NULL && first->flags & TIDE_LEAVING);
+}
+
+static bool host_stays(const tide_gather *children) {
+  return children != NULL && children->waiter != NULL &&
+         tide_task_stays(children->waiter);
+}
+
 /* Whether anybody might stay for the task: if not, it is in no ring, and a
  * chain need not be walked from each of its ends. */
 static bool may_be_stayed_for(const tide_task *task) {
   const tide_extra *extra = task->extra;
-  if (has_start(task))
+  if (extra != NULL &&
+      (is_stayed_for(&extra->join) || host_stays(extra->member.gather) ||
+       extra->locks != NULL))
     return true;
-  if (extra == NULL)
-    return false;
-  for (const tide_task *at = extra->join.joined.head; at != NULL; at = at->next)
-    if (at->flags & TIDE_LEAVING)
-      return true;
-  for (const tide_link *link = extra->join.head; link; link = link->next)
-    if (link->gather->waiter != NULL && tide_task_stays(link->gather->waiter))
-      return true;
-  return extra->locks != NULL;
+  return has_start(task);
 }
 
 bool tide__stays_for(tide_runtime *rt, tide_task *other,
@@ -286,7 +307,9 @@ static void release(tide_runtime *rt, tide_task *task) {
 
 void tide__rings_break(tide_runtime *rt, tide_task *task) {
   tide_task *via;
-  while ((via = ring_of(rt, task)) != NULL)
+  if (rt->leavers == 0) /* no ring is of hosts alone: children are younger */
+    return;
+  while (may_be_stayed_for(task) && (via = ring_of(rt, task)) != NULL)
     release(rt, via);
 }
 
@@ -310,10 +333,10 @@ static bool abort_joined(tide_runtime *rt, tide_task *task, tide_status why) {
   tide_join *join = awaited(task);
   bool last = !(task->flags & TIDE_LEAVING) && --join->awaiters == 0;
   if (last && why == TIDE_CANCELLED && !tide__stays_for(rt, join->task, task)) {
-    task->flags |= TIDE_LEAVING; /* first: the cancel may come round to us */
+    tide__stay(rt, task); /* first: the cancel may come round to us */
     if (tide_join_cancel(rt, join) == 0)
       return false;
-    task->flags &= (uint16_t)~TIDE_LEAVING;
+    tide__stay_no_more(rt, task);
   }
   return tide_waitq_abort(rt, task, why);
 }

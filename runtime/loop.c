@@ -60,6 +60,7 @@ int tide_runtime_new(tide_runtime **out, const tide_hooks *hooks, void *data) {
   rt->data = data;
   rt->pid = uv_os_getpid();
   rt->pace = LOOK_MOST;
+  rt->culprits = 1;
   tide_swallow_limits(rt, 1000, 1.0);
   *out = rt;
   return 0;
@@ -91,6 +92,7 @@ void tide_runtime_free(tide_runtime *rt) {
   tide__pool_free(&rt->calls);
   tide__pool_free(&rt->groups);
   free(rt->heap.nodes);
+  free(rt->newest);
   free(rt);
 }
 
@@ -417,10 +419,11 @@ int tide_loop_stop_after(tide_runtime *rt, double seconds) {
                          tide_deadline(rt, seconds));
 }
 
-void tide_loop_drain(tide_runtime *rt, bool on) {
+uint64_t tide_loop_drain(tide_runtime *rt, bool on) {
   rt->draining = on;
   rt->drain_last = rt->last_id;
-  rt->drain_left = rt->young.count;
+  rt->drain_left = rt->young;
+  return rt->drain_last;
 }
 
 tide_task *tide_recover(tide_runtime *rt) {
@@ -476,27 +479,6 @@ void tide_loop_main(tide_runtime *rt, tide_task *main) {
 
 tide_task *tide_loop_mainof(const tide_runtime *rt) {
   return rt->main;
-}
-
-tide_young tide_young_begin(tide_runtime *rt) {
-  tide_young saved = rt->young;
-  rt->young.mark = rt->last_id;
-  rt->young.count = 0;
-  return saved;
-}
-
-uint32_t tide_young_count(const tide_runtime *rt) {
-  return rt->young.count;
-}
-
-void tide_young_restore(tide_runtime *rt, tide_young saved) {
-  rt->young = saved;
-  rt->young.count = 0; /* counted anew: older ones may have ended meanwhile */
-  for (uint32_t slot = 1; slot <= rt->tasks.count; slot++) {
-    const tide_task *task = tide_task_at(rt, slot);
-    if (tide_task_alive(task) && tide_task_is_young(rt, task))
-      rt->young.count++;
-  }
 }
 
 void tide_runtime_stats(tide_runtime *rt, tide_stats *out) {

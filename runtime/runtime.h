@@ -8,6 +8,7 @@
  * General layout
  *   loop.c   the runtime: ready queue, the turn, polling, step and run
  *   task.c   task records: spawn, park, wake, cancel, finish
+ *   young.c  the tasks spawned since a run began
  *   join.c   waiting for the end of a task or future
  *   gather.c waiting for several ends at once
  *   group.c  tasks whose ends their group waits for
@@ -130,8 +131,8 @@ void tide_loop_stop(tide_runtime *rt);
 /* Asks tide_loop_run to stop `seconds` from now; < 0 takes that back. */
 int tide_loop_stop_after(tide_runtime *rt, double seconds);
 /* While on, tide_loop_run also stops when all tasks that are young now have
- * ended. */
-void tide_loop_drain(tide_runtime *rt, bool on);
+ * ended. Returns the greatest id of these. */
+uint64_t tide_loop_drain(tide_runtime *rt, bool on);
 bool tide_loop_running(const tide_runtime *rt);
 bool tide_loop_alive(const tide_runtime *rt);
 /* Seconds until a step is due: 0 now, INFINITY only by a descriptor or post. */
@@ -148,16 +149,18 @@ void tide_loop_main(tide_runtime *rt, tide_task *main);
 tide_task *tide_loop_mainof(const tide_runtime *rt); /* NULL: none */
 /* The child of a fork shares its parent's descriptors: true there. */
 bool tide_loop_forked(const tide_runtime *rt);
-/* Tasks spawned from here on are counted apart, until restored: how run knows
- * what is left. Returns what to give to tide_young_restore. */
-typedef struct tide_young {
-  uint64_t mark;
-  uint32_t count;
-} tide_young;
-tide_young tide_young_begin(tide_runtime *rt);
+
+/* ---- young tasks (young.c) ---- */
+
+/* Between the two only the tasks spawned since are young: how run knows what is
+ * left. Else all are. */
+void tide_young_begin(tide_runtime *rt);
+void tide_young_end(tide_runtime *rt);
 uint32_t tide_young_count(const tide_runtime *rt);
 bool tide_task_is_young(const tide_runtime *rt, const tide_task *task);
-void tide_young_restore(tide_runtime *rt, tide_young saved);
+/* The next young one that has not ended, of those with a greater id; *slot is 0
+ * at first. NULL: no more. */
+tide_task *tide_young_next(const tide_runtime *rt, uint64_t id, uint32_t *slot);
 
 /* ---- tasks (task.c) ---- */
 
@@ -264,7 +267,7 @@ bool tide_task_stays(const tide_task *task);
 
 /* The id of the scope whose cancellation a raise in the task is; 0: unknown,
  * it has been lifted. */
-uint64_t tide_task_culprit(const tide_task *task);
+uint64_t tide_task_culprit(tide_runtime *rt, const tide_task *task);
 /* True if the next tide_task_new gives a record that has a `coro`. */
 bool tide_task_pooled(const tide_runtime *rt);
 /* At the start of every awaiting call, when task->flags & TIDE_TROUBLE: fires
@@ -321,7 +324,8 @@ struct tide_scope {
   uint64_t deadline;
   uint64_t id; /* never used again: how an error knows its scope */
   tide_timer timer;
-  tide_scope *culprit; /* computed: see tide_scope_culprit */
+  tide_scope *culprit; /* see tide_scope_culprit */
+  uint64_t known;      /* ... right if it is the runtime's `culprits` */
   tide_group *group;   /* whose tasks run inside it, or NULL */
   uint32_t slot;
   uint16_t flags;
@@ -339,7 +343,7 @@ int tide_scope_reschedule(tide_runtime *rt, tide_scope *scope, uint64_t when);
 tide_scope *tide_scope_outer(const tide_scope *scope);
 /* The innermost scope whose cancellation a checkpoint in `scope` would raise;
  * NULL: none. */
-tide_scope *tide_scope_culprit(const tide_scope *scope);
+tide_scope *tide_scope_culprit(tide_runtime *rt, tide_scope *scope);
 /* A coroutine of its own that has scopes open takes them along: those inside
  * `base` leave the task's chain as one, and later hang on another. */
 tide_scope *tide_scope_detach(tide_runtime *rt, tide_task *task,

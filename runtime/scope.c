@@ -5,7 +5,9 @@
  * "is one of them cancelled, with no shield between?", is computed when
  * something changes, not when it is asked: TIDE_SCOPE_INSIDE on each scope, and
  * from the innermost TIDE_CANCEL on the task. refresh() is the one place that
- * does it.
+ * does it, and it goes no further in than something changes: else who cancels
+ * the scopes of a deep nest one by one would pay for each with all inside it.
+ * By which scope it is cancelled is found when it is asked, and remembered.
  *
  * The outermost scope of a task in a group lies in the group's scope, which is
  * in the host's chain: `parent` leads there, `inner` and `task` do not.
@@ -14,30 +16,32 @@
 
 #include "internal.h"
 
-static void compute(tide_scope *scope) {
+enum { COMPUTED = TIDE_SCOPE_INSIDE | TIDE_SCOPE_TIMED };
+
+/* False: nothing has changed for what is inside it. */
+static bool compute(tide_scope *scope) {
   const tide_scope *parent = scope->parent;
-  unsigned flags = scope->flags;
-  bool timed = scope->timer.index != 0 ||
-               (parent != NULL && parent->flags & TIDE_SCOPE_TIMED);
-  if (flags & TIDE_SCOPE_CANCEL)
-    scope->culprit = scope;
-  else if (parent == NULL || flags & TIDE_SCOPE_SHIELD)
-    scope->culprit = NULL;
-  else
-    scope->culprit = parent->culprit;
-  flags &= ~(unsigned)(TIDE_SCOPE_INSIDE | TIDE_SCOPE_TIMED);
-  flags |= scope->culprit != NULL ? TIDE_SCOPE_INSIDE : 0u;
-  flags |= timed ? TIDE_SCOPE_TIMED : 0u;
-  scope->flags = (uint16_t)flags;
+  unsigned before = scope->flags & COMPUTED, now = 0;
+  if (parent != NULL && scope->flags & TIDE_SCOPE_SHIELD)
+    now = parent->flags & TIDE_SCOPE_TIMED;
+  else if (parent != NULL)
+    now = parent->flags & COMPUTED;
+  if (scope->flags & TIDE_SCOPE_CANCEL)
+    now |= TIDE_SCOPE_INSIDE;
+  if (scope->timer.index != 0)
+    now |= TIDE_SCOPE_TIMED;
+  scope->flags = (uint16_t)((scope->flags & ~(unsigned)COMPUTED) | now);
+  if ((now ^ before) & TIDE_SCOPE_INSIDE)
+    scope->known = 0;
+  return now != before;
 }
 
 /* Recomputes a scope and those inside it in its chain; lists their groups. */
 static void refresh_chain(tide_runtime *rt, tide_scope *scope,
                           tide_group **groups) {
   tide_task *task = scope->task;
-  for (; scope != NULL; scope = scope->inner) {
+  for (; scope != NULL && compute(scope); scope = scope->inner) {
     tide_group *group = scope->group;
-    compute(scope);
     if (group != NULL && !group->queued) {
       group->queued = true;
       group->next = *groups;
@@ -52,6 +56,8 @@ static void refresh_chain(tide_runtime *rt, tide_scope *scope,
  * groups; not by recursion, for groups nest as deep as their users like. */
 static void refresh(tide_runtime *rt, tide_scope *scope) {
   tide_group *groups = NULL;
+  if (scope->known == rt->culprits) /* and so may those inside it */
+    rt->culprits++;
   refresh_chain(rt, scope, &groups);
   while (groups != NULL) {
     tide_group *group = groups;
@@ -63,6 +69,24 @@ static void refresh(tide_runtime *rt, tide_scope *scope) {
       if (own != NULL) /* else it is just ending */
         refresh_chain(rt, own, &groups);
     }
+  }
+}
+
+/* Up to the first that is cancelled, or that knows; then all on the way know.
+ * So if one knows all do from there to its culprit, and a change of one of
+ * these makes all forget. */
+tide_scope *tide_scope_culprit(tide_runtime *rt, tide_scope *scope) {
+  tide_scope *at = scope, *culprit;
+  if (scope == NULL || !(scope->flags & TIDE_SCOPE_INSIDE))
+    return NULL;
+  while (!(at->flags & TIDE_SCOPE_CANCEL) && at->known != rt->culprits)
+    at = at->parent;
+  culprit = at->flags & TIDE_SCOPE_CANCEL ? at : at->culprit;
+  for (;; scope = scope->parent) {
+    scope->culprit = culprit;
+    scope->known = rt->culprits;
+    if (scope == at)
+      return culprit;
   }
 }
 
@@ -78,7 +102,7 @@ static tide_scope *scope_new(tide_runtime *rt) {
     scope->slot = slot;
   }
   scope->parent = scope->inner = NULL;
-  scope->culprit = NULL;
+  scope->known = 0;
   scope->group = NULL;
   scope->flags = 0;
   scope->deadline = TIDE_NEVER;
@@ -179,10 +203,6 @@ int tide_scope_reschedule(tide_runtime *rt, tide_scope *scope, uint64_t when) {
   scope->deadline = when;
   refresh(rt, scope);
   return 0;
-}
-
-tide_scope *tide_scope_culprit(const tide_scope *scope) {
-  return scope != NULL ? scope->culprit : NULL;
 }
 
 static tide_scope *outermost_of(tide_scope *top, const tide_scope *base) {

@@ -69,6 +69,7 @@ struct tide_join {
   tide_task *task;        /* whose end it is; NULL: a future's */
   tide_join *next_cancel; /* in the queue of those to cancel */
   uint32_t awaiters;      /* how many tasks and gathers count */
+  uint32_t leaving;       /* links of gathers that stay for it */
   bool cancel_queued;
   bool ended;
   uint8_t how; /* tide_end, once it has ended */

@@ -25,7 +25,7 @@ static tide_task *record_new(tide_runtime *rt, tide_task **list) {
     *list = task->next;
     return task;
   }
-  task = tide__pool_grow(&rt->tasks, &slot);
+  task = tide__young_reserve(rt) ? tide__pool_grow(&rt->tasks, &slot) : NULL;
   if (task != NULL)
     task->slot = slot;
   return task;
@@ -62,7 +62,8 @@ tide_task *tide_task_new(tide_runtime *rt) {
 void tide_task_start(tide_runtime *rt, tide_task *task) {
   task->state = TIDE_TASK_READY;
   rt->live++;
-  rt->young.count++;
+  rt->young++;
+  rt->newest[(task->slot - 1) / TIDE_SLAB] = task->id;
   rt->spawned++;
   tide__list_push(&rt->ready, task);
 }
@@ -70,7 +71,7 @@ void tide_task_start(tide_runtime *rt, tide_task *task) {
 static void uncount(tide_runtime *rt, tide_task *task) {
   rt->live--;
   if (tide_task_is_young(rt, task))
-    rt->young.count--;
+    rt->young--;
 }
 
 static void extra_free(tide_runtime *rt, tide_extra *extra) {
@@ -129,9 +130,11 @@ static void ready_remove(tide_runtime *rt, tide_task *task) {
 /* A task that runs but is registered somewhere: its yield failed (5.1, 5.2)
  * and it went on. Takes that back. */
 static void unpark(tide_runtime *rt, tide_task *task) {
-  if (task->state == TIDE_TASK_PARKED)
+  if (task->state == TIDE_TASK_PARKED) {
     task->wait->kind->abort(rt, task, TIDE_ABANDONED);
-  else if (task->state == TIDE_TASK_READY && !(task->flags & TIDE_ROOT))
+    if (task->flags & TIDE_LEAVING)
+      rt->leavers--;
+  } else if (task->state == TIDE_TASK_READY && !(task->flags & TIDE_ROOT))
     ready_remove(rt, task);
   task->state = TIDE_TASK_RUNNING;
 }
@@ -179,10 +182,6 @@ bool tide_task_alive(const tide_task *task) {
   return task->state != TIDE_TASK_FREE && !(task->flags & TIDE_ROOT);
 }
 
-bool tide_task_is_young(const tide_runtime *rt, const tide_task *task) {
-  return task->id > rt->young.mark;
-}
-
 /* ---- park and wake ---- */
 
 void tide_park(tide_runtime *rt, tide_task *task, tide_wait *wait) {
@@ -206,6 +205,9 @@ void tide_wake(tide_runtime *rt, tide_task *task, tide_status status) {
   if (task->state != TIDE_TASK_PARKED)
     return;
   clear_sleep(rt, task);
+  if (task->flags &
+      TIDE_LEAVING) /* the flag itself is its own until it parks */
+    rt->leavers--;
   task->status = (uint8_t)status;
   if (task == rt->current) { /* its yield failed: there is nobody to wake */
     task->state = TIDE_TASK_RUNNING;
@@ -296,13 +298,13 @@ void tide__task_abort(tide_runtime *rt, tide_task *task, tide_status why) {
  * does not make it another's. */
 static void remember_culprit(tide_runtime *rt, tide_task *task) {
   tide_extra *extra = tide__task_extra(rt, task);
-  const tide_scope *scope = tide_scope_culprit(task->scope);
+  const tide_scope *scope = tide_scope_culprit(rt, task->scope);
   if (extra != NULL && scope != NULL)
     extra->culprit = scope->id;
 }
 
-uint64_t tide_task_culprit(const tide_task *task) {
-  const tide_scope *scope = tide_scope_culprit(task->scope);
+uint64_t tide_task_culprit(tide_runtime *rt, const tide_task *task) {
+  const tide_scope *scope = tide_scope_culprit(rt, task->scope);
   if (scope != NULL)
     return scope->id;
   return task->extra != NULL ? task->extra->culprit : 0;

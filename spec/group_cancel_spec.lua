@@ -431,4 +431,30 @@ describe("a group and scopes:", function()
       end)
     end)
   end)
+
+  -- Minutes, if each cancel, or who asks whose it is, looked at the whole nest.
+  task_it("ends a very deep nest, whichever way its tasks wait", function()
+    local ended, depth = 0, 50000
+    local function nest(n)
+      group(function(g)
+        if n > 1 then g:task(nest, n - 1) end
+        local ok, err
+        if n % 2 == 0 then
+          ok, err = pcall(sleep, 1000)
+        else
+          ok, err = pcall(tide.as_completed { tide.task(sleep, 1000) })
+        end
+        assert(not ok and tide.is_cancelled(err))
+        ended = ended + 1
+        error(err, 0)
+      end)
+    end
+    tide.task(nest, depth)
+    sleep(1)
+    for _, task in ipairs(tide.all_tasks()) do
+      if task ~= tide.current_task() then task:cancel() end
+    end
+    sleep(1)
+    assert.equal(depth, ended)
+  end)
 end)

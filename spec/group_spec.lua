@@ -475,4 +475,30 @@ describe("a group is misused at the caller's line:", function()
       end)
     end))
   end)
+
+  local function nested(depth)
+    group(function(g)
+      if depth > 1 then g:task(nested, depth - 1) end
+      g:task(function()
+        pcall(sleep, depth == 1 and 1 or 1000)
+        error(depth == 1 and "inner" or "outer", 0)
+      end)
+      if depth == 1 then g:task(error, "inner", 0) end
+    end)
+  end
+
+  task_it("in a group with errors of its own tells the first of all errors", function()
+    local err = raises(tide.ErrorGroup, nested, 3)
+    assert.equal("ErrorGroup: 2 errors, the first: inner", tostring(err))
+    assert.equal("ErrorGroup: 2 errors, the first: inner", tostring(err.errors[1]))
+    assert.same({ "inner", "inner" }, err.errors[1].errors[1].errors)
+  end)
+
+  task_it("with errors at each of many depths tells no more of them", function()
+    local err, depth = raises(tide.ErrorGroup, nested, 1000), 0
+    while tide.is(err, tide.ErrorGroup) and err.message == "2 errors, the first: inner" do
+      err, depth = err.errors[1], depth + 1
+    end
+    assert.equal(1000, depth)
+  end)
 end)

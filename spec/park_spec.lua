@@ -240,6 +240,44 @@ describe("park", function()
     assert.equal(5, made)
   end)
 
+  task_it("what an abort function cancels is aborted in the next turn", function()
+    local second = parked()
+    local first = parked(function() second.task:cancel() end)
+    first.task:cancel()
+    tide.sleep(0)
+    assert.same({ 1, 0 }, { first.aborts, second.aborts })
+    tide.sleep(0)
+    assert.same({ 1, 1 }, { first.aborts, second.aborts })
+    assert.is_true(is_cancelled(outcome(second.task)))
+  end)
+
+  task_it("aborts are called in the order of the cancels", function()
+    local log, tasks = {}, {}
+    for i = 1, 3 do
+      tasks[i] = parked(function() log[#log + 1] = i end).task
+    end
+    tasks[3]:cancel()
+    tasks[1]:cancel()
+    tasks[2]:cancel()
+    tide.sleep(0)
+    assert.same({ 3, 1, 2 }, log)
+  end)
+
+  -- Minutes, if each abort looked at all that are parked.
+  task_it("one of many that is aborted looks at no other", function()
+    local aborts, tasks = 0, {}
+    for i = 1, 100000 do
+      tasks[i] = tide.task(tide.park, function() return function() aborts = aborts + 1 end end)
+    end
+    tide.sleep(0)
+    for i = 1, #tasks do
+      tasks[i]:cancel()
+      tide.sleep(0)
+    end
+    assert.equal(#tasks, aborts)
+    tide.sleep(0)
+  end)
+
   task_it("T16: abort that raises is reported, and no hang", function()
     local reports = {}
     tide.loop():set_exception_handler(function(report) reports[#reports + 1] = report end)

@@ -282,6 +282,19 @@ describe("a deadlock", function()
     tide.loop():close()
   end)
 
+  -- Minutes, if the tree were copied for each line of it.
+  it("of very many tasks is told as that of few", function()
+    local event, n = tide.event(), 0
+    for _ = 1, 150000 do tide.task(event.wait, event) end
+    local ok, e = pcall(event.wait, event)
+    assert.is_false(ok)
+    for line in e.message:gmatch("[^\n]+") do
+      n = n + (line:match("^  Task<task%-%d+ pending in event>$") and 1 or 0)
+    end
+    assert.equal(150000, n)
+    tide.loop():close()
+  end)
+
   it("is none while a timer can still end it", function()
     run(function()
       local main, child = tide.current_task(), nil
@@ -426,4 +439,24 @@ describe("a task that catches its cancellation", function()
       assert.is_true(closed[1])
     end)
   end
+end)
+
+-- Minutes, if each looked at all records of tasks that there ever were.
+it("many runs that leave a task, after one of many tasks, end it", function()
+  local ended = 0
+  local function left()
+    pcall(tide.sleep, 100)
+    ended = ended + 1
+  end
+  tide.run(function()
+    for _ = 1, 100000 do tide.task(tide.sleep, 0) end
+    tide.sleep(0)
+  end)
+  for _ = 1, 50000 do
+    tide.run(function()
+      tide.task(left)
+      tide.sleep(0)
+    end)
+  end
+  assert.equal(50000, ended)
 end)

@@ -490,6 +490,51 @@ describe("done callbacks", function()
     end)
   end)
 
+  it("that are many are added and removed one by one, in any order", function()
+    run(function()
+      local task, called, fs = tide.task(tide.sleep, 1), {}, {}
+      local function add(i)
+        fs[i] = fs[i] or function() called[#called + 1] = i end
+        task:add_done_callback(fs[i])
+      end
+      for i = 1, 100 do add(i) end
+      for i = 1, 20 do add(5 * i) end
+      for i = 1, 100, 3 do
+        assert.equal(i % 5 == 0 and 2 or 1, task:remove_done_callback(fs[i]))
+        assert.equal(0, task:remove_done_callback(fs[i]))
+      end
+      for i = 1, 100, 10 do add(i) end
+      for i = 2, 100, 3 do assert.equal(i % 10 == 1 and (i % 5 == 0 and 3 or 2) or
+        i % 5 == 0 and 2 or 1, task:remove_done_callback(fs[i])) end
+      local expected = {}
+      for i = 3, 100, 3 do expected[#expected + 1] = i end
+      for i = 15, 100, 15 do expected[#expected + 1] = i end
+      for i = 1, 100, 10 do
+        if i % 3 ~= 2 then expected[#expected + 1] = i end
+      end
+      task:await()
+      tide.sleep(0)
+      assert.same(expected, called)
+    end)
+  end)
+
+  -- Minutes, if each remove looked at them all.
+  it("that are very many are removed one by one", function()
+    run(function()
+      local task, called, fs = tide.task(tide.sleep, 1), 0, {}
+      for i = 1, 100000 do
+        fs[i] = function() called = called + 1 end
+        task:add_done_callback(fs[i])
+      end
+      for i = 1, #fs do
+        if i % 4 ~= 0 then assert(task:remove_done_callback(fs[i]) == 1) end
+      end
+      task:await()
+      tide.sleep(0)
+      assert.equal(#fs / 4, called)
+    end)
+  end)
+
   it("are called though the handle is gone, and for every kind of end", function()
     run(function()
       local log = {}

@@ -408,3 +408,22 @@ describe("move_on_after", function()
     end)
   end)
 end)
+
+-- Minutes, if each timeout looked at all who wait for the task.
+support.task_it("a task for which very many wait is cancelled again and again", function()
+  local rounds = 0
+  local task = tide.task(function()
+    tide.sleep(1)
+    for _ = 1, 50000 do
+      local other = tide.task(tide.sleep, 1000)
+      if not tide.move_on_after(0.1, other.await, other) then rounds = rounds + 1 end
+    end
+  end)
+  for _ = 1, 50000 do
+    tide.task(task.await, task)
+    tide.task(tide.wait, { task })
+  end
+  task:await()
+  assert.equal(50000, rounds)
+  tide.sleep(0)
+end)

@@ -453,6 +453,47 @@ describe("a token", function()
   end)
 end)
 
+describe("many vars", function()
+  local function make(n)
+    local vars = {}
+    for i = 1, n do vars[i] = tide.var() end
+    return vars
+  end
+
+  task_it("are each on their own", function()
+    local vars, tokens = make(3000), {}
+    for i = 1, 3000, 3 do tokens[i] = vars[i]:set(i) end
+    for i = 1, 3000 do assert.equal(tokens[i] and i, vars[i]:get()) end
+    for i = 1, 3000, 6 do vars[i]:reset(tokens[i]) end
+    for i = 1, 3000 do assert.equal(i % 6 == 4 and i or nil, vars[i]:get()) end
+  end)
+
+  -- Minutes, if each set copied them all.
+  task_it("cost no more each than few, also when each is set for one task more", function()
+    local vars, seen = make(100000), 0
+    for i = 1, #vars do
+      vars[i]:set(i)
+      tide.task(function()
+        if vars[i]:get() == i and not (vars[i + 1] and vars[i + 1]:get()) then seen = seen + 1 end
+      end)
+      if i % 1000 == 0 then sleep(0) end
+    end
+    assert.equal(#vars, seen)
+  end)
+
+  it("also of a module that was loaded again", function()
+    local loaded = package.loaded["tide.var"]
+    local var = tide.var()
+    var:set(1)
+    package.loaded["tide.var"] = nil
+    local again = require "tide.var".var()
+    package.loaded["tide.var"] = loaded
+    assert.is_nil(again:get())
+    again:set(2)
+    assert.same({ 1, 2 }, { var:get(), again:get() })
+  end)
+end)
+
 it("a method of a var needs a var", function()
   local var = tide.var()
   for _, name in ipairs { "get", "set", "reset" } do

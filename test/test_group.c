@@ -376,3 +376,69 @@ TEST(many_rings_are_broken_in_time) {
   run(rt);
   CHECK_EQ(stats(rt).tasks, 0);
 }
+
+/* Waits for the queue whatever is cancelled. */
+static void shielded(actor *me) {
+  tide_scope *scope;
+  BEGIN
+  tide_scope_enter(me->rt, me->task, TIDE_NEVER, true, &scope);
+  WAIT((tide_waitq *)me->arg);
+  END
+}
+
+/* Each host's body ends when those of all hosts inside it have: were all that
+ * a host stays for looked at each time, that would take more than the seconds
+ * that a test has. */
+TEST(the_edges_of_a_deep_nest_are_reached_innermost_first) {
+  enum { LENGTH = 100000 };
+  static nursery nurseries[LENGTH];
+  tide_waitq last = new_queue();
+  actor *leaver;
+  for (int i = 0; i < LENGTH; i++) {
+    nurseries[i] = new_nursery();
+    if (i == 0)
+      spawn_arg(rt, host, &nurseries[i], "");
+    else
+      child(nurseries[i - 1].group, host, &nurseries[i], "");
+    step(rt);
+  }
+  child(nurseries[LENGTH - 1].group, waiter, &last, "");
+  leaver = spawn_arg(rt, await_it, spawn_arg(rt, shielded, &last, ""), "");
+  step(rt);
+  cancel(leaver);
+  CHECK(leaver->task->flags & TIDE_LEAVING);
+  for (int i = LENGTH - 1; i >= 0; i--) {
+    tide_waitq_wake(rt, &nurseries[i].body);
+    step(rt);
+  }
+  CHECK_EQ(stats(rt).tasks, LENGTH + 3);
+  tide_waitq_wake_all(rt, &last);
+  run(rt);
+  CHECK_EQ(stats(rt).tasks, 0);
+}
+
+TEST(the_edges_of_a_deep_nest_are_reached_in_any_order) {
+  enum { LENGTH = 100000 };
+  static nursery nurseries[LENGTH];
+  tide_waitq last = new_queue();
+  for (int i = 0; i < LENGTH; i++) {
+    nurseries[i] = new_nursery();
+    if (i == 0)
+      spawn_arg(rt, host, &nurseries[i], "");
+    else
+      child(nurseries[i - 1].group, host, &nurseries[i], "");
+    step(rt);
+  }
+  child(nurseries[LENGTH - 1].group, waiter, &last, "");
+  step(rt);
+  for (int odd = 0; odd < 2; odd++) {
+    for (int i = LENGTH - 1 - odd; i >= 0; i -= 2) {
+      tide_waitq_wake(rt, &nurseries[i].body);
+      step(rt);
+    }
+  }
+  CHECK_EQ(stats(rt).tasks, LENGTH + 1);
+  tide_waitq_wake_all(rt, &last);
+  run(rt);
+  CHECK_EQ(stats(rt).tasks, 0);
+}

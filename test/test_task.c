@@ -208,7 +208,7 @@ TEST(a_seed_shuffles_the_same_way_each_time) {
 TEST(young_tasks_are_those_spawned_since) {
   tide_waitq queue = new_queue();
   actor *old = spawn_arg(rt, waiter, &queue, "");
-  tide_young saved = tide_young_begin(rt);
+  tide_young_begin(rt);
   actor *young = spawn_arg(rt, waiter, &queue, "");
   CHECK_EQ(tide_young_count(rt), 1);
   CHECK(tide_task_is_young(rt, young->task));
@@ -218,26 +218,55 @@ TEST(young_tasks_are_those_spawned_since) {
   tide_waitq_wake_all(rt, &queue);
   step(rt);
   CHECK_EQ(tide_young_count(rt), 0);
-  tide_young_restore(rt, saved);
+  tide_young_end(rt);
   CHECK_EQ(tide_young_count(rt), 0);
 }
 
-TEST(young_counts_nest) {
+TEST(all_tasks_are_young_when_no_run_is_under_way) {
   tide_waitq first = new_queue(), second = new_queue();
-  tide_young outer = tide_young_begin(rt);
   spawn_arg(rt, waiter, &first, "");
-  tide_young inner = tide_young_begin(rt);
+  spawn_arg(rt, waiter, &second, "");
+  CHECK_EQ(tide_young_count(rt), 2);
+  tide_young_begin(rt);
+  CHECK_EQ(tide_young_count(rt), 0);
   spawn_arg(rt, waiter, &second, "");
   step(rt);
-  tide_waitq_wake_all(rt, &first); /* the older ends meanwhile */
+  tide_waitq_wake_all(rt, &first); /* an older one ends meanwhile */
   step(rt);
   CHECK_EQ(tide_young_count(rt), 1);
-  tide_young_restore(rt, inner);
-  CHECK_EQ(tide_young_count(rt), 1); /* what outlived it */
+  tide_young_end(rt);
+  CHECK_EQ(tide_young_count(rt), 2); /* also what outlived it */
   tide_waitq_wake_all(rt, &second);
   step(rt);
   CHECK_EQ(tide_young_count(rt), 0);
-  tide_young_restore(rt, outer);
+}
+
+/* Among many: were each record looked at for each of the few, that would take
+ * more than the seconds that a test has. */
+TEST(young_tasks_are_found_in_few_steps) {
+  enum { MANY = 200000, RUNS = 20000 };
+  tide_waitq queue = new_queue(), all = new_queue();
+  for (int i = 0; i < MANY; i++)
+    spawn_arg(rt, waiter, &all, "");
+  for (int i = 0; i < RUNS; i++) {
+    uint32_t slot = 0;
+    tide_young_begin(rt);
+    actor *a = spawn_arg(rt, waiter, &queue, "");
+    actor *b = spawn_arg(rt, waiter, &queue, "");
+    step(rt);
+    CHECK_EQ(tide_young_count(rt), 2);
+    CHECK(tide_young_next(rt, a->task->id, &slot) == b->task);
+    CHECK(tide_young_next(rt, b->task->id, &slot) == NULL);
+    slot = 0;
+    CHECK_EQ(tide_young_next(rt, 0, &slot) != NULL, 1);
+    CHECK_EQ(tide_young_next(rt, 0, &slot) != NULL, 1);
+    CHECK(tide_young_next(rt, 0, &slot) == NULL);
+    tide_waitq_wake_all(rt, &queue);
+    step(rt);
+    CHECK_EQ(tide_young_count(rt), 0);
+    tide_young_end(rt);
+  }
+  CHECK_EQ(tide_young_count(rt), MANY);
 }
 
 /* ---- the main task, the root, and deadlocks ---- */
