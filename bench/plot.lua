@@ -15,17 +15,21 @@ local PANELS = {
 local TOP, BOTTOM, PANEL = 70, 340, 310
 local LAST = 1000000
 
-local COLOURS = { ["lua5.1"] = "#8250df", ["lua5.2"] = "#1f883d", ["lua5.3"] = "#d4720b",
-  ["lua5.4"] = "#0969da", ["lua5.5"] = "#7d8590", luajit = "#cf222e" }
+local COLOURS = { ["lua5.1"] = "#986ee2", ["lua5.2"] = "#2da44e", ["lua5.3"] = "#d4720b",
+  ["lua5.4"] = "#2f81f7", ["lua5.5"] = "#7d8590", luajit = "#e5534b" }
 local NAMES = { luajit = "LuaJIT" }
 
 local STYLE = [[
   text { font: 12px -apple-system, "Segoe UI", "Noto Sans", Helvetica, Arial, sans-serif;
-    fill: #59636e }
-  .title { font-size: 14px; font-weight: 600; fill: #1f2328 }
+    fill: #768390 }
+  .title { font-size: 14px; font-weight: 600 }
   .grid { stroke: #818b98; stroke-opacity: 0.25 }
   path { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round }
   .floor { stroke-width: 1.5; stroke-dasharray: 3 4; stroke-opacity: 0.8 }
+  @media (prefers-color-scheme: light) {
+    text { fill: #59636e }
+    .title { fill: #1f2328 }
+  }
   @media (prefers-color-scheme: dark) {
     text { fill: #9198a1 }
     .title { fill: #f0f6fc }

@@ -6,12 +6,12 @@
 --   heavy    takes long: is run a third as often
 --   floor    the system that it has to do with: "c" for bench/floors,
 --            "coroutines" for those of that Lua; told `floor_run`, if given
---   against  instead of a floor: peers, the fastest of which is taken
+--   against  instead of a floor: peers, the fastest of which is taken; may be
+--            given by the name of a Lua, and then counts for those only
 --   most     the limit of ours / floor, by the name of a Lua, or for all;
 --            with `plus` of ours - floor
 --   value    which of the numbers that the programs print; `floor_value`
 --   lines    several such, of the same runs
---   luas     only for these
 
 local ALL = { "luv", "cqueues", "asyncio", "uvloop", "go", "node" }
 
@@ -139,7 +139,7 @@ return {
     title = "a sleep that is cancelled",
     n = 100000,
     run = { "cancel" },
-    peers = without("cqueues"),
+    peers = ALL,
   },
   {
     name = "call_soon",
@@ -179,10 +179,8 @@ return {
         most = { ["lua5.1"] = 160, ["lua5.2"] = 160, ["lua5.3"] = 160, ["lua5.4"] = 176,
           ["lua5.5"] = 176, luajit = 88 },
       },
-      { title = "the same, megabytes in all", value = 2, against = { "node" },
-        most = { luajit = 1 }, luas = { luajit = true } },
-      { title = "the same, megabytes in all", value = 2, against = { "asyncio" },
-        most = { default = 1 }, luas = { ["lua5.4"] = true, ["lua5.5"] = true } },
+      { title = "the same, megabytes in all", value = 2, most = { default = 1 },
+        against = { luajit = { "node" }, ["lua5.4"] = { "asyncio" }, ["lua5.5"] = { "asyncio" } } },
       { title = "the same, seconds beyond the three", value = 3, against = ALL,
         most = { default = 1 } },
     },

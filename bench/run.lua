@@ -19,10 +19,6 @@ local function parse(found)
     library = libraries:match("^[^,]*") }
 end
 
-local function is_for(line, lua)
-  return not line.luas or line.luas[lua.name]
-end
-
 local function run(row, luas, out)
   local times = row.heavy and math.ceil(rounds / 3) or rounds
   local elsewhere, inside = measure.elsewhere(row, times), {}
@@ -32,9 +28,7 @@ local function run(row, luas, out)
   for _, line in ipairs(row.lines or { row }) do
     out:elsewhere(row, line, elsewhere)
     for i, lua in ipairs(luas) do
-      if is_for(line, lua) then
-        out:line(row, line, lua, inside[i], elsewhere)
-      end
+      out:line(row, line, lua, inside[i], elsewhere)
     end
   end
 end
@@ -49,12 +43,16 @@ local function choose(rows)
       begin_so[#begin_so + 1] = row
     end
   end
+  if #begin_so == 0 then
+    error("no row begins with " .. wanted, 0)
+  end
   return begin_so
 end
 
 local function compare(luas)
+  local rows = choose(require "bench.rows")
   local out = tables.new(OUT, wanted == "" and "" or "-" .. wanted)
-  for _, row in ipairs(choose(require "bench.rows")) do
+  for _, row in ipairs(rows) do
     run(row, luas, out)
   end
   if #systems.missing > 0 then

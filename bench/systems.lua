@@ -29,11 +29,16 @@ local function build(binary, command)
   return binary
 end
 
+--- What `make` has compiled of the sources of a folder that are there now.
+local function objects(sources, folder)
+  return ("$(ls %s/*.c | sed 's|.*/\\(.*\\)c$|build/%s/obj/\\1o|')"):format(sources, folder)
+end
+
 --- A program in bench/floors, linked with that Lua's library. `idle` is a host:
 -- tide is linked into it.
 local function floor(lua, name)
-  local tide = name == "idle" and
-    ("-Iinclude -Iruntime build/runtime/obj/*.o build/%s/obj/*.o"):format(lua.name) or ""
+  local tide = name == "idle" and "-Iinclude -Iruntime " .. objects("runtime", "runtime") .. " " ..
+    objects("bindings", lua.name) or ""
   return build(("%s/%s-%s"):format(OUT, name, lua.name),
     ("cc -O2 -I'%s' bench/floors/%s.c %s -o %%s %s -luv -lpthread -lm -ldl"):format(lua.incdir,
       name, tide, lua.library))

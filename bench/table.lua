@@ -61,7 +61,7 @@ end
 
 --- ratio, target, met, as texts.
 local function judge(line, lua, floor, ours, base)
-  if not floor then
+  if not floor or not ours then
     return "", "", ""
   end
   local most = line.most and line.most[lua.name]
@@ -73,7 +73,7 @@ local function judge(line, lua, floor, ours, base)
   if not most then
     return ratio, "", ""
   end
-  return ratio, ("<= %s%s %s"):format(line.plus and "+" or "", most, base or ""),
+  return ratio, ("<= %s%g %s"):format(line.plus and "+" or "", most, base or ""),
     figure <= most and "met" or "NOT MET"
 end
 
@@ -108,7 +108,7 @@ function Table:line(row, line, lua, inside, elsewhere)
   figures.ours = measure.figure(inside.ours, line.value)
   local base
   if line.against then
-    figures.floor, base = best(line.against, all)
+    figures.floor, base = best(line.against[lua.name] or line.against, all)
   else
     figures.floor = measure.figure(inside.floor, line.floor_value or line.value)
   end

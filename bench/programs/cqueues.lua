@@ -1,6 +1,7 @@
 --- The rows in cqueues. It runs functions and has conditions to wait for, of
 -- which `spawn` and `await` are made; its promises do the same, a little slower,
--- and not on 5.1. It has no timers that are not a sleep, and no cancel.
+-- and not on 5.1. It has no timers that are not a sleep. A sleep that can be
+-- cancelled is a wait for a condition.
 --   lua bench/programs/cqueues.lua ROW N [...]   as bench/programs/tide.lua
 
 local condition = require "cqueues.condition"
@@ -164,6 +165,31 @@ function rows.semaphore(n, waiters)
 end
 
 rows.lock = rows.semaphore
+
+function rows.cancel(n)
+  local asleep = 0
+  local function sleeper(task)
+    asleep = asleep + 1
+    return task.cancelled:wait(60)
+  end
+  return function()
+    local tasks = {}
+    for i = 1, n do
+      local task = { cancelled = condition.new() }
+      task.task = spawn(sleeper, task)
+      tasks[i] = task
+    end
+    while asleep < n do
+      pause()
+    end
+    for i = 1, n do
+      tasks[i].cancelled:signal()
+    end
+    for i = 1, n do
+      assert(await(tasks[i].task))
+    end
+  end
+end
 
 function rows.skynet(n)
   local function sky(first, size)
