@@ -327,9 +327,9 @@ extern const tide_hooks tideL_hooks;
 /* Resumes task after task until the loop stops; inside tide_loop_begin. */
 void tideL_resumeall(lua_State *T, tideL_state *S);
 void tideL_opencoroutine(lua_State *L);
-/* A task of the function and its nargs arguments on top of L, which are popped,
- * in the group, if any; pushes the Task. Raises, then nothing has changed. */
-tide_task *tideL_spawn(lua_State *L, tideL_state *S, int nargs,
+/* A task of the function at index `first` and the arguments above it, in the
+ * group, if any; pushes the Task. Raises, then nothing has changed. */
+tide_task *tideL_spawn(lua_State *L, tideL_state *S, int first,
                        tide_group *group);
 /* Pushes what a resume of co is to pass; how many values. */
 int tideL_arguments(tide_task *task, lua_State *co);

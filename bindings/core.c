@@ -101,12 +101,13 @@ static void clear_table(lua_State *L, int index) {
   }
 }
 
-/* Their tasks are no more. */
+/* Their tasks are no more. Some had ended before. */
 static void orphan_handles(lua_State *L, int handles) {
   for (lua_pushnil(L); lua_next(L, handles); lua_pop(L, 1)) {
     tideL_task *handle = lua_touserdata(L, -1);
+    if (handle->task != NULL)
+      handle->outcome = OUTCOME_CLOSED;
     handle->task = NULL;
-    handle->outcome = OUTCOME_CLOSED;
   }
 }
 

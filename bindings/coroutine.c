@@ -4,7 +4,8 @@
  * A task runs a coroutine that UP_THREADS anchors at the task's slot. When it
  * ends well, record and coroutine are kept together for the next task. From 5.4
  * on a base frame in C catches errors, so that coroutine can be used again too;
- * elsewhere it is dead, and kept with the error for its traceback.
+ * elsewhere it is dead, and kept with the error for its traceback. There what
+ * the frame needs stays at the bottom of the coroutine's stack.
  *
  * task->coro is the coroutine that runs now: the task's own, or one that it
  * resumed through tide.coroutine (foreign.c).
@@ -18,6 +19,12 @@
 
 #define POOL_MAX 1024 /* idle coroutines kept */
 
+#if TIDE_BASEFRAME
+enum { CO_BASE = 1, CO_NOTER, CO_BOTTOM = CO_NOTER };
+#else
+enum { CO_BOTTOM = 0 };
+#endif
+
 /* ---- spawning ---- */
 
 /* Only Lua's allocations that grow a table come after this: they may fail, but
@@ -28,7 +35,7 @@ static tide_task *new_record(lua_State *L, tideL_state *S) {
   if (S->spawning != NULL) {
     lua_State *co = S->spawning->coro;
     if (co != NULL) {
-      lua_settop(co, 0);
+      lua_settop(co, CO_BOTTOM);
       S->pooled++;
     }
     tide_task_discard(S->rt, S->spawning);
@@ -42,6 +49,8 @@ static tide_task *new_record(lua_State *L, tideL_state *S) {
 #if LUA_VERSION_NUM == 501
 /* A coroutine used again gets what a new one would have from its creator. */
 static void inherit(lua_State *L, lua_State *co) {
+  if (lua_topointer(L, LUA_GLOBALSINDEX) == lua_topointer(co, LUA_GLOBALSINDEX))
+    return;
   lua_pushvalue(L, LUA_GLOBALSINDEX);
   lua_xmove(L, co, 1);
   lua_replace(co, LUA_GLOBALSINDEX);
@@ -71,29 +80,37 @@ static lua_State *coroutine_for(lua_State *L, tideL_state *S, tide_task *task,
     inherit_hook(L, co);
     return co;
   }
-  lua_pushvalue(L, fresh);
-  lua_rawseti(L, UP_THREADS, (int)task->slot);
-  return task->coro = lua_tothread(L, fresh);
-}
-
-/* L: function, arguments. What goes under the function, and then all, to co. */
-static void move_call(lua_State *L, lua_State *co, int nargs) {
-  if (nargs > 10 && !tide_checkstack(co, nargs + 4)) /* others have room */
-    luaL_error(L, "too many arguments to a task");
+  co = lua_tothread(L, fresh);
 #if TIDE_BASEFRAME
   tideL_own(L, OWN_BASE);
-  lua_insert(L, -nargs - 2);
-  lua_xmove(L, co, nargs + 2);
-#elif LUA_VERSION_NUM == 501 && !TIDE_LUAJIT
-  if (lua_iscfunction(L, -nargs - 1)) { /* 5.1 cannot resume it at the base */
-    tideL_own(L, OWN_BASE);
-    lua_insert(L, -nargs - 2);
-    nargs++;
-  }
-  lua_xmove(L, co, nargs + 1);
-#else
-  lua_xmove(L, co, nargs + 1);
+  tideL_own(L, OWN_NOTER);
+  lua_xmove(L, co, CO_BOTTOM);
 #endif
+  lua_pushvalue(L, fresh);
+  lua_rawseti(L, UP_THREADS, (int)task->slot);
+  return task->coro = co;
+}
+
+/* The function and arguments at `first` to `last` are copied to co. */
+static void copy_call(lua_State *L, lua_State *co, int first, int last) {
+  int n = last - first + 1;
+  if (n > 10) { /* others have room */
+    luaL_checkstack(L, n, "too many arguments to a task");
+    if (!tide_checkstack(co, n + 4))
+      luaL_error(L, "too many arguments to a task");
+  }
+#if TIDE_BASEFRAME
+  lua_pushvalue(co, CO_BASE);
+  lua_pushvalue(co, CO_NOTER);
+#elif LUA_VERSION_NUM == 501 && !TIDE_LUAJIT
+  if (lua_iscfunction(L, first)) { /* 5.1 cannot resume it at the base */
+    tideL_own(L, OWN_BASE);
+    n++;
+  }
+#endif
+  for (int i = first; i <= last; i++)
+    lua_pushvalue(L, i);
+  lua_xmove(L, co, n);
 }
 
 /* In debug mode the report of its failure tells where it was created. */
@@ -106,8 +123,9 @@ static void note_creation(lua_State *L, const tideL_state *S) {
   lua_pop(L, 1);
 }
 
-tide_task *tideL_spawn(lua_State *L, tideL_state *S, int nargs,
+tide_task *tideL_spawn(lua_State *L, tideL_state *S, int first,
                        tide_group *group) {
+  int last = lua_gettop(L);
   tideL_task *handle = tideL_newtask(L, S);
   tide_task *task;
   lua_State *co;
@@ -124,8 +142,7 @@ tide_task *tideL_spawn(lua_State *L, tideL_state *S, int nargs,
     lua_remove(L, fresh);
   lua_pushvalue(L, -1);
   lua_rawseti(L, UP_HANDLES, (int)task->slot);
-  lua_insert(L, -nargs - 2);
-  move_call(L, co, nargs);
+  copy_call(L, co, first, last);
   if (S->varied)
     tideL_sharecontext(L, S, task);
   if (group != NULL && tide_group_add(S->rt, group, task) < 0)
@@ -145,15 +162,13 @@ tide_task *tideL_spawn(lua_State *L, tideL_state *S, int nargs,
 static int base_k(lua_State *L, int status, lua_KContext context) {
   (void)context;
   if (status == LUA_OK || status == LUA_YIELD)
-    return lua_gettop(L) - 1;
+    return lua_gettop(L) - 1; /* all but the message handler */
   tideL_get(L)->failed = true;
   return 1;
 }
 
 /* stack: <message handler, function, arguments...> */
 static int task_base(lua_State *L) {
-  tideL_own(L, OWN_NOTER);
-  lua_insert(L, 1);
   return base_k(L, lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 1, 0, base_k),
                 0);
 }
@@ -162,16 +177,19 @@ static int task_base(lua_State *L) {
 
 /* ---- ending ---- */
 
-/* Keeps the coroutine with the record, or lets go of it. */
+/* Keeps the coroutine, with n values on top, with the record, or lets go of it;
+ * Lua calls one dead that has ended and has nothing on its stack. */
 static void put_away(lua_State *T, tideL_state *S, tide_task *task,
-                     lua_State *co, bool reusable) {
-  if (reusable)
-    lua_settop(co, 0);
+                     lua_State *co, int n, bool reusable) {
   if (reusable && S->pooled < POOL_MAX && !(task->flags & TASK_EXPOSED)) {
+    if (n > 0)
+      lua_settop(co, CO_BOTTOM);
     S->pooled++;
     task->coro = co;
     return;
   }
+  if (reusable)
+    lua_settop(co, 0);
   task->coro = NULL;
   lua_pushboolean(T, 0);
   lua_rawseti(T, UP_THREADS, (int)task->slot);
@@ -180,17 +198,15 @@ static void put_away(lua_State *T, tideL_state *S, tide_task *task,
 /* The functions of tide.scope leave what they enter; one that is still open was
  * to be closed by a variable that is none. */
 static bool leave_scopes(lua_State *T, tide_task *task) {
-  if (task->scope == NULL)
-    return false;
   tideL_retirescopes(T, task->scope);
   return !(task->scope->flags & TIDE_SCOPE_OWN) &&
          !(task->flags & TIDE_GIVENUP);
 }
 
-static tide_end settle(lua_State *T, tideL_state *S, tide_task *task,
+/* Its Task is on top of T. */
+static tide_end settle(lua_State *T, tideL_state *S, const tide_task *task,
                        lua_State *co, bool failed, int n) {
-  const tideL_task *handle = tideL_pushtask(T, S, task);
-  tideL_settle(T, S, lua_gettop(T), co, failed, n);
+  const tideL_task *handle = tideL_settle(T, S, co, failed, n);
   if (handle->outcome == OUTCOME_CANCELLED)
     return TIDE_END_CANCELLED;
   if (handle->outcome != OUTCOME_FAILED)
@@ -212,6 +228,7 @@ static void report_forgotten(lua_State *T, tideL_state *S) {
 /* co, n values on its top, is done: tells who waits, frees the record. */
 static void end_task(lua_State *T, tideL_state *S, tide_task *task,
                      lua_State *co, bool failed, int n, bool reusable) {
+  int top = lua_gettop(T);
   if (!failed && task->flags & TIDE_SELFCANCEL) { /* in its last step */
     tide_checkstack(co, 1);
     tideL_pushcancel(T, S, task);
@@ -226,15 +243,14 @@ static void end_task(lua_State *T, tideL_state *S, tide_task *task,
   }
   /* A Task is made for an error that nobody could ask for. What calls user
    * code comes last, when the task is no more. */
-  bool held = tide_rawgeti(T, UP_HANDLES, (int)task->slot) == LUA_TUSERDATA;
-  bool forgotten = leave_scopes(T, task);
-  lua_pop(T, 1);
+  bool forgotten = task->scope != NULL && leave_scopes(T, task);
+  bool held = tideL_findtask(T, task);
   tide_end how = TIDE_END_OK;
+  if (!held && (failed || forgotten))
+    tideL_pushtask(T, S, task);
   if (held || failed || forgotten)
     how = settle(T, S, task, co, failed, n);
-  else
-    lua_pushnil(T);
-  put_away(T, S, task, co, reusable);
+  put_away(T, S, task, co, n, reusable);
   if (S->varied)
     tideL_dropcontext(T, task);
   tide_task_finish(S->rt, task, how);
@@ -243,7 +259,7 @@ static void end_task(lua_State *T, tideL_state *S, tide_task *task,
     report_forgotten(T, S);
   if (failed)
     tideL_watchfailure(T, S, lua_gettop(T), held);
-  lua_pop(T, 1);
+  lua_settop(T, top);
 }
 
 static void close_coroutine(lua_State *T, lua_State *co) {
@@ -276,7 +292,8 @@ static bool stopped(lua_State *T, tideL_state *S, tide_task *task,
   } else {
     bool failed = status != LUA_OK || S->failed;
     S->failed = false;
-    end_task(T, S, task, *co, failed, failed ? 1 : *n, status == LUA_OK);
+    end_task(T, S, task, *co, failed, failed ? 1 : *n - CO_BOTTOM,
+             status == LUA_OK);
   }
   return false;
 }
@@ -285,7 +302,7 @@ static bool stopped(lua_State *T, tideL_state *S, tide_task *task,
 
 static int first_arguments(tide_task *task, lua_State *co) {
   task->flags &= (uint16_t)~TIDE_FRESH;
-  return lua_gettop(co) - 1;
+  return lua_gettop(co) - CO_BOTTOM - 1;
 }
 
 int tideL_arguments(tide_task *task, lua_State *co) {

@@ -35,6 +35,8 @@ tideL_task *tideL_totask(lua_State *L, int index); /* NULL: it is none */
 tideL_task *tideL_checktask(lua_State *L, int arg, const char *function);
 /* Pushes the Task of an unfinished task. */
 tideL_task *tideL_pushtask(lua_State *L, tideL_state *S, tide_task *task);
+/* The same, if it has a Task; else pushes nothing. */
+bool tideL_findtask(lua_State *L, const tide_task *task);
 void tideL_pushname(lua_State *L, int index);
 
 /* ---- join.c ---- */
@@ -68,10 +70,10 @@ void tideL_noticecancel(lua_State *L, tideL_state *S, int index);
 
 /* ---- outcome.c ---- */
 
-/* Ends the Task at `index` of T with n values from the top of co: its results
- * or, if it failed, its error. Queues its done callbacks. */
-void tideL_settle(lua_State *T, tideL_state *S, int index, lua_State *co,
-                  bool failed, int n);
+/* Ends the Task on top of T with n values from the top of co: its results or,
+ * if it failed, its error. Queues its done callbacks. Returns the Task. */
+const tideL_task *tideL_settle(lua_State *T, tideL_state *S, lua_State *co,
+                               bool failed, int n);
 /* The same of a Future, with the n values on top of L. */
 void tideL_settlefuture(lua_State *L, tideL_state *S, int index, bool failed,
                         int n);
@@ -88,7 +90,7 @@ void tideL_markseen(lua_State *L, int index, tideL_task *handle);
 /* Pushes the error of a finished Task: it has been seen. */
 void tideL_pushfailure(lua_State *L, int index, tideL_task *handle);
 /* Pushes the results of a finished Task, or raises its error. */
-int tideL_pushoutcome(lua_State *L, int index);
+int tideL_pushoutcome(lua_State *L, int index, tideL_task *handle);
 
 /* ---- gather.c, group.c ---- */
 

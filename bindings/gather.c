@@ -125,9 +125,10 @@ static void add_link(lua_State *L, tideL_state *S, tideL_gather *self,
   tideL_task *handle;
   link->mine = tideL_toawaitable(L, -1) == NULL;
   if (link->mine) {
-    tideL_spawn(L, S, 0, NULL);
+    tideL_spawn(L, S, lua_gettop(L), NULL);
     lua_pushvalue(L, -1);
-    lua_rawseti(L, -3, (int)i + 1);
+    lua_rawseti(L, -4, (int)i + 1);
+    lua_replace(L, -2);
   }
   tideL_noticecancel(L, S, lua_gettop(L));
   handle = tideL_toawaitable(L, -1);
@@ -297,8 +298,8 @@ static int core_gather_leave(lua_State *L) {
 /* ---- results ---- */
 
 /* Pushes the first result of what is on top, or all of them, packed. */
-static void push_result(lua_State *L, bool pack) {
-  int n = tideL_pushoutcome(L, lua_gettop(L));
+static void push_result(lua_State *L, tideL_task *handle, bool pack) {
+  int n = tideL_pushoutcome(L, lua_gettop(L), handle);
   int first = lua_gettop(L) - n + 1;
   if (!pack) {
     lua_settop(L, first);
@@ -332,7 +333,7 @@ static int core_gather_results(lua_State *L) {
     lua_rawgeti(L, LIST, (int)i);
     handle = tideL_toawaitable(L, HANDLE);
     if (handle->outcome == OUTCOME_RESULTS) {
-      push_result(L, pack);
+      push_result(L, handle, pack);
       lua_rawseti(L, RESULTS, (int)i);
     } else {
       tideL_pushfailure(L, HANDLE, handle);

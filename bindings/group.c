@@ -307,7 +307,7 @@ static int group_task(lua_State *L) {
   static const char name[] = "Group:task";
   check_open(L, name);
   tideL_checkcallable(L, 2, name);
-  tideL_spawn(L, tideL_get(L), lua_gettop(L) - 2, check_open(L, name));
+  tideL_spawn(L, tideL_get(L), 2, check_open(L, name));
   return 1;
 }
 

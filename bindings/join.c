@@ -27,7 +27,7 @@ void tideL_refuseself(lua_State *L, const tideL_task *handle,
 }
 
 static int awaited(lua_State *L, tideL_state *S, tide_task *task) {
-  const tideL_task *handle = lua_touserdata(L, 1);
+  tideL_task *handle = lua_touserdata(L, 1);
   if (handle->outcome == OUTCOME_NONE)
     tideL_noticecancel(L, S, 1);
   if (task->flags & TIDE_LEAVING) {
@@ -36,14 +36,60 @@ static int awaited(lua_State *L, tideL_state *S, tide_task *task) {
       return tideL_raisecancel(L, S, task);
   }
   tideL_checkdelivered(L, S, task);
-  return tideL_pushoutcome(L, 1);
+  return tideL_pushoutcome(L, 1, handle);
+}
+
+#if TIDE_YIELDK
+
+/* The common await is spared what the general continuation has to look up. */
+static int go_on(lua_State *L, tideL_state *S) {
+  tide_task *task = S->current;
+  if (task == NULL || task->coro != L || task->flags & TASK_RAISE)
+    return tideL_continue(L, awaited);
+  return awaited(L, S, task);
+}
+
+#if LUA_VERSION_NUM == 502
+static int await_k(lua_State *L) {
+  return go_on(L, tideL_get(L));
+}
+#define CONTEXT(S) 0
+#else
+static int await_k(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  return go_on(L, (tideL_state *)context);
+}
+#define CONTEXT(S) (lua_KContext)(S)
+#endif
+
+static int suspend(lua_State *L, tideL_state *S, tide_task *task) {
+  if (task->flags & TIDE_ROOT)
+    return tideL_suspend(L, S, task, awaited);
+  return lua_yieldk(L, 0, CONTEXT(S), await_k);
+}
+
+#else
+
+static int suspend(lua_State *L, tideL_state *S, tide_task *task) {
+  return tideL_suspend(L, S, task, awaited);
+}
+
+#endif
+
+static void park(lua_State *L, tideL_state *S, tide_task *task,
+                 tideL_task *handle, const char *function, bool counted) {
+  if (counted && handle->task != NULL && handle->serial == S->serial) {
+    if (tide_task_await(S->rt, task, handle->task) < 0)
+      luaL_error(L, "not enough memory");
+    return;
+  }
+  tide_join_park(S->rt, task, tideL_tojoin(L, S, handle, function), counted);
 }
 
 static int await(lua_State *L, tideL_task *handle, const char *function,
                  bool counted) {
   tideL_state *S = tideL_get(L);
   tide_task *task = tideL_enter(L, S, function);
-  tide_join *join;
   tideL_refuseself(L, handle, task);
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, function, awaited);
@@ -52,9 +98,8 @@ static int await(lua_State *L, tideL_task *handle, const char *function,
   if (handle->outcome != OUTCOME_NONE)
     return tideL_ready(L, S, task, NULL, awaited);
   tideL_checkyield(L, task, function);
-  join = tideL_tojoin(L, S, handle, function);
-  tide_join_park(S->rt, task, join, counted);
-  return tideL_suspend(L, S, task, awaited);
+  park(L, S, task, handle, function, counted);
+  return suspend(L, S, task);
 }
 
 /* Task:await(): waits for its end, gives its results or raises its error */

@@ -231,23 +231,28 @@ static tideL_outcome store(lua_State *T, int index, lua_State *co, bool failed,
   return outcome;
 }
 
-void tideL_settle(lua_State *T, tideL_state *S, int index, lua_State *co,
-                  bool failed, int n) {
-  tideL_task *handle = lua_touserdata(T, index);
-  uint32_t slot = handle->task->slot;
-  tideL_outcome outcome = store(T, index, co, failed, n);
+static void unpin(lua_State *T, const tide_task *task) {
+  tideL_own(T, OWN_PINNED);
+  lua_pushnil(T);
+  lua_rawseti(T, -2, (int)task->slot);
+  lua_pop(T, 1);
+}
+
+/* It stays in UP_HANDLES until its record is another's; that is weak. */
+const tideL_task *tideL_settle(lua_State *T, tideL_state *S, lua_State *co,
+                               bool failed, int n) {
+  tideL_task *handle = lua_touserdata(T, -1);
+  tideL_outcome outcome = OUTCOME_RESULTS;
+  if (failed || n > 0)
+    outcome = store(T, lua_gettop(T), co, failed, n);
   if (handle->info) {
-    tideL_queuecallbacks(T, S, index);
-    tideL_own(T, OWN_PINNED);
-    lua_pushnil(T);
-    lua_rawseti(T, -2, (int)slot);
-    lua_pop(T, 1);
+    tideL_queuecallbacks(T, S, lua_gettop(T));
+    unpin(T, handle->task);
   }
-  lua_pushnil(T); /* the record is another task's next */
-  lua_rawseti(T, UP_HANDLES, (int)slot);
   handle->outcome = (uint8_t)outcome;
   handle->cancels = tide_task_cancelling(handle->task);
   handle->task = NULL;
+  return handle;
 }
 
 void tideL_settlefuture(lua_State *L, tideL_state *S, int index, bool failed,
@@ -319,9 +324,7 @@ void tideL_pushfailure(lua_State *L, int index, tideL_task *handle) {
   }
 }
 
-int tideL_pushoutcome(lua_State *L, int index) {
-  tideL_task *handle = lua_touserdata(L, index);
-  index = lua_absindex(L, index);
+int tideL_pushoutcome(lua_State *L, int index, tideL_task *handle) {
   if (handle->outcome == OUTCOME_RESULTS)
     return push_results(L, index, handle);
   if (handle->outcome == OUTCOME_CLOSED)

@@ -53,17 +53,26 @@ tideL_task *tideL_checktask(lua_State *L, int arg, const char *function) {
   return handle;
 }
 
+/* What is found there may be the Task of a task that ended. */
+bool tideL_findtask(lua_State *L, const tide_task *task) {
+  if (tide_rawgeti(L, UP_HANDLES, (int)task->slot) == LUA_TUSERDATA) {
+    const tideL_task *handle = lua_touserdata(L, -1);
+    if (handle->task == task)
+      return true;
+  }
+  lua_pop(L, 1);
+  return false;
+}
+
 tideL_task *tideL_pushtask(lua_State *L, tideL_state *S, tide_task *task) {
   tideL_task *handle;
-  if (tide_rawgeti(L, UP_HANDLES, (int)task->slot) == LUA_TUSERDATA)
+  if (tideL_findtask(L, task))
     return lua_touserdata(L, -1);
-  lua_pop(L, 1);
   handle = tideL_newtask(L, S);
-  if (tide_rawgeti(L, UP_HANDLES, (int)task->slot) == LUA_TUSERDATA) {
+  if (tideL_findtask(L, task)) {
     lua_remove(L, -2); /* a finaliser was quicker */
     return lua_touserdata(L, -1);
   }
-  lua_pop(L, 1);
   handle->id = task->id;
   lua_pushvalue(L, -1);
   lua_rawseti(L, UP_HANDLES, (int)task->slot);
@@ -79,10 +88,10 @@ static int raise_unfinished(lua_State *L) {
 
 /* Task:result(): its results, or raises its error; does not wait */
 static int task_result(lua_State *L) {
-  const tideL_task *handle = tideL_checktask(L, 1, "Task:result");
+  tideL_task *handle = tideL_checktask(L, 1, "Task:result");
   if (handle->outcome == OUTCOME_NONE)
     return raise_unfinished(L);
-  return tideL_pushoutcome(L, 1);
+  return tideL_pushoutcome(L, 1, handle);
 }
 
 /* Task:exception(): the error it failed with, nil if it did not; raises
@@ -96,7 +105,7 @@ static int task_exception(lua_State *L) {
     return 1;
   }
   if (handle->outcome != OUTCOME_FAILED)
-    return tideL_pushoutcome(L, 1);
+    return tideL_pushoutcome(L, 1, handle);
   tideL_pushfailure(L, 1, handle);
   return 1;
 }
@@ -287,9 +296,11 @@ static int task__tostring(lua_State *L) {
 
 /* task(f, ...): schedules f(...), returns a Task; runs nothing itself */
 static int core_task(lua_State *L) {
-  tideL_state *S = tideL_open(L);
+  tideL_state *S = tideL_get(L);
+  if (S->current == NULL)
+    tideL_open(L);
   tideL_checkcallable(L, 1, "tide.task");
-  tideL_spawn(L, S, lua_gettop(L) - 1, NULL);
+  tideL_spawn(L, S, 1, NULL);
   return 1;
 }
 

@@ -180,7 +180,8 @@ enum {
   TIDE_USER1 = 1 << 10,     /* the bindings' own */
   TIDE_USER2 = 1 << 11,
   TIDE_USER3 = 1 << 12,
-  TIDE_USER4 = 1 << 13
+  TIDE_USER4 = 1 << 13,
+  TIDE_AWAITED = 1 << 14 /* by one task, and there is no `extra` */
 };
 
 /* The heap's view of what has a deadline; part of a task, scope or call. */
@@ -197,7 +198,10 @@ struct tide_task {
   void *coro;             /* the bindings': the coroutine that runs now */
   tide_wait *wait;        /* what it waits for, or last waited for */
   tide_scope *scope;      /* innermost open scope; NULL: none */
-  struct tide_extra *extra;
+  union {
+    struct tide_extra *extra;
+    tide_task *awaiter; /* if TIDE_AWAITED */
+  };
   tide_timer timer;
   uint32_t epoch; /* of its suspension: a waker that holds another is stale */
   uint32_t slot;  /* stable index of this record, from 1 */
