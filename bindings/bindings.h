@@ -5,7 +5,8 @@
  *   core.c       luaopen_tide_core; the state, its upvalues, its end
  *   await.c      how an awaiting call begins, suspends and ends, on every Lua
  *   yieldable.c  can a coroutine be suspended?
- *   coroutine.c  coroutine <-> task: resume, results, recycling
+ *   spawn.c      making tasks, and the coroutines that they run on
+ *   coroutine.c  coroutine <-> task: resume, results
  *   task.c       the Task object
  *   outcome.c    how a task or future ended: results, error, who is told
  *   join.c       Task:await, Future:await
@@ -321,16 +322,26 @@ void tideL_driveroot(tideL_state *S, tide_task *root);
 int tideL_raisecancel(lua_State *L, tideL_state *S, tide_task *task);
 void tideL_pushcancel(lua_State *L, tideL_state *S, tide_task *task);
 
+/* ---- spawn.c ---- */
+
+/* Values that stay at the bottom of the stack of a task's coroutine. */
+enum { TIDEL_BOTTOM = TIDE_BASEFRAME ? 2 : 0 };
+/* A task of the function at index `first` and the arguments above it, in the
+ * group, if any; pushes the Task. Raises, then nothing has changed. */
+tide_task *tideL_spawn(lua_State *L, tideL_state *S, int first,
+                       tide_group *group);
+/* A task without a coroutine is to run: it gets one. */
+lua_State *tideL_begin(lua_State *T, tideL_state *S, tide_task *task);
+/* The task has ended on its coroutine, with n values on its top. */
+void tideL_putaway(lua_State *T, tideL_state *S, tide_task *task, lua_State *co,
+                   int n, bool reusable);
+
 /* ---- coroutine.c ---- */
 
 extern const tide_hooks tideL_hooks;
 /* Resumes task after task until the loop stops; inside tide_loop_begin. */
 void tideL_resumeall(lua_State *T, tideL_state *S);
 void tideL_opencoroutine(lua_State *L);
-/* A task of the function at index `first` and the arguments above it, in the
- * group, if any; pushes the Task. Raises, then nothing has changed. */
-tide_task *tideL_spawn(lua_State *L, tideL_state *S, int first,
-                       tide_group *group);
 /* Pushes what a resume of co is to pass; how many values. */
 int tideL_arguments(tide_task *task, lua_State *co);
 /* Ends a task with the error on top of T: after a longjmp out of a hook. */

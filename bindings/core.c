@@ -118,7 +118,7 @@ static void close_coroutines(lua_State *L, tideL_state *S) {
   S->busy++;
   for (uint32_t slot = 1; slot <= tide_task_slots(S->rt); slot++) {
     const tide_task *task = tide_task_at(S->rt, slot);
-    if (!tide_task_alive(task))
+    if (!tide_task_alive(task) || task->coro == NULL)
       continue;
     tideL_callfor(L, S, task);
     if (tide_rawgeti(L, UP_THREADS, (int)slot) == LUA_TTHREAD)

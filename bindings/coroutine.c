@@ -4,8 +4,7 @@
  * A task runs a coroutine that UP_THREADS anchors at the task's slot. When it
  * ends well, record and coroutine are kept together for the next task. From 5.4
  * on a base frame in C catches errors, so that coroutine can be used again too;
- * elsewhere it is dead, and kept with the error for its traceback. There what
- * the frame needs stays at the bottom of the coroutine's stack.
+ * elsewhere it is dead, and kept with the error for its traceback.
  *
  * task->coro is the coroutine that runs now: the task's own, or one that it
  * resumed through tide.coroutine (foreign.c).
@@ -16,144 +15,6 @@
 #include <string.h>
 
 #include "bindings.h"
-
-#define POOL_MAX 1024 /* idle coroutines kept */
-
-#if TIDE_BASEFRAME
-enum { CO_BASE = 1, CO_NOTER, CO_BOTTOM = CO_NOTER };
-#else
-enum { CO_BOTTOM = 0 };
-#endif
-
-/* ---- spawning ---- */
-
-/* Only Lua's allocations that grow a table come after this: they may fail, but
- * no finaliser runs. A record that such a failure left behind is discarded by
- * the next spawn. */
-static tide_task *new_record(lua_State *L, tideL_state *S) {
-  tide_task *task;
-  if (S->spawning != NULL) {
-    lua_State *co = S->spawning->coro;
-    if (co != NULL) {
-      lua_settop(co, CO_BOTTOM);
-      S->pooled++;
-    }
-    tide_task_discard(S->rt, S->spawning);
-  }
-  task = S->spawning = tide_task_new(S->rt);
-  if (task == NULL)
-    luaL_error(L, "not enough memory");
-  return task;
-}
-
-#if LUA_VERSION_NUM == 501
-/* A coroutine used again gets what a new one would have from its creator. */
-static void inherit(lua_State *L, lua_State *co) {
-  if (lua_topointer(L, LUA_GLOBALSINDEX) == lua_topointer(co, LUA_GLOBALSINDEX))
-    return;
-  lua_pushvalue(L, LUA_GLOBALSINDEX);
-  lua_xmove(L, co, 1);
-  lua_replace(co, LUA_GLOBALSINDEX);
-}
-#else
-static void inherit(lua_State *L, lua_State *co) {
-  (void)L;
-  (void)co;
-}
-#endif
-
-static void inherit_hook(lua_State *L, lua_State *co) {
-#if !TIDE_LUAJIT /* there the hook is the state's */
-  if (lua_gethook(L) != lua_gethook(co))
-    lua_sethook(co, lua_gethook(L), lua_gethookmask(L), lua_gethookcount(L));
-#endif
-  inherit(L, co);
-}
-
-/* The record's own coroutine, or the new one at index `fresh`, if any. */
-static lua_State *coroutine_for(lua_State *L, tideL_state *S, tide_task *task,
-                                int fresh) {
-  lua_State *co = task->coro;
-  if (co != NULL) {
-    S->pooled--;
-    S->recycled++;
-    inherit_hook(L, co);
-    return co;
-  }
-  co = lua_tothread(L, fresh);
-#if TIDE_BASEFRAME
-  tideL_own(L, OWN_BASE);
-  tideL_own(L, OWN_NOTER);
-  lua_xmove(L, co, CO_BOTTOM);
-#endif
-  lua_pushvalue(L, fresh);
-  lua_rawseti(L, UP_THREADS, (int)task->slot);
-  return task->coro = co;
-}
-
-/* The function and arguments at `first` to `last` are copied to co. */
-static void copy_call(lua_State *L, lua_State *co, int first, int last) {
-  int n = last - first + 1;
-  if (n > 10) { /* others have room */
-    luaL_checkstack(L, n, "too many arguments to a task");
-    if (!tide_checkstack(co, n + 4))
-      luaL_error(L, "too many arguments to a task");
-  }
-#if TIDE_BASEFRAME
-  lua_pushvalue(co, CO_BASE);
-  lua_pushvalue(co, CO_NOTER);
-#elif LUA_VERSION_NUM == 501 && !TIDE_LUAJIT
-  if (lua_iscfunction(L, first)) { /* 5.1 cannot resume it at the base */
-    tideL_own(L, OWN_BASE);
-    n++;
-  }
-#endif
-  for (int i = first; i <= last; i++)
-    lua_pushvalue(L, i);
-  lua_xmove(L, co, n);
-}
-
-/* In debug mode the report of its failure tells where it was created. */
-static void note_creation(lua_State *L, const tideL_state *S) {
-  if (!S->debug)
-    return;
-  tideL_pushinfo(L, -1);
-  tideL_traceback(L, L, NULL);
-  lua_setfield(L, -2, "created");
-  lua_pop(L, 1);
-}
-
-tide_task *tideL_spawn(lua_State *L, tideL_state *S, int first,
-                       tide_group *group) {
-  int last = lua_gettop(L);
-  tideL_task *handle = tideL_newtask(L, S);
-  tide_task *task;
-  lua_State *co;
-  int fresh = 0;
-  if (S->spawning != NULL || !tide_task_pooled(S->rt)) {
-    lua_newthread(L);
-    fresh = lua_gettop(L);
-  }
-  task = new_record(L, S);
-  if (task->coro == NULL && fresh == 0)
-    luaL_error(L, "not enough memory");
-  co = coroutine_for(L, S, task, fresh);
-  if (fresh != 0)
-    lua_remove(L, fresh);
-  lua_pushvalue(L, -1);
-  lua_rawseti(L, UP_HANDLES, (int)task->slot);
-  copy_call(L, co, first, last);
-  if (S->varied)
-    tideL_sharecontext(L, S, task);
-  if (group != NULL && tide_group_add(S->rt, group, task) < 0)
-    luaL_error(L, "not enough memory");
-  handle->task = task;
-  handle->id = task->id;
-  S->spawning = NULL;
-  tide_task_start(S->rt, task);
-  note_creation(L, S);
-  return task;
-}
 
 /* ---- the base frame ---- */
 
@@ -176,24 +37,6 @@ static int task_base(lua_State *L) {
 #endif
 
 /* ---- ending ---- */
-
-/* Keeps the coroutine, with n values on top, with the record, or lets go of it;
- * Lua calls one dead that has ended and has nothing on its stack. */
-static void put_away(lua_State *T, tideL_state *S, tide_task *task,
-                     lua_State *co, int n, bool reusable) {
-  if (reusable && S->pooled < POOL_MAX && !(task->flags & TASK_EXPOSED)) {
-    if (n > 0)
-      lua_settop(co, CO_BOTTOM);
-    S->pooled++;
-    task->coro = co;
-    return;
-  }
-  if (reusable)
-    lua_settop(co, 0);
-  task->coro = NULL;
-  lua_pushboolean(T, 0);
-  lua_rawseti(T, UP_THREADS, (int)task->slot);
-}
 
 /* The functions of tide.scope leave what they enter; one that is still open was
  * to be closed by a variable that is none. */
@@ -250,7 +93,7 @@ static void end_task(lua_State *T, tideL_state *S, tide_task *task,
     tideL_pushtask(T, S, task);
   if (held || failed || forgotten)
     how = settle(T, S, task, co, failed, n);
-  put_away(T, S, task, co, n, reusable);
+  tideL_putaway(T, S, task, co, n, reusable);
   if (S->varied)
     tideL_dropcontext(T, task);
   tide_task_finish(S->rt, task, how);
@@ -292,7 +135,7 @@ static bool stopped(lua_State *T, tideL_state *S, tide_task *task,
   } else {
     bool failed = status != LUA_OK || S->failed;
     S->failed = false;
-    end_task(T, S, task, *co, failed, failed ? 1 : *n - CO_BOTTOM,
+    end_task(T, S, task, *co, failed, failed ? 1 : *n - TIDEL_BOTTOM,
              status == LUA_OK);
   }
   return false;
@@ -302,7 +145,7 @@ static bool stopped(lua_State *T, tideL_state *S, tide_task *task,
 
 static int first_arguments(tide_task *task, lua_State *co) {
   task->flags &= (uint16_t)~TIDE_FRESH;
-  return lua_gettop(co) - CO_BOTTOM - 1;
+  return lua_gettop(co) - TIDEL_BOTTOM - 1;
 }
 
 int tideL_arguments(tide_task *task, lua_State *co) {
@@ -320,7 +163,7 @@ int tideL_arguments(tide_task *task, lua_State *co) {
 }
 
 static inline void resume(lua_State *T, tideL_state *S, tide_task *task) {
-  lua_State *co = task->coro;
+  lua_State *co = task->coro != NULL ? task->coro : tideL_begin(T, S, task);
   int n = tideL_arguments(task, co), status;
   S->current = task;
   do {
@@ -358,9 +201,12 @@ void tideL_resumeall(lua_State *T, tideL_state *S) {
 
 /* ---- ends that are not the coroutine's own ---- */
 
-/* Its own coroutine; others that it had resumed are left to the collector. */
+/* Its own coroutine; others that it had resumed are left to the collector.
+ * NULL: it never ran. */
 static lua_State *own_coroutine(lua_State *T, tide_task *task) {
   lua_State *co = NULL;
+  if (task->coro == NULL)
+    return NULL;
   if (tide_rawgeti(T, UP_THREADS, (int)task->slot) == LUA_TTHREAD)
     co = lua_tothread(T, -1);
   lua_pop(T, 1);
@@ -406,7 +252,11 @@ void tideL_failtask(lua_State *T, tideL_state *S, tide_task *task) {
   if (task->state == TIDE_TASK_FREE)
     return; /* it had ended before the error */
   tideL_droplinks(T, S, task);
-  if (co == NULL || !tide_checkstack(co, 2)) {
+  if (co == NULL) { /* the error came before it had one */
+    co = task->coro = lua_newthread(T);
+    lua_insert(T, -2);
+  }
+  if (!tide_checkstack(co, 2)) {
     task->coro = NULL;
     tide_task_finish(S->rt, task, TIDE_END_FAILED);
     return;

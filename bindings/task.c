@@ -231,7 +231,10 @@ static int task_traceback(lua_State *L) {
   tideL_task *handle = tideL_checktask(L, 1, "Task:traceback");
   if (handle->task != NULL) {
     lua_State *co = handle->task->coro;
-    tideL_traceback(L, co, NULL);
+    if (co != NULL)
+      tideL_traceback(L, co, NULL);
+    else
+      lua_pushliteral(L, "stack traceback:"); /* it has not run yet */
     return 1;
   }
   lua_pushnil(L);

@@ -84,6 +84,7 @@ build = {
         "bindings/scopebox.c",
         "bindings/semaphore.c",
         "bindings/sleep.c",
+        "bindings/spawn.c",
         "bindings/task.c",
         "bindings/testing.c",
         "bindings/yieldable.c",

@@ -266,6 +266,8 @@ bool tide_task_stays(const tide_task *task);
 uint64_t tide_task_culprit(const tide_task *task);
 /* True if the next tide_task_new gives a record that has a `coro`. */
 bool tide_task_pooled(const tide_runtime *rt);
+/* Takes the `coro` of that record, whose slot is told; NULL: there is none. */
+void *tide_task_strip(tide_runtime *rt, uint32_t *slot);
 /* At the start of every awaiting call, when task->flags & TIDE_TROUBLE: fires
  * what is due; true if the call has to raise a cancellation instead. */
 bool tide_checkpoint(tide_runtime *rt, tide_task *task);

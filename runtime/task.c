@@ -47,6 +47,19 @@ bool tide_task_pooled(const tide_runtime *rt) {
   return rt->free_tasks != NULL;
 }
 
+void *tide_task_strip(tide_runtime *rt, uint32_t *slot) {
+  tide_task *task = rt->free_tasks;
+  if (task == NULL)
+    return NULL;
+  void *coro = task->coro;
+  *slot = task->slot;
+  rt->free_tasks = task->next;
+  task->coro = NULL;
+  task->next = rt->bare_tasks;
+  rt->bare_tasks = task;
+  return coro;
+}
+
 tide_task *tide_task_new(tide_runtime *rt) {
   tide_task *task =
       record_new(rt, rt->free_tasks ? &rt->free_tasks : &rt->bare_tasks);
