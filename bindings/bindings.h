@@ -128,7 +128,7 @@ typedef struct tideL_state {
   lua_State *thread;     /* runs callbacks, resumes tasks */
   lua_State *starter;    /* runs what park starts */
   lua_State *pinner;     /* the coroutine that TASK_PINNED is about */
-  uint32_t serial;       /* of the runtime: tells objects of a closed one */
+  uint32_t serial : 24;  /* of the runtime: tells objects of a closed one */
   uint32_t pooled;       /* coroutines kept for the next tasks */
   uint32_t links;        /* entries in OWN_LINKS */
   uint32_t detached;     /* entries ever made in OWN_DETACHED */

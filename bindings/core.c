@@ -105,9 +105,8 @@ static void clear_table(lua_State *L, int index) {
 static void orphan_handles(lua_State *L, int handles) {
   for (lua_pushnil(L); lua_next(L, handles); lua_pop(L, 1)) {
     tideL_task *handle = lua_touserdata(L, -1);
-    if (handle->task != NULL)
+    if (handle->outcome == OUTCOME_NONE)
       handle->outcome = OUTCOME_CLOSED;
-    handle->task = NULL;
   }
 }
 

@@ -48,8 +48,8 @@ static bool leave_scopes(lua_State *T, tide_task *task) {
 
 /* Its Task is on top of T. */
 static tide_end settle(lua_State *T, tideL_state *S, const tide_task *task,
-                       lua_State *co, bool failed, int n) {
-  const tideL_task *handle = tideL_settle(T, S, co, failed, n);
+                       tideL_task *handle, lua_State *co, bool failed, int n) {
+  tideL_settle(T, S, handle, co, failed, n);
   if (handle->outcome == OUTCOME_CANCELLED)
     return TIDE_END_CANCELLED;
   if (handle->outcome != OUTCOME_FAILED)
@@ -71,7 +71,6 @@ static void report_forgotten(lua_State *T, tideL_state *S) {
 /* co, n values on its top, is done: tells who waits, frees the record. */
 static void end_task(lua_State *T, tideL_state *S, tide_task *task,
                      lua_State *co, bool failed, int n, bool reusable) {
-  int top = lua_gettop(T);
   if (!failed && task->flags & TIDE_SELFCANCEL) { /* in its last step */
     tide_checkstack(co, 1);
     tideL_pushcancel(T, S, task);
@@ -87,12 +86,13 @@ static void end_task(lua_State *T, tideL_state *S, tide_task *task,
   /* A Task is made for an error that nobody could ask for. What calls user
    * code comes last, when the task is no more. */
   bool forgotten = task->scope != NULL && leave_scopes(T, task);
-  bool held = tideL_findtask(T, task);
+  tideL_task *handle = tideL_findtask(T, task);
+  bool held = handle != NULL;
   tide_end how = TIDE_END_OK;
   if (!held && (failed || forgotten))
-    tideL_pushtask(T, S, task);
-  if (held || failed || forgotten)
-    how = settle(T, S, task, co, failed, n);
+    handle = tideL_pushtask(T, S, task);
+  if (handle != NULL)
+    how = settle(T, S, task, handle, co, failed, n);
   tideL_putaway(T, S, task, co, n, reusable);
   if (S->varied)
     tideL_dropcontext(T, task);
@@ -102,7 +102,8 @@ static void end_task(lua_State *T, tideL_state *S, tide_task *task,
     report_forgotten(T, S);
   if (failed)
     tideL_watchfailure(T, S, lua_gettop(T), held);
-  lua_settop(T, top);
+  if (handle != NULL)
+    lua_pop(T, 1);
 }
 
 static void close_coroutine(lua_State *T, lua_State *co) {

@@ -348,7 +348,7 @@ static int core_group_start(lua_State *L) {
  * from now on; unless it is cancelled by then */
 static int core_group_move(lua_State *L) {
   tide_group *group = open_group(L, check(L, "Group:start"));
-  tide_task *task = tideL_checktask(L, 2, "Group:start")->task;
+  tide_task *task = tideL_record(tideL_checktask(L, 2, "Group:start"));
   const tide_group *old = task != NULL ? tide_task_group(task) : NULL;
   if (group != NULL && old != NULL && !(old->scope->flags & TIDE_SCOPE_INSIDE))
     tide_group_move(tideL_get(L)->rt, group, task);

@@ -239,6 +239,8 @@ tide_task *tideL_spawn(lua_State *L, tideL_state *S, int first,
   task = new_record(L, S);
   if (task->coro != NULL) {
     use_again(L, S, task, first, last);
+    if (lua_gettop(L) != top)
+      lua_settop(L, top);
   } else {
     if (lua_gettop(L) == top)
       luaL_error(L, "not enough memory");
@@ -246,10 +248,10 @@ tide_task *tideL_spawn(lua_State *L, tideL_state *S, int first,
     task->coro = fresh;
     if (fresh != NULL)
       copy_call(L, fresh, first, last);
+    lua_settop(L, top);
   }
   lua_pushvalue(L, top);
   lua_rawseti(L, UP_HANDLES, (int)task->slot);
-  lua_settop(L, top);
   if (S->varied)
     tideL_sharecontext(L, S, task);
   if (group != NULL && tide_group_add(S->rt, group, task) < 0)

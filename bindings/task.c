@@ -25,25 +25,24 @@ tideL_task *tideL_newtask(lua_State *L, tideL_state *S) {
  * of the end of its task. */
 static void notice_end(tideL_task *handle, const tideL_state *S) {
   const tide_task *task = handle->task;
-  if (handle->serial != S->serial) {
-    handle->task = NULL;
+  if (handle->serial != S->serial)
     handle->outcome = OUTCOME_CLOSED;
-    return;
-  }
-  if (task->id == handle->id && task->state != TIDE_TASK_FREE)
-    return;
-  handle->task = NULL;
-  handle->outcome = OUTCOME_LOST;
+  else if (task->id != handle->id || task->state == TIDE_TASK_FREE)
+    handle->outcome = OUTCOME_LOST;
 }
 
-tideL_task *tideL_totask(lua_State *L, int index) {
+tideL_task *tideL_astask(lua_State *L, const tideL_state *S, int index) {
   tideL_task *handle = lua_touserdata(L, index);
   if (handle == NULL || lua_rawlen(L, index) != sizeof *handle ||
       handle->magic != MAGIC)
     return NULL;
-  if (handle->task != NULL)
-    notice_end(handle, tideL_get(L));
+  if (tideL_record(handle) != NULL)
+    notice_end(handle, S);
   return handle;
+}
+
+tideL_task *tideL_totask(lua_State *L, int index) {
+  return tideL_astask(L, tideL_get(L), index);
 }
 
 tideL_task *tideL_checktask(lua_State *L, int arg, const char *function) {
@@ -54,24 +53,25 @@ tideL_task *tideL_checktask(lua_State *L, int arg, const char *function) {
 }
 
 /* What is found there may be the Task of a task that ended. */
-bool tideL_findtask(lua_State *L, const tide_task *task) {
-  if (tide_rawgeti(L, UP_HANDLES, (int)task->slot) == LUA_TUSERDATA) {
-    const tideL_task *handle = lua_touserdata(L, -1);
-    if (handle->task == task)
-      return true;
-  }
+tideL_task *tideL_findtask(lua_State *L, const tide_task *task) {
+  tideL_task *handle;
+  lua_rawgeti(L, UP_HANDLES, (int)task->slot);
+  handle = lua_touserdata(L, -1);
+  if (handle != NULL && tideL_record(handle) == task)
+    return handle;
   lua_pop(L, 1);
-  return false;
+  return NULL;
 }
 
 tideL_task *tideL_pushtask(lua_State *L, tideL_state *S, tide_task *task) {
-  tideL_task *handle;
-  if (tideL_findtask(L, task))
-    return lua_touserdata(L, -1);
+  tideL_task *handle = tideL_findtask(L, task), *quicker;
+  if (handle != NULL)
+    return handle;
   handle = tideL_newtask(L, S);
-  if (tideL_findtask(L, task)) {
-    lua_remove(L, -2); /* a finaliser was quicker */
-    return lua_touserdata(L, -1);
+  quicker = tideL_findtask(L, task);
+  if (quicker != NULL) { /* a finaliser was */
+    lua_remove(L, -2);
+    return quicker;
   }
   handle->id = task->id;
   lua_pushvalue(L, -1);
@@ -125,7 +125,7 @@ static int task_cancelled(lua_State *L) {
 /* ---- cancelling ---- */
 
 static tide_task *unfinished(const tideL_task *handle, const tideL_state *S) {
-  return handle->serial == S->serial ? handle->task : NULL;
+  return handle->serial == S->serial ? tideL_record(handle) : NULL;
 }
 
 /* Task:cancel([reason]): true if it was still running. Who cancels one that has
@@ -182,7 +182,7 @@ void tideL_pushname(lua_State *L, int index) {
       return;
     lua_pop(L, 1);
   }
-  if (handle->task == NULL && handle->id == 0)
+  if (handle->id == 0)
     snprintf(name, sizeof name, "a future");
   else
     snprintf(name, sizeof name, "task-%llu", (unsigned long long)handle->id);
@@ -213,7 +213,7 @@ static int task_add_done_callback(lua_State *L) {
   tideL_checkcallable(L, 2, name);
   if (handle->outcome == OUTCOME_CLOSED)
     return tideL_error(L, "'%s': the loop is closed", name);
-  tideL_addcallback(L, handle->task == NULL);
+  tideL_addcallback(L, tideL_record(handle) == NULL);
   return 0;
 }
 
@@ -229,7 +229,7 @@ static int task_remove_done_callback(lua_State *L) {
 /* Task:traceback(): where it is, or where it failed; nil if it ended well */
 static int task_traceback(lua_State *L) {
   tideL_task *handle = tideL_checktask(L, 1, "Task:traceback");
-  if (handle->task != NULL) {
+  if (tideL_record(handle) != NULL) {
     lua_State *co = handle->task->coro;
     if (co != NULL)
       tideL_traceback(L, co, NULL);
@@ -261,7 +261,7 @@ static int task_traceback(lua_State *L) {
 static const char *state_of(const tideL_task *handle) {
   static const char *const ended[] = {"pending",   "finished", "failed",
                                       "cancelled", "closed",   "lost"};
-  if (handle->task == NULL)
+  if (tideL_record(handle) == NULL)
     return ended[handle->outcome];
   return handle->task->flags & TIDE_CANCEL ? "cancelling" : "pending";
 }
@@ -270,7 +270,7 @@ static const char *state_of(const tideL_task *handle) {
 static void push_wait(lua_State *L, const tideL_task *handle) {
   const char *what = NULL;
   const tide_task *target = NULL;
-  if (handle->task != NULL) {
+  if (tideL_record(handle) != NULL) {
     what = tide_task_waits_for(handle->task);
     target = tide_task_awaits(handle->task);
   }
@@ -302,7 +302,8 @@ static int core_task(lua_State *L) {
   tideL_state *S = tideL_get(L);
   if (S->current == NULL)
     tideL_open(L);
-  tideL_checkcallable(L, 1, "tide.task");
+  if (!lua_isfunction(L, 1))
+    tideL_checkcallable(L, 1, "tide.task");
   tideL_spawn(L, S, 1, NULL);
   return 1;
 }
