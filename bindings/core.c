@@ -72,6 +72,7 @@ static int new_runtime(lua_State *L) {
   S->serial++;
   S->pooled = 0;
   S->links = 0;
+  S->arguments = 0;
   S->hosted = false;
   return 0;
 }
@@ -129,9 +130,10 @@ static void close_coroutines(lua_State *L, tideL_state *S) {
 }
 
 void tideL_close(lua_State *L, tideL_state *S) {
-  static const int per_runtime[] = {
-      OWN_SCOPES, OWN_REASONS, OWN_CALLS,  OWN_PARKED,   OWN_PUTTING,
-      OWN_PINNED, OWN_LINKS,   OWN_GROUPS, OWN_DETACHED, OWN_CONTEXTS};
+  static const int per_runtime[] = {OWN_SCOPES,   OWN_REASONS,  OWN_CALLS,
+                                    OWN_PARKED,   OWN_PUTTING,  OWN_PINNED,
+                                    OWN_LINKS,    OWN_GROUPS,   OWN_DETACHED,
+                                    OWN_CONTEXTS, OWN_ARGUMENTS};
   tide_runtime *rt = S->rt;
   if (rt == NULL)
     return;
@@ -243,6 +245,7 @@ static int open_module(lua_State *L) {
   own_table(L, OWN_CALLS, NULL);
   own_table(L, OWN_PARKED, NULL);
   own_table(L, OWN_CONTEXTS, NULL);
+  own_table(L, OWN_ARGUMENTS, NULL);
   own_table(L, OWN_PUTTING, NULL);
   own_table(L, OWN_PINNED, NULL);
   own_table(L, OWN_LINKS, NULL);

@@ -221,8 +221,10 @@ static int abandon_body(lua_State *T) {
   bool inside = tideL_entercallback(T, S);
   tideL_dropput(T, task);
   tideL_droplinks(T, S, task);
-  if (co == NULL)
+  if (co == NULL) {
+    tideL_dropcall(T, S, task);
     co = task->coro = lua_newthread(T);
+  }
   tideL_callfor(T, S, task);
   close_coroutine(T, co);
   tideL_leavecallback(T, S, inside);
@@ -254,6 +256,7 @@ void tideL_failtask(lua_State *T, tideL_state *S, tide_task *task) {
     return; /* it had ended before the error */
   tideL_droplinks(T, S, task);
   if (co == NULL) { /* the error came before it had one */
+    tideL_dropcall(T, S, task);
     co = task->coro = lua_newthread(T);
     lua_insert(T, -2);
   }

@@ -4,7 +4,8 @@
  * A task that can have an idle coroutine gets it at once, with its function and
  * arguments on it. Any other gets one when it first runs: those before it may
  * have ended by then, and one coroutine serves thousands. Until then UP_THREADS
- * has in its slot what it is to call.
+ * has in its slot what it is to call, and OWN_ARGUMENTS with what: one value,
+ * or a closure over several.
  *
  * From 5.4 on what the base frame needs stays at the bottom of the stack.
  */
@@ -106,31 +107,73 @@ static void copy_call(lua_State *L, lua_State *co, int first, int last) {
 
 /* ---- calls that wait for a coroutine ---- */
 
-/* Never called: what it is to call and to pass are its upvalues. */
-static int packed_call(lua_State *L) {
+/* Never called: its upvalues are the arguments. */
+static int packed(lua_State *L) {
   (void)L;
   return 0;
 }
 
-static void push_call(lua_State *L, int first, int last) {
+/* Pushes one value for those at `first` to `last`. */
+static void pack(lua_State *L, int first, int last) {
+  if (last < first) {
+    lua_pushnil(L);
+    return;
+  }
   for (int i = first; i <= last; i++)
     lua_pushvalue(L, i);
-  if (last > first)
-    lua_pushcclosure(L, packed_call, last - first + 1);
+  if (last > first || lua_isnil(L, -1))
+    lua_pushcclosure(L, packed, last - first + 1);
 }
 
-/* The call on top goes to co. */
-static void move_call(lua_State *T, lua_State *co) {
-  int call = lua_gettop(T), n = 0;
-  push_under(co);
-  if (lua_tocfunction(T, call) == packed_call)
-    while (lua_getupvalue(T, call, n + 1) != NULL)
+/* The value on top gives way to what it was made of. */
+static void unpack(lua_State *T) {
+  int value = lua_gettop(T), n = 0;
+  if (lua_tocfunction(T, value) == packed) {
+    while (lua_getupvalue(T, value, n + 1) != NULL)
       n++;
-  else
-    lua_pushvalue(T, call);
-  if (push_base(T, call + 1) > 0)
-    lua_insert(T, call + 1);
-  lua_xmove(T, co, lua_gettop(T) - call);
+    lua_remove(T, value);
+  } else if (lua_isnil(T, value)) {
+    lua_pop(T, 1);
+  }
+}
+
+void tideL_dropcall(lua_State *T, tideL_state *S, const tide_task *task) {
+  if (S->arguments == 0)
+    return;
+  tideL_own(T, OWN_ARGUMENTS);
+  if (tide_rawgeti(T, -1, (int)task->slot) != LUA_TNIL) {
+    lua_pushnil(T);
+    lua_rawseti(T, -3, (int)task->slot);
+    S->arguments--;
+  }
+  lua_pop(T, 2);
+}
+
+/* The function, and the arguments on top, wait for the task to run. */
+static void keep_call(lua_State *L, tideL_state *S, const tide_task *task,
+                      int function) {
+  tideL_dropcall(L, S, task); /* what an error may have left in the slot */
+  if (!lua_isnil(L, -1)) {
+    tideL_own(L, OWN_ARGUMENTS);
+    lua_pushvalue(L, -2);
+    lua_rawseti(L, -2, (int)task->slot);
+    S->arguments++;
+  }
+  lua_pushvalue(L, function);
+  lua_rawseti(L, UP_THREADS, (int)task->slot);
+}
+
+/* Pushes its arguments, if there are any. */
+static void take_arguments(lua_State *T, tideL_state *S,
+                           const tide_task *task) {
+  if (S->arguments == 0)
+    return;
+  luaL_checkstack(T, PACK_MAX + 4, NULL);
+  tideL_own(T, OWN_ARGUMENTS);
+  lua_rawgeti(T, -1, (int)task->slot);
+  lua_remove(T, -2);
+  unpack(T);
+  tideL_dropcall(T, S, task);
 }
 
 /* Pushes an idle coroutine, or a new one. */
@@ -149,12 +192,16 @@ static lua_State *push_idle(lua_State *T, tideL_state *S) {
 }
 
 lua_State *tideL_begin(lua_State *T, tideL_state *S, tide_task *task) {
-  int top = lua_gettop(T);
+  int top = lua_gettop(T), function = top + 2;
   lua_State *co = push_idle(T, S);
   lua_rawgeti(T, UP_THREADS, (int)task->slot);
   lua_pushvalue(T, top + 1);
   lua_rawseti(T, UP_THREADS, (int)task->slot);
-  move_call(T, co);
+  take_arguments(T, S, task);
+  push_under(co);
+  if (push_base(T, function) > 0)
+    lua_insert(T, function);
+  lua_xmove(T, co, lua_gettop(T) - function + 1);
   lua_settop(T, top);
   return task->coro = co;
 }
@@ -217,6 +264,14 @@ static void use_again(lua_State *L, tideL_state *S, const tide_task *task,
   copy_call(L, task->coro, first, last);
 }
 
+/* The new coroutine on top gets it, and is the record's. */
+static void keep_fresh(lua_State *L, tide_task *task, lua_State *co, int first,
+                       int last) {
+  lua_rawseti(L, UP_THREADS, (int)task->slot);
+  task->coro = co;
+  copy_call(L, co, first, last);
+}
+
 /* A call can wait only if the coroutine that it will get, from the loop's
  * thread, is as one made here. */
 static bool can_wait(lua_State *L, const tideL_state *S, int nargs) {
@@ -232,7 +287,7 @@ tide_task *tideL_spawn(lua_State *L, tideL_state *S, int first,
   lua_State *fresh = NULL;
   if (S->spawning != NULL || !tide_task_pooled(S->rt)) {
     if (can_wait(L, S, last - first))
-      push_call(L, first, last);
+      pack(L, first + 1, last);
     else
       fresh = push_coroutine(L);
   }
@@ -244,10 +299,10 @@ tide_task *tideL_spawn(lua_State *L, tideL_state *S, int first,
   } else {
     if (lua_gettop(L) == top)
       luaL_error(L, "not enough memory");
-    lua_rawseti(L, UP_THREADS, (int)task->slot);
-    task->coro = fresh;
-    if (fresh != NULL)
-      copy_call(L, fresh, first, last);
+    if (fresh == NULL)
+      keep_call(L, S, task, first);
+    else
+      keep_fresh(L, task, fresh, first, last);
     lua_settop(L, top);
   }
   lua_pushvalue(L, top);

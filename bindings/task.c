@@ -16,7 +16,7 @@
 tideL_task *tideL_newtask(lua_State *L, tideL_state *S) {
   tideL_task *handle = tide_newuserdata(L, sizeof *handle);
   *handle = (tideL_task){.magic = MAGIC, .serial = S->serial};
-  tideL_own(L, OWN_TASK);
+  lua_rawgeti(L, UP_OWN, OWN_TASK);
   lua_setmetatable(L, -2);
   return handle;
 }

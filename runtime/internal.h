@@ -50,8 +50,8 @@ typedef struct tide_list { /* singly linked through task->next */
   uint32_t count;
 } tide_list;
 
-/* What few tasks need. Made at the first await on the task, cancel or scope
- * bookkeeping; freed with the task. */
+/* What few tasks need. Made when a second task awaits it, or a gather, at a
+ * cancel and for locks and scopes; freed with the task. */
 typedef struct tide_extra {
   tide_scope *own;    /* the scope that Task:cancel cancels */
   tide_join join;     /* who waits for its end */
