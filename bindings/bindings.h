@@ -5,7 +5,8 @@
  *   core.c       luaopen_tide_core; the state, its upvalues, its end
  *   await.c      how an awaiting call begins, suspends and ends, on every Lua
  *   yieldable.c  can a coroutine be suspended?
- *   coroutine.c  coroutine <-> task: resume, results, recycling
+ *   spawn.c      making tasks, and the coroutines that they run on
+ *   coroutine.c  coroutine <-> task: resume, results
  *   task.c       the Task object
  *   outcome.c    how a task or future ended: results, error
  *   done.c       their done callbacks
@@ -48,7 +49,7 @@
 #pragma GCC visibility push(hidden)
 
 #define UP_STATE lua_upvalueindex(1)   /* the tideL_state */
-#define UP_THREADS lua_upvalueindex(2) /* slot -> coroutine of the task */
+#define UP_THREADS lua_upvalueindex(2) /* slot -> coroutine; see spawn.c */
 #define UP_HANDLES lua_upvalueindex(3) /* slot -> Task, weak */
 #define UP_OWN lua_upvalueindex(4)     /* everything else, see below */
 #define UPVALUES 4
@@ -74,31 +75,32 @@ enum {
   OWN_PRIORITYQUEUE,
   OWN_PARKING,
   OWN_SCOPEBOX,
-  OWN_SCOPES,   /* scope id -> Scope object, weak */
-  OWN_REASONS,  /* scope id -> reason of its cancel */
-  OWN_CALLS,    /* slot -> function, or table of function and arguments */
-  OWN_PARKED,   /* slot of a task -> its parking */
-  OWN_CONTEXTS, /* slot of a task -> its context */
-  OWN_CALLVARS, /* context of the callback that runs */
-  OWN_MAINVARS, /* context of the main program */
-  OWN_PUTTING,  /* slot of a task that waits in put -> its item */
-  OWN_SIFTER,   /* changes a heap, to be called protected */
-  OWN_PINNED,   /* slot -> Task that must outlive its handles */
-  OWN_LINKS,    /* coroutine that awaits -> the one that resumed it */
-  OWN_DETACHED, /* suspended coroutine -> the scopes it has open, weak */
-  OWN_INNER,    /* coroutine of a 5.1 pcall -> the one that called it, weak */
-  OWN_EXPOSED,  /* coroutines that only the loop may resume, or nobody, weak */
-  OWN_REPORTS,  /* what is to be reported */
-  OWN_SOURCES,  /* chunks that are ours: errors name the line below them */
-  OWN_HANDLER,  /* the exception handler */
-  OWN_BASE,     /* the function under each task, where there is one */
-  OWN_NOTER,    /* the message handler that keeps tracebacks */
-  OWN_DRAINED,  /* failed while run ended what was left */
-  OWN_NOTED,    /* {error, traceback, id of the task} of the last error */
-  OWN_RUNNING,  /* Lua's own coroutine.running */
-  OWN_LOOPOBJ,  /* the loop object of this runtime */
-  OWN_GROUPS,   /* scope id of a group -> its errors: see group.c */
-  OWN_ERRORS    /* from here on the error classes */
+  OWN_SCOPES,    /* scope id -> Scope object, weak */
+  OWN_REASONS,   /* scope id -> reason of its cancel */
+  OWN_CALLS,     /* slot -> function, or table of function and arguments */
+  OWN_PARKED,    /* slot of a task -> its parking */
+  OWN_CONTEXTS,  /* slot of a task -> its context */
+  OWN_ARGUMENTS, /* slot of a task that waits for a coroutine -> see spawn.c */
+  OWN_CALLVARS,  /* context of the callback that runs */
+  OWN_MAINVARS,  /* context of the main program */
+  OWN_PUTTING,   /* slot of a task that waits in put -> its item */
+  OWN_SIFTER,    /* changes a heap, to be called protected */
+  OWN_PINNED,    /* slot -> Task that must outlive its handles */
+  OWN_LINKS,     /* coroutine that awaits -> the one that resumed it */
+  OWN_DETACHED,  /* suspended coroutine -> the scopes it has open, weak */
+  OWN_INNER,     /* coroutine of a 5.1 pcall -> the one that called it, weak */
+  OWN_EXPOSED,   /* coroutines that only the loop may resume, or nobody, weak */
+  OWN_REPORTS,   /* what is to be reported */
+  OWN_SOURCES,   /* chunks that are ours: errors name the line below them */
+  OWN_HANDLER,   /* the exception handler */
+  OWN_BASE,      /* the function under each task, where there is one */
+  OWN_NOTER,     /* the message handler that keeps tracebacks */
+  OWN_DRAINED,   /* failed while run ended what was left */
+  OWN_NOTED,     /* {error, traceback, id of the task} of the last error */
+  OWN_RUNNING,   /* Lua's own coroutine.running */
+  OWN_LOOPOBJ,   /* the loop object of this runtime */
+  OWN_GROUPS,    /* scope id of a group -> its errors: see group.c */
+  OWN_ERRORS     /* from here on the error classes */
 };
 
 typedef enum tideL_class {
@@ -138,9 +140,10 @@ typedef struct tideL_state {
   lua_State *pinner;     /* the coroutine that TASK_PINNED is about */
   tideL_parking *aborts; /* those to be aborted */
   tideL_parking *last_abort;
-  uint32_t serial;      /* of the runtime: tells objects of a closed one */
+  uint32_t serial : 24; /* of the runtime: tells objects of a closed one */
   uint32_t pooled;      /* coroutines kept for the next tasks */
   uint32_t links;       /* entries in OWN_LINKS */
+  uint32_t arguments;   /* entries in OWN_ARGUMENTS */
   uint32_t detached;    /* entries ever made in OWN_DETACHED */
   uint32_t abort_round; /* of those that come next */
   uint32_t unseen;      /* sentinels of failures that are not collected */
@@ -357,16 +360,28 @@ void tideL_driveroot(tideL_state *S, tide_task *root);
 int tideL_raisecancel(lua_State *L, tideL_state *S, tide_task *task);
 void tideL_pushcancel(lua_State *L, tideL_state *S, tide_task *task);
 
+/* ---- spawn.c ---- */
+
+/* Values that stay at the bottom of the stack of a task's coroutine. */
+enum { TIDEL_BOTTOM = TIDE_BASEFRAME ? 2 : 0 };
+/* A task of the function at index `first` and the arguments above it, in the
+ * group, if any; pushes the Task. Raises, then nothing has changed. */
+tide_task *tideL_spawn(lua_State *L, tideL_state *S, int first,
+                       tide_group *group);
+/* A task without a coroutine is to run: it gets one. */
+lua_State *tideL_begin(lua_State *T, tideL_state *S, tide_task *task);
+/* ... or will not run at all. */
+void tideL_dropcall(lua_State *T, tideL_state *S, const tide_task *task);
+/* The task has ended on its coroutine, with n values on its top. */
+void tideL_putaway(lua_State *T, tideL_state *S, tide_task *task, lua_State *co,
+                   int n, bool reusable);
+
 /* ---- coroutine.c ---- */
 
 extern const tide_hooks tideL_hooks;
 /* Resumes task after task until the loop stops; inside tide_loop_begin. */
 void tideL_resumeall(lua_State *T, tideL_state *S);
 void tideL_opencoroutine(lua_State *L);
-/* A task of the function and its nargs arguments on top of L, which are popped,
- * in the group, if any; pushes the Task. Raises, then nothing has changed. */
-tide_task *tideL_spawn(lua_State *L, tideL_state *S, int nargs,
-                       tide_group *group);
 /* A coroutine used again gets what a new one would have from its creator. */
 void tideL_inherit(lua_State *L, lua_State *co);
 /* Pushes what a resume of co is to pass; how many values. */

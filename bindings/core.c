@@ -72,6 +72,7 @@ static int new_runtime(lua_State *L) {
   S->serial++;
   S->pooled = 0;
   S->links = 0;
+  S->arguments = 0;
   S->hosted = false;
   return 0;
 }
@@ -101,12 +102,12 @@ static void clear_table(lua_State *L, int index) {
   }
 }
 
-/* Their tasks are no more. */
+/* Their tasks are no more. Some had ended before. */
 static void orphan_handles(lua_State *L, int handles) {
   for (lua_pushnil(L); lua_next(L, handles); lua_pop(L, 1)) {
     tideL_task *handle = lua_touserdata(L, -1);
-    handle->task = NULL;
-    handle->outcome = OUTCOME_CLOSED;
+    if (handle->outcome == OUTCOME_NONE)
+      handle->outcome = OUTCOME_CLOSED;
   }
 }
 
@@ -117,7 +118,7 @@ static void close_coroutines(lua_State *L, tideL_state *S) {
   S->busy++;
   for (uint32_t slot = 1; slot <= tide_task_slots(S->rt); slot++) {
     const tide_task *task = tide_task_at(S->rt, slot);
-    if (!tide_task_alive(task))
+    if (!tide_task_alive(task) || task->coro == NULL)
       continue;
     tideL_callfor(L, S, task);
     if (tide_rawgeti(L, UP_THREADS, (int)slot) == LUA_TTHREAD)
@@ -129,9 +130,10 @@ static void close_coroutines(lua_State *L, tideL_state *S) {
 }
 
 void tideL_close(lua_State *L, tideL_state *S) {
-  static const int per_runtime[] = {
-      OWN_SCOPES, OWN_REASONS, OWN_CALLS,  OWN_PARKED,   OWN_PUTTING,
-      OWN_PINNED, OWN_LINKS,   OWN_GROUPS, OWN_DETACHED, OWN_CONTEXTS};
+  static const int per_runtime[] = {OWN_SCOPES,   OWN_REASONS,  OWN_CALLS,
+                                    OWN_PARKED,   OWN_PUTTING,  OWN_PINNED,
+                                    OWN_LINKS,    OWN_GROUPS,   OWN_DETACHED,
+                                    OWN_CONTEXTS, OWN_ARGUMENTS};
   tide_runtime *rt = S->rt;
   if (rt == NULL)
     return;
@@ -244,6 +246,7 @@ static int open_module(lua_State *L) {
   own_table(L, OWN_CALLS, NULL);
   own_table(L, OWN_PARKED, NULL);
   own_table(L, OWN_CONTEXTS, NULL);
+  own_table(L, OWN_ARGUMENTS, NULL);
   own_table(L, OWN_PUTTING, NULL);
   own_table(L, OWN_PINNED, NULL);
   own_table(L, OWN_LINKS, NULL);

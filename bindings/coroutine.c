@@ -16,128 +16,6 @@
 
 #include "bindings.h"
 
-#define POOL_MAX 1024 /* idle coroutines kept */
-
-/* ---- spawning ---- */
-
-/* Only Lua's allocations that grow a table come after this: they may fail, but
- * no finaliser runs. A record that such a failure left behind is discarded by
- * the next spawn. */
-static tide_task *new_record(lua_State *L, tideL_state *S) {
-  tide_task *task;
-  if (S->spawning != NULL) {
-    lua_State *co = S->spawning->coro;
-    if (co != NULL) {
-      lua_settop(co, 0);
-      S->pooled++;
-    }
-    tide_task_discard(S->rt, S->spawning);
-  }
-  task = S->spawning = tide_task_new(S->rt);
-  if (task == NULL)
-    luaL_error(L, "not enough memory");
-  return task;
-}
-
-#if LUA_VERSION_NUM == 501
-/* A coroutine used again gets what a new one would have from its creator. */
-static void inherit(lua_State *L, lua_State *co) {
-  lua_pushvalue(L, LUA_GLOBALSINDEX);
-  lua_xmove(L, co, 1);
-  lua_replace(co, LUA_GLOBALSINDEX);
-}
-#else
-static void inherit(lua_State *L, lua_State *co) {
-  (void)L;
-  (void)co;
-}
-#endif
-
-void tideL_inherit(lua_State *L, lua_State *co) {
-#if !TIDE_LUAJIT /* there the hook is the state's */
-  if (lua_gethook(L) != lua_gethook(co))
-    lua_sethook(co, lua_gethook(L), lua_gethookmask(L), lua_gethookcount(L));
-#endif
-  inherit(L, co);
-}
-
-/* The record's own coroutine, or the new one at index `fresh`, if any. */
-static lua_State *coroutine_for(lua_State *L, tideL_state *S, tide_task *task,
-                                int fresh) {
-  lua_State *co = task->coro;
-  if (co != NULL) {
-    S->pooled--;
-    S->recycled++;
-    tideL_inherit(L, co);
-    return co;
-  }
-  lua_pushvalue(L, fresh);
-  lua_rawseti(L, UP_THREADS, (int)task->slot);
-  return task->coro = lua_tothread(L, fresh);
-}
-
-/* L: function, arguments. What goes under the function, and then all, to co. */
-static void move_call(lua_State *L, lua_State *co, int nargs) {
-  if (nargs > 10 && !tide_checkstack(co, nargs + 4)) /* others have room */
-    luaL_error(L, "too many arguments to a task");
-#if TIDE_BASEFRAME
-  tideL_own(L, OWN_BASE);
-  lua_insert(L, -nargs - 2);
-  lua_xmove(L, co, nargs + 2);
-#elif LUA_VERSION_NUM == 501 && !TIDE_LUAJIT
-  if (lua_iscfunction(L, -nargs - 1)) { /* 5.1 cannot resume it at the base */
-    tideL_own(L, OWN_BASE);
-    lua_insert(L, -nargs - 2);
-    nargs++;
-  }
-  lua_xmove(L, co, nargs + 1);
-#else
-  lua_xmove(L, co, nargs + 1);
-#endif
-}
-
-/* In debug mode the report of its failure tells where it was created. */
-static void note_creation(lua_State *L, const tideL_state *S) {
-  if (!S->debug)
-    return;
-  tideL_pushinfo(L, -1);
-  tideL_traceback(L, L, NULL);
-  lua_setfield(L, -2, "created");
-  lua_pop(L, 1);
-}
-
-tide_task *tideL_spawn(lua_State *L, tideL_state *S, int nargs,
-                       tide_group *group) {
-  tideL_task *handle = tideL_newtask(L, S);
-  tide_task *task;
-  lua_State *co;
-  int fresh = 0;
-  if (S->spawning != NULL || !tide_task_pooled(S->rt)) {
-    lua_newthread(L);
-    fresh = lua_gettop(L);
-  }
-  task = new_record(L, S);
-  if (task->coro == NULL && fresh == 0)
-    luaL_error(L, "not enough memory");
-  co = coroutine_for(L, S, task, fresh);
-  if (fresh != 0)
-    lua_remove(L, fresh);
-  lua_pushvalue(L, -1);
-  lua_rawseti(L, UP_HANDLES, (int)task->slot);
-  lua_insert(L, -nargs - 2);
-  move_call(L, co, nargs);
-  if (S->varied)
-    tideL_sharecontext(L, S, task);
-  if (group != NULL && tide_group_add(S->rt, group, task) < 0)
-    luaL_error(L, "not enough memory");
-  handle->task = task;
-  handle->id = task->id;
-  S->spawning = NULL;
-  tide_task_start(S->rt, task);
-  note_creation(L, S);
-  return task;
-}
-
 /* ---- the base frame ---- */
 
 #if TIDE_BASEFRAME
@@ -145,15 +23,13 @@ tide_task *tideL_spawn(lua_State *L, tideL_state *S, int nargs,
 static int base_k(lua_State *L, int status, lua_KContext context) {
   (void)context;
   if (status == LUA_OK || status == LUA_YIELD)
-    return lua_gettop(L) - 1;
+    return lua_gettop(L) - 1; /* all but the message handler */
   tideL_get(L)->failed = true;
   return 1;
 }
 
 /* stack: <message handler, function, arguments...> */
 static int task_base(lua_State *L) {
-  tideL_own(L, OWN_NOTER);
-  lua_insert(L, 1);
   return base_k(L, lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 1, 0, base_k),
                 0);
 }
@@ -162,35 +38,18 @@ static int task_base(lua_State *L) {
 
 /* ---- ending ---- */
 
-/* Keeps the coroutine with the record, or lets go of it. */
-static void put_away(lua_State *T, tideL_state *S, tide_task *task,
-                     lua_State *co, bool reusable) {
-  if (reusable)
-    lua_settop(co, 0);
-  if (reusable && S->pooled < POOL_MAX && !(task->flags & TASK_EXPOSED)) {
-    S->pooled++;
-    task->coro = co;
-    return;
-  }
-  task->coro = NULL;
-  lua_pushboolean(T, 0);
-  lua_rawseti(T, UP_THREADS, (int)task->slot);
-}
-
 /* The functions of tide.scope leave what they enter; one that is still open was
  * to be closed by a variable that is none. */
 static bool leave_scopes(lua_State *T, tide_task *task) {
-  if (task->scope == NULL)
-    return false;
   tideL_retirescopes(T, task->scope);
   return !(task->scope->flags & TIDE_SCOPE_OWN) &&
          !(task->flags & TIDE_GIVENUP);
 }
 
-static tide_end settle(lua_State *T, tideL_state *S, tide_task *task,
-                       lua_State *co, bool failed, int n) {
-  const tideL_task *handle = tideL_pushtask(T, S, task);
-  tideL_settle(T, S, lua_gettop(T), co, failed, n);
+/* Its Task is on top of T. */
+static tide_end settle(lua_State *T, tideL_state *S, const tide_task *task,
+                       tideL_task *handle, lua_State *co, bool failed, int n) {
+  tideL_settle(T, S, handle, co, failed, n);
   if (handle->outcome == OUTCOME_CANCELLED)
     return TIDE_END_CANCELLED;
   if (handle->outcome != OUTCOME_FAILED)
@@ -226,15 +85,15 @@ static void end_task(lua_State *T, tideL_state *S, tide_task *task,
   }
   /* A Task is made for an error that nobody could ask for. What calls user
    * code comes last, when the task is no more. */
-  bool held = tide_rawgeti(T, UP_HANDLES, (int)task->slot) == LUA_TUSERDATA;
-  bool forgotten = leave_scopes(T, task);
-  lua_pop(T, 1);
+  bool forgotten = task->scope != NULL && leave_scopes(T, task);
+  tideL_task *handle = tideL_findtask(T, task);
+  bool held = handle != NULL;
   tide_end how = TIDE_END_OK;
-  if (held || failed || forgotten)
-    how = settle(T, S, task, co, failed, n);
-  else
-    lua_pushnil(T);
-  put_away(T, S, task, co, reusable);
+  if (!held && (failed || forgotten))
+    handle = tideL_pushtask(T, S, task);
+  if (handle != NULL)
+    how = settle(T, S, task, handle, co, failed, n);
+  tideL_putaway(T, S, task, co, n, reusable);
   if (S->varied)
     tideL_dropcontext(T, task);
   tide_task_finish(S->rt, task, how);
@@ -243,7 +102,8 @@ static void end_task(lua_State *T, tideL_state *S, tide_task *task,
     report_forgotten(T, S);
   if (failed)
     tideL_watchfailure(T, S, lua_gettop(T), held);
-  lua_pop(T, 1);
+  if (handle != NULL)
+    lua_pop(T, 1);
 }
 
 static void close_coroutine(lua_State *T, lua_State *co) {
@@ -276,7 +136,8 @@ static bool stopped(lua_State *T, tideL_state *S, tide_task *task,
   } else {
     bool failed = status != LUA_OK || S->failed;
     S->failed = false;
-    end_task(T, S, task, *co, failed, failed ? 1 : *n, status == LUA_OK);
+    end_task(T, S, task, *co, failed, failed ? 1 : *n - TIDEL_BOTTOM,
+             status == LUA_OK);
   }
   return false;
 }
@@ -285,7 +146,7 @@ static bool stopped(lua_State *T, tideL_state *S, tide_task *task,
 
 static int first_arguments(tide_task *task, lua_State *co) {
   task->flags &= (uint16_t)~TIDE_FRESH;
-  return lua_gettop(co) - 1;
+  return lua_gettop(co) - TIDEL_BOTTOM - 1;
 }
 
 int tideL_arguments(tide_task *task, lua_State *co) {
@@ -301,7 +162,7 @@ int tideL_arguments(tide_task *task, lua_State *co) {
 }
 
 static inline void resume(lua_State *T, tideL_state *S, tide_task *task) {
-  lua_State *co = task->coro;
+  lua_State *co = task->coro != NULL ? task->coro : tideL_begin(T, S, task);
   int n = tideL_arguments(task, co), status;
   S->current = task;
   S->streak = 0;
@@ -341,9 +202,12 @@ void tideL_resumeall(lua_State *T, tideL_state *S) {
 
 /* ---- ends that are not the coroutine's own ---- */
 
-/* Its own coroutine; others that it had resumed are left to the collector. */
+/* Its own coroutine; others that it had resumed are left to the collector.
+ * NULL: it never ran. */
 static lua_State *own_coroutine(lua_State *T, tide_task *task) {
   lua_State *co = NULL;
+  if (task->coro == NULL)
+    return NULL;
   if (tide_rawgeti(T, UP_THREADS, (int)task->slot) == LUA_TTHREAD)
     co = lua_tothread(T, -1);
   lua_pop(T, 1);
@@ -357,8 +221,10 @@ static int abandon_body(lua_State *T) {
   bool inside = tideL_entercallback(T, S);
   tideL_dropput(T, task);
   tideL_droplinks(T, S, task);
-  if (co == NULL)
+  if (co == NULL) {
+    tideL_dropcall(T, S, task);
     co = task->coro = lua_newthread(T);
+  }
   tideL_callfor(T, S, task);
   close_coroutine(T, co);
   tideL_leavecallback(T, S, inside);
@@ -389,7 +255,12 @@ void tideL_failtask(lua_State *T, tideL_state *S, tide_task *task) {
   if (task->state == TIDE_TASK_FREE)
     return; /* it had ended before the error */
   tideL_droplinks(T, S, task);
-  if (co == NULL || !tide_checkstack(co, 2)) {
+  if (co == NULL) { /* the error came before it had one */
+    tideL_dropcall(T, S, task);
+    co = task->coro = lua_newthread(T);
+    lua_insert(T, -2);
+  }
+  if (!tide_checkstack(co, 2)) {
     task->coro = NULL;
     tide_task_finish(S->rt, task, TIDE_END_FAILED);
     return;

@@ -18,25 +18,37 @@ typedef enum tideL_outcome {
   OUTCOME_LOST    /* nobody held it when it ended */
 } tideL_outcome;
 
+/* 24 bytes: every task that is spawned costs the collector one of these. */
 typedef struct tideL_task {
   uint32_t magic;
-  uint32_t serial; /* of the runtime */
-  uint64_t id;
-  tide_task *task; /* NULL once it ended */
-  uint8_t outcome;
-  uint8_t store;    /* where the results are */
-  bool info;        /* the user value is the table described in task.c */
-  bool seen;        /* somebody got the error, or was given it to report */
-  uint32_t cancels; /* of a finished task: its cancelling() */
-  double number;
+  uint32_t serial : 24; /* of the runtime */
+  uint32_t outcome : 3;
+  uint32_t store : 3; /* where the results are */
+  bool info : 1;      /* the user value is the table described in outcome.c */
+  bool seen : 1;      /* somebody got the error, or was given it to report */
+  uint64_t id : 48;
+  uint64_t cancels : 16; /* of a finished task: its cancelling() */
+  union {
+    tide_task *task; /* see tideL_record */
+    double number;   /* its result, if `store` says so */
+  };
 } tideL_task;
+
+/* The task of a Task that has not ended, or NULL. */
+static inline tide_task *tideL_record(const tideL_task *handle) {
+  return handle->outcome == OUTCOME_NONE ? handle->task : NULL;
+}
 
 void tideL_opentask(lua_State *L);
 tideL_task *tideL_newtask(lua_State *L, tideL_state *S);
 tideL_task *tideL_totask(lua_State *L, int index); /* NULL: it is none */
+/* The same, for who has the state at hand. */
+tideL_task *tideL_astask(lua_State *L, const tideL_state *S, int index);
 tideL_task *tideL_checktask(lua_State *L, int arg, const char *function);
 /* Pushes the Task of an unfinished task. */
 tideL_task *tideL_pushtask(lua_State *L, tideL_state *S, tide_task *task);
+/* The same, if it has a Task; NULL: pushes nothing. */
+tideL_task *tideL_findtask(lua_State *L, const tide_task *task);
 void tideL_pushname(lua_State *L, int index);
 
 /* ---- join.c ---- */
@@ -70,10 +82,10 @@ void tideL_noticecancel(lua_State *L, tideL_state *S, int index);
 
 /* ---- outcome.c ---- */
 
-/* Ends the Task at `index` of T with n values from the top of co: its results
- * or, if it failed, its error. Queues its done callbacks. */
-void tideL_settle(lua_State *T, tideL_state *S, int index, lua_State *co,
-                  bool failed, int n);
+/* Ends the Task on top of T with n values from the top of co: its results or,
+ * if it failed, its error. Queues its done callbacks. */
+void tideL_settle(lua_State *T, tideL_state *S, tideL_task *handle,
+                  lua_State *co, bool failed, int n);
 /* The same of a Future, with the n values on top of L. */
 void tideL_settlefuture(lua_State *L, tideL_state *S, int index, bool failed,
                         int n);
@@ -90,7 +102,7 @@ void tideL_markseen(lua_State *L, int index, tideL_task *handle);
 /* Pushes the error of a finished Task: it has been seen. */
 void tideL_pushfailure(lua_State *L, int index, tideL_task *handle);
 /* Pushes the results of a finished Task, or raises its error. */
-int tideL_pushoutcome(lua_State *L, int index);
+int tideL_pushoutcome(lua_State *L, int index, tideL_task *handle);
 
 /* ---- gather.c, group.c ---- */
 

@@ -118,10 +118,10 @@ static int raise_unset(lua_State *L) {
 
 /* Future:result(): what it was set to, or raises its error; does not wait */
 static int future_result(lua_State *L) {
-  const tideL_future *self = check(L, "Future:result");
+  tideL_future *self = check(L, "Future:result");
   if (self->base.outcome == OUTCOME_NONE)
     return raise_unset(L);
-  return tideL_pushoutcome(L, 1);
+  return tideL_pushoutcome(L, 1, &self->base);
 }
 
 /* Future:exception(): the error it was set to, nil if to a result */
@@ -134,7 +134,7 @@ static int future_exception(lua_State *L) {
   else if (self->base.outcome == OUTCOME_RESULTS)
     lua_pushnil(L);
   else
-    return tideL_pushoutcome(L, 1);
+    return tideL_pushoutcome(L, 1, &self->base);
   return 1;
 }
 

@@ -20,6 +20,7 @@ typedef struct tideL_gather {
   uint32_t count;
   bool begun;
   bool futures; /* there are some in the list */
+  bool tasks;
   tide_gather gather;
   tide_link links[]; /* to what is at the same place of the list, from 0 */
 } tideL_gather;
@@ -64,12 +65,18 @@ static int refuse(lua_State *L, const char *function, int i, bool in_list,
   return tideL_argerror(L, i, function, message);
 }
 
-/* stack: <list, n, mode, in_list> */
-static bool check_item(lua_State *L, int i, const struct mode *mode) {
+/* What is to be awaited at the place i of the list, or NULL: it is to be
+ * called. stack: <list, n, mode, in_list> */
+static const tideL_task *check_item(lua_State *L, int i,
+                                    const struct mode *mode) {
   const char *function = mode->function, *expected;
   bool in_list = lua_toboolean(L, 4);
   tideL_task *handle;
   lua_rawgeti(L, 1, i);
+  if (mode->functions && lua_isfunction(L, -1)) {
+    lua_pop(L, 1);
+    return NULL;
+  }
   handle = tideL_toawaitable(L, -1);
   if (handle == NULL && (!mode->functions || !tideL_iscallable(L, -1))) {
     expected = mode->functions ? "Task, Future or function" : "Task or Future";
@@ -81,7 +88,7 @@ static bool check_item(lua_State *L, int i, const struct mode *mode) {
   if (handle != NULL && handle->outcome == OUTCOME_CLOSED)
     refuse(L, function, i, in_list, "it is of a loop that was closed");
   lua_pop(L, 1);
-  return handle != NULL && handle->task == NULL;
+  return handle;
 }
 
 /* new_gather(list, n, mode, in_list): the list is its own from now on
@@ -91,13 +98,17 @@ static int core_new_gather(lua_State *L) {
   const struct mode *mode = find_mode(luaL_checkstring(L, 3));
   uint32_t count = (uint32_t)lua_tonumber(L, 2);
   tideL_gather *self;
-  bool futures = false;
-  for (uint32_t i = 1; i <= count; i++)
-    futures |= check_item(L, (int)i, mode);
+  bool futures = false, tasks = false;
+  for (uint32_t i = 1; i <= count; i++) {
+    const tideL_task *handle = check_item(L, (int)i, mode);
+    futures |= handle != NULL && handle->id == 0;
+    tasks |= handle != NULL && handle->id != 0;
+  }
   self = tide_newuserdata(L, sizeof *self + count * sizeof(tide_link));
   *self = (tideL_gather){.magic = MAGIC, .serial = S->serial, .mode = mode};
   self->count = count;
   self->futures = futures;
+  self->tasks = tasks;
   tide_gather_init(&self->gather, mode->until, mode->counted);
   lua_pushvalue(L, 1);
   tide_setuservalue(L, -2);
@@ -118,19 +129,26 @@ static tide_end end_of(const tideL_task *handle) {
   return TIDE_END_CANCELLED;
 }
 
-/* stack: <gather>, then the list and its item i + 1 on top */
-static void add_link(lua_State *L, tideL_state *S, tideL_gather *self,
+/* A task of the function on top. stack: <gather>, then the list, and its item
+ * i + 1 on top. */
+static void add_call(lua_State *L, tideL_state *S, tideL_gather *self,
                      uint32_t i) {
   tide_link *link = &self->links[i];
-  tideL_task *handle;
-  link->mine = tideL_toawaitable(L, -1) == NULL;
-  if (link->mine) {
-    tideL_spawn(L, S, 0, NULL);
-    lua_pushvalue(L, -1);
-    lua_rawseti(L, -3, (int)i + 1);
-  }
+  tide_task *task = tideL_spawn(L, S, lua_gettop(L), NULL);
+  tide_join *join = tide_task_join(S->rt, task);
+  lua_rawseti(L, -3, (int)i + 1);
+  link->mine = true;
+  if (join == NULL)
+    luaL_error(L, "not enough memory");
+  tide_gather_add(&self->gather, link, join);
+}
+
+/* One that was made by others. */
+static void add_link(lua_State *L, tideL_state *S, tideL_gather *self,
+                     tideL_task *handle, uint32_t i) {
+  tide_link *link = &self->links[i];
+  link->mine = false;
   tideL_noticecancel(L, S, lua_gettop(L));
-  handle = tideL_toawaitable(L, -1);
   if (handle->outcome == OUTCOME_NONE)
     tide_gather_add(&self->gather, link,
                     tideL_tojoin(L, S, handle, self->mode->function));
@@ -145,8 +163,13 @@ static void begin(lua_State *L, tideL_state *S, tideL_gather *self) {
     return;
   tide_getuservalue(L, 1);
   for (uint32_t i = 0; i < self->count; i++) {
+    tideL_task *handle;
     lua_rawgeti(L, -1, (int)i + 1);
-    add_link(L, S, self, i);
+    handle = lua_isfunction(L, -1) ? NULL : tideL_toawaitable(L, -1);
+    if (handle == NULL)
+      add_call(L, S, self, i);
+    else
+      add_link(L, S, self, handle, i);
     lua_pop(L, 1);
   }
   lua_pop(L, 1);
@@ -155,14 +178,14 @@ static void begin(lua_State *L, tideL_state *S, tideL_gather *self) {
 
 static void refuse_self(lua_State *L, const tideL_gather *self,
                         const tide_task *task) {
-  if (task == NULL)
+  if (task == NULL || !self->tasks)
     return;
   tide_getuservalue(L, 1);
   for (uint32_t i = 1; i <= self->count; i++) {
     const tideL_task *handle;
     lua_rawgeti(L, -1, (int)i);
     handle = tideL_toawaitable(L, -1);
-    if (handle != NULL && handle->task != NULL)
+    if (handle != NULL)
       tideL_refuseself(L, handle, task);
     lua_pop(L, 1);
   }
@@ -297,8 +320,8 @@ static int core_gather_leave(lua_State *L) {
 /* ---- results ---- */
 
 /* Pushes the first result of what is on top, or all of them, packed. */
-static void push_result(lua_State *L, bool pack) {
-  int n = tideL_pushoutcome(L, lua_gettop(L));
+static void push_result(lua_State *L, tideL_task *handle, bool pack) {
+  int n = tideL_pushoutcome(L, lua_gettop(L), handle);
   int first = lua_gettop(L) - n + 1;
   if (!pack) {
     lua_settop(L, first);
@@ -330,9 +353,9 @@ static int core_gather_results(lua_State *L) {
   for (uint32_t i = 1; i <= self->count; i++) {
     tideL_task *handle;
     lua_rawgeti(L, LIST, (int)i);
-    handle = tideL_toawaitable(L, HANDLE);
+    handle = lua_touserdata(L, HANDLE); /* checked, or made here */
     if (handle->outcome == OUTCOME_RESULTS) {
-      push_result(L, pack);
+      push_result(L, handle, pack);
       lua_rawseti(L, RESULTS, (int)i);
     } else {
       tideL_pushfailure(L, HANDLE, handle);

@@ -325,7 +325,7 @@ static int group_task(lua_State *L) {
   static const char name[] = "Group:task";
   check_open(L, name);
   tideL_checkcallable(L, 2, name);
-  tideL_spawn(L, tideL_get(L), lua_gettop(L) - 2, check_open(L, name));
+  tideL_spawn(L, tideL_get(L), 2, check_open(L, name));
   return 1;
 }
 
@@ -366,7 +366,7 @@ static int core_group_start(lua_State *L) {
  * from now on; unless it is cancelled by then */
 static int core_group_move(lua_State *L) {
   tide_group *group = open_group(L, check(L, "Group:start"));
-  tide_task *task = tideL_checktask(L, 2, "Group:start")->task;
+  tide_task *task = tideL_record(tideL_checktask(L, 2, "Group:start"));
   const tide_group *old = task != NULL ? tide_task_group(task) : NULL;
   if (group != NULL && old != NULL && !(old->scope->flags & TIDE_SCOPE_INSIDE))
     tide_group_move(tideL_get(L)->rt, group, task);

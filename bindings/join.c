@@ -12,7 +12,7 @@ tide_join *tideL_tojoin(lua_State *L, tideL_state *S, tideL_task *handle,
   if (handle->serial != S->serial)
     tideL_error(L, "'%s': what is awaited is of a loop that was closed",
                 function);
-  if (handle->task == NULL)
+  if (tideL_record(handle) == NULL)
     return &((tideL_future *)handle)->join;
   join = tide_task_join(S->rt, handle->task);
   if (join == NULL)
@@ -22,12 +22,12 @@ tide_join *tideL_tojoin(lua_State *L, tideL_state *S, tideL_task *handle,
 
 void tideL_refuseself(lua_State *L, const tideL_task *handle,
                       const tide_task *task) {
-  if (handle->task == task)
+  if (tideL_record(handle) == task)
     tideL_error(L, "a task cannot await itself");
 }
 
 static int awaited(lua_State *L, tideL_state *S, tide_task *task) {
-  const tideL_task *handle = lua_touserdata(L, 1);
+  tideL_task *handle = lua_touserdata(L, 1);
   if (handle->outcome == OUTCOME_NONE)
     tideL_noticecancel(L, S, 1);
   if (task->flags & TIDE_LEAVING) {
@@ -36,31 +36,79 @@ static int awaited(lua_State *L, tideL_state *S, tide_task *task) {
       return tideL_raisecancel(L, S, task);
   }
   tideL_checkdelivered(L, S, task);
-  return tideL_pushoutcome(L, 1);
+  return tideL_pushoutcome(L, 1, handle);
 }
 
-static int await(lua_State *L, tideL_task *handle, const char *function,
-                 bool counted) {
-  tideL_state *S = tideL_get(L);
+#if TIDE_YIELDK
+
+/* The common await is spared what the general continuation has to look up. */
+static int go_on(lua_State *L, tideL_state *S) {
+  tide_task *task = S->current;
+  if (task == NULL || task->coro != L || task->flags & TASK_RAISE)
+    return tideL_continue(L, awaited);
+  return awaited(L, S, task);
+}
+
+#if LUA_VERSION_NUM == 502
+static int await_k(lua_State *L) {
+  return go_on(L, tideL_get(L));
+}
+#define CONTEXT(S) 0
+#else
+static int await_k(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  return go_on(L, (tideL_state *)context);
+}
+#define CONTEXT(S) (lua_KContext)(S)
+#endif
+
+static int suspend(lua_State *L, tideL_state *S, tide_task *task) {
+  if (task->flags & TIDE_ROOT)
+    return tideL_suspend(L, S, task, awaited);
+  return lua_yieldk(L, 0, CONTEXT(S), await_k);
+}
+
+#else
+
+static int suspend(lua_State *L, tideL_state *S, tide_task *task) {
+  return tideL_suspend(L, S, task, awaited);
+}
+
+#endif
+
+static void park(lua_State *L, tideL_state *S, tide_task *task,
+                 tideL_task *handle, const char *function, bool counted) {
+  if (counted && handle->task != NULL && handle->serial == S->serial) {
+    if (tide_task_await(S->rt, task, handle->task) < 0)
+      luaL_error(L, "not enough memory");
+    return;
+  }
+  tide_join_park(S->rt, task, tideL_tojoin(L, S, handle, function), counted);
+}
+
+static int await(lua_State *L, tideL_state *S, tideL_task *handle,
+                 const char *function, bool counted) {
   tide_task *task = tideL_enter(L, S, function);
-  tide_join *join;
   tideL_refuseself(L, handle, task);
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, function, awaited);
-  if (handle->task == NULL) /* the checkpoint may have cancelled a future */
+  if (tideL_record(handle) == NULL) /* the checkpoint may have cancelled it */
     tideL_noticecancel(L, S, 1);
   if (handle->outcome != OUTCOME_NONE)
     return tideL_ready(L, S, task, NULL, awaited);
   tideL_checkyield(L, task, function);
-  join = tideL_tojoin(L, S, handle, function);
-  tide_join_park(S->rt, task, join, counted);
-  return tideL_suspend(L, S, task, awaited);
+  park(L, S, task, handle, function, counted);
+  return suspend(L, S, task);
 }
 
 /* Task:await(): waits for its end, gives its results or raises its error */
 static int task_await(lua_State *L) {
   static const char name[] = "Task:await";
-  return await(L, tideL_checktask(L, 1, name), name, true);
+  tideL_state *S = tideL_get(L);
+  tideL_task *handle = tideL_astask(L, S, 1);
+  if (handle == NULL)
+    tideL_typeerror(L, 1, name, "Task");
+  return await(L, S, handle, name, true);
 }
 
 /* Future:await(): the same */
@@ -69,7 +117,7 @@ static int future_await(lua_State *L) {
   tideL_future *self = tideL_tofuture(L, 1);
   if (self == NULL)
     tideL_typeerror(L, 1, name, "Future");
-  return await(L, &self->base, name, true);
+  return await(L, tideL_get(L), &self->base, name, true);
 }
 
 /* watch(aw): the same, but a cancel of the waiter leaves it alone */
@@ -78,7 +126,7 @@ static int core_watch(lua_State *L) {
   tideL_task *handle = tideL_toawaitable(L, 1);
   if (handle == NULL)
     tideL_typeerror(L, 1, name, "Task or Future");
-  return await(L, handle, name, false);
+  return await(L, tideL_get(L), handle, name, false);
 }
 
 /* is_awaitable(v): whether it is a Task or Future */

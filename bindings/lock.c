@@ -93,8 +93,7 @@ static void push_owner(lua_State *L, const tide_lock *lock) {
     lua_pushliteral(L, "the main program");
     return;
   }
-  if (!broken &&
-      tide_rawgeti(L, UP_HANDLES, (int)owner->slot) == LUA_TUSERDATA) {
+  if (!broken && tideL_findtask(L, owner) != NULL) {
     tideL_pushname(L, lua_gettop(L));
     return;
   }

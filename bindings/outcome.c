@@ -11,7 +11,14 @@
  */
 #include "bindings.h"
 
-enum { STORE_NONE, STORE_NIL, STORE_BOOLEAN, STORE_NUMBER, STORE_VALUE };
+enum {
+  STORE_NONE,
+  STORE_NIL,
+  STORE_FALSE,
+  STORE_TRUE,
+  STORE_NUMBER, /* in place of `task`: the outcome must be next to change */
+  STORE_VALUE
+};
 
 /* A Task with a table of its own lives as long as its task. */
 void tideL_pushinfo(lua_State *L, int index) {
@@ -27,7 +34,7 @@ void tideL_pushinfo(lua_State *L, int index) {
     tide_getuservalue(L, index);
     return;
   }
-  if (handle->task != NULL) {
+  if (tideL_record(handle) != NULL) {
     lua_pushvalue(L, index);
     tideL_own(L, OWN_PINNED);
     lua_insert(L, -2);
@@ -65,14 +72,15 @@ static bool store_small(lua_State *T, int index, lua_State *co) {
     handle->store = STORE_NIL;
     return true;
   case LUA_TBOOLEAN:
-    handle->store = STORE_BOOLEAN;
-    handle->number = lua_toboolean(co, -1);
+    handle->store = lua_toboolean(co, -1) ? STORE_TRUE : STORE_FALSE;
     return true;
   case LUA_TNUMBER:
 #if LUA_VERSION_NUM >= 503
     if (lua_isinteger(co, -1))
       break;
 #endif
+    if (handle->info)
+      break;
     handle->store = STORE_NUMBER;
     handle->number = lua_tonumber(co, -1);
     return true;
@@ -147,23 +155,27 @@ static tideL_outcome store(lua_State *T, int index, lua_State *co, bool failed,
   return outcome;
 }
 
-void tideL_settle(lua_State *T, tideL_state *S, int index, lua_State *co,
-                  bool failed, int n) {
-  tideL_task *handle = lua_touserdata(T, index);
-  uint32_t slot = handle->task->slot;
-  tideL_outcome outcome = store(T, index, co, failed, n);
+static void unpin(lua_State *T, const tide_task *task) {
+  tideL_own(T, OWN_PINNED);
+  lua_pushnil(T);
+  lua_rawseti(T, -2, (int)task->slot);
+  lua_pop(T, 1);
+}
+
+/* It stays in UP_HANDLES until its record is another's; that is weak. */
+void tideL_settle(lua_State *T, tideL_state *S, tideL_task *handle,
+                  lua_State *co, bool failed, int n) {
+  const tide_task *task = handle->task;
+  uint32_t cancels = tide_task_cancelling(task);
+  tideL_outcome outcome = OUTCOME_RESULTS;
+  if (failed || n > 0)
+    outcome = store(T, lua_gettop(T), co, failed, n);
   if (handle->info) {
-    tideL_queuecallbacks(T, S, index);
-    tideL_own(T, OWN_PINNED);
-    lua_pushnil(T);
-    lua_rawseti(T, -2, (int)slot);
-    lua_pop(T, 1);
+    tideL_queuecallbacks(T, S, lua_gettop(T));
+    unpin(T, task);
   }
-  lua_pushnil(T); /* the record is another task's next */
-  lua_rawseti(T, UP_HANDLES, (int)slot);
-  handle->outcome = (uint8_t)outcome;
-  handle->cancels = tide_task_cancelling(handle->task);
-  handle->task = NULL;
+  handle->outcome = outcome;
+  handle->cancels = cancels < UINT16_MAX ? cancels : UINT16_MAX;
 }
 
 void tideL_settlefuture(lua_State *L, tideL_state *S, int index, bool failed,
@@ -171,7 +183,7 @@ void tideL_settlefuture(lua_State *L, tideL_state *S, int index, bool failed,
   tideL_future *self = lua_touserdata(L, index);
   tideL_outcome outcome = store(L, index, L, failed, n);
   tideL_queuecallbacks(L, S, index);
-  self->base.outcome = (uint8_t)outcome;
+  self->base.outcome = outcome;
   tide_future_end(S->rt, &self->join,
                   outcome == OUTCOME_RESULTS  ? TIDE_END_OK
                   : outcome == OUTCOME_FAILED ? TIDE_END_FAILED
@@ -186,8 +198,9 @@ static int push_results(lua_State *L, int index, const tideL_task *handle) {
   case STORE_NIL:
     lua_pushnil(L);
     return 1;
-  case STORE_BOOLEAN:
-    lua_pushboolean(L, handle->number != 0);
+  case STORE_FALSE:
+  case STORE_TRUE:
+    lua_pushboolean(L, handle->store == STORE_TRUE);
     return 1;
   case STORE_NUMBER:
     lua_pushnumber(L, handle->number);
@@ -235,9 +248,7 @@ void tideL_pushfailure(lua_State *L, int index, tideL_task *handle) {
   }
 }
 
-int tideL_pushoutcome(lua_State *L, int index) {
-  tideL_task *handle = lua_touserdata(L, index);
-  index = lua_absindex(L, index);
+int tideL_pushoutcome(lua_State *L, int index, tideL_task *handle) {
   if (handle->outcome == OUTCOME_RESULTS)
     return push_results(L, index, handle);
   if (handle->outcome == OUTCOME_CLOSED)

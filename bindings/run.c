@@ -218,7 +218,9 @@ static int core_run(lua_State *L) {
                        S->hosted ? "a host steps the loop"
                                  : "set_blocking(false) was called");
   tideL_refusefinaliser(L, "tide.run");
-  main = tideL_spawn(L, S, lua_gettop(L) - 1, NULL);
+  main = tideL_spawn(L, S, 1, NULL);
+  lua_replace(L, 1);
+  lua_settop(L, 1);
   tide_young_begin(S->rt); /* the others are younger */
   tide_loop_main(S->rt, main);
   handle = lua_touserdata(L, 1);
@@ -236,7 +238,7 @@ static int core_run(lua_State *L) {
     exit_now(L, S);
   if (interrupted && is_interrupted(handle, told))
     return tideL_raise(L, TIDEL_INTERRUPTED, "interrupted");
-  return tideL_pushoutcome(L, 1);
+  return tideL_pushoutcome(L, 1, handle);
 }
 
 /* begin_exit(code): run will leave the process; cancels its main task */

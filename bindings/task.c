@@ -16,7 +16,7 @@
 tideL_task *tideL_newtask(lua_State *L, tideL_state *S) {
   tideL_task *handle = tide_newuserdata(L, sizeof *handle);
   *handle = (tideL_task){.magic = MAGIC, .serial = S->serial};
-  tideL_own(L, OWN_TASK);
+  lua_rawgeti(L, UP_OWN, OWN_TASK);
   lua_setmetatable(L, -2);
   return handle;
 }
@@ -25,25 +25,24 @@ tideL_task *tideL_newtask(lua_State *L, tideL_state *S) {
  * of the end of its task. */
 static void notice_end(tideL_task *handle, const tideL_state *S) {
   const tide_task *task = handle->task;
-  if (handle->serial != S->serial) {
-    handle->task = NULL;
+  if (handle->serial != S->serial)
     handle->outcome = OUTCOME_CLOSED;
-    return;
-  }
-  if (task->id == handle->id && task->state != TIDE_TASK_FREE)
-    return;
-  handle->task = NULL;
-  handle->outcome = OUTCOME_LOST;
+  else if (task->id != handle->id || task->state == TIDE_TASK_FREE)
+    handle->outcome = OUTCOME_LOST;
 }
 
-tideL_task *tideL_totask(lua_State *L, int index) {
+tideL_task *tideL_astask(lua_State *L, const tideL_state *S, int index) {
   tideL_task *handle = lua_touserdata(L, index);
   if (handle == NULL || lua_rawlen(L, index) != sizeof *handle ||
       handle->magic != MAGIC)
     return NULL;
-  if (handle->task != NULL)
-    notice_end(handle, tideL_get(L));
+  if (tideL_record(handle) != NULL)
+    notice_end(handle, S);
   return handle;
+}
+
+tideL_task *tideL_totask(lua_State *L, int index) {
+  return tideL_astask(L, tideL_get(L), index);
 }
 
 tideL_task *tideL_checktask(lua_State *L, int arg, const char *function) {
@@ -53,17 +52,27 @@ tideL_task *tideL_checktask(lua_State *L, int arg, const char *function) {
   return handle;
 }
 
-tideL_task *tideL_pushtask(lua_State *L, tideL_state *S, tide_task *task) {
+/* What is found there may be the Task of a task that ended. */
+tideL_task *tideL_findtask(lua_State *L, const tide_task *task) {
   tideL_task *handle;
-  if (tide_rawgeti(L, UP_HANDLES, (int)task->slot) == LUA_TUSERDATA)
-    return lua_touserdata(L, -1);
+  lua_rawgeti(L, UP_HANDLES, (int)task->slot);
+  handle = lua_touserdata(L, -1);
+  if (handle != NULL && tideL_record(handle) == task)
+    return handle;
   lua_pop(L, 1);
+  return NULL;
+}
+
+tideL_task *tideL_pushtask(lua_State *L, tideL_state *S, tide_task *task) {
+  tideL_task *handle = tideL_findtask(L, task), *quicker;
+  if (handle != NULL)
+    return handle;
   handle = tideL_newtask(L, S);
-  if (tide_rawgeti(L, UP_HANDLES, (int)task->slot) == LUA_TUSERDATA) {
-    lua_remove(L, -2); /* a finaliser was quicker */
-    return lua_touserdata(L, -1);
+  quicker = tideL_findtask(L, task);
+  if (quicker != NULL) { /* a finaliser was */
+    lua_remove(L, -2);
+    return quicker;
   }
-  lua_pop(L, 1);
   handle->id = task->id;
   lua_pushvalue(L, -1);
   lua_rawseti(L, UP_HANDLES, (int)task->slot);
@@ -79,10 +88,10 @@ static int raise_unfinished(lua_State *L) {
 
 /* Task:result(): its results, or raises its error; does not wait */
 static int task_result(lua_State *L) {
-  const tideL_task *handle = tideL_checktask(L, 1, "Task:result");
+  tideL_task *handle = tideL_checktask(L, 1, "Task:result");
   if (handle->outcome == OUTCOME_NONE)
     return raise_unfinished(L);
-  return tideL_pushoutcome(L, 1);
+  return tideL_pushoutcome(L, 1, handle);
 }
 
 /* Task:exception(): the error it failed with, nil if it did not; raises
@@ -96,7 +105,7 @@ static int task_exception(lua_State *L) {
     return 1;
   }
   if (handle->outcome != OUTCOME_FAILED)
-    return tideL_pushoutcome(L, 1);
+    return tideL_pushoutcome(L, 1, handle);
   tideL_pushfailure(L, 1, handle);
   return 1;
 }
@@ -116,7 +125,7 @@ static int task_cancelled(lua_State *L) {
 /* ---- cancelling ---- */
 
 static tide_task *unfinished(const tideL_task *handle, const tideL_state *S) {
-  return handle->serial == S->serial ? handle->task : NULL;
+  return handle->serial == S->serial ? tideL_record(handle) : NULL;
 }
 
 /* Task:cancel([reason]): true if it was still running. Who cancels one that has
@@ -173,7 +182,7 @@ void tideL_pushname(lua_State *L, int index) {
       return;
     lua_pop(L, 1);
   }
-  if (handle->task == NULL && handle->id == 0)
+  if (handle->id == 0)
     snprintf(name, sizeof name, "a future");
   else
     snprintf(name, sizeof name, "task-%llu", (unsigned long long)handle->id);
@@ -204,7 +213,7 @@ static int task_add_done_callback(lua_State *L) {
   tideL_checkcallable(L, 2, name);
   if (handle->outcome == OUTCOME_CLOSED)
     return tideL_error(L, "'%s': the loop is closed", name);
-  tideL_addcallback(L, handle->task == NULL);
+  tideL_addcallback(L, tideL_record(handle) == NULL);
   return 0;
 }
 
@@ -220,9 +229,12 @@ static int task_remove_done_callback(lua_State *L) {
 /* Task:traceback(): where it is, or where it failed; nil if it ended well */
 static int task_traceback(lua_State *L) {
   tideL_task *handle = tideL_checktask(L, 1, "Task:traceback");
-  if (handle->task != NULL) {
+  if (tideL_record(handle) != NULL) {
     lua_State *co = handle->task->coro;
-    tideL_traceback(L, co, NULL);
+    if (co != NULL)
+      tideL_traceback(L, co, NULL);
+    else
+      lua_pushliteral(L, "stack traceback:"); /* it has not run yet */
     return 1;
   }
   lua_pushnil(L);
@@ -249,7 +261,7 @@ static int task_traceback(lua_State *L) {
 static const char *state_of(const tideL_task *handle) {
   static const char *const ended[] = {"pending",   "finished", "failed",
                                       "cancelled", "closed",   "lost"};
-  if (handle->task == NULL)
+  if (tideL_record(handle) == NULL)
     return ended[handle->outcome];
   return handle->task->flags & TIDE_CANCEL ? "cancelling" : "pending";
 }
@@ -258,7 +270,7 @@ static const char *state_of(const tideL_task *handle) {
 static void push_wait(lua_State *L, const tideL_task *handle) {
   const char *what = NULL;
   const tide_task *target = NULL;
-  if (handle->task != NULL) {
+  if (tideL_record(handle) != NULL) {
     what = tide_task_waits_for(handle->task);
     target = tide_task_awaits(handle->task);
   }
@@ -287,9 +299,12 @@ static int task__tostring(lua_State *L) {
 
 /* task(f, ...): schedules f(...), returns a Task; runs nothing itself */
 static int core_task(lua_State *L) {
-  tideL_state *S = tideL_open(L);
-  tideL_checkcallable(L, 1, "tide.task");
-  tideL_spawn(L, S, lua_gettop(L) - 1, NULL);
+  tideL_state *S = tideL_get(L);
+  if (S->current == NULL)
+    tideL_open(L);
+  if (!lua_isfunction(L, 1))
+    tideL_checkcallable(L, 1, "tide.task");
+  tideL_spawn(L, S, 1, NULL);
   return 1;
 }
 

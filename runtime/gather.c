@@ -201,7 +201,8 @@ bool tide_gather_begin(tide_runtime *rt, tide_task *task, tide_gather *gather) {
 }
 
 bool tide_gather_awaits(const tide_gather *gather, const tide_task *task) {
-  const tide_link *link = task->extra != NULL ? task->extra->join.head : NULL;
+  const tide_extra *extra = tide__extra(task);
+  const tide_link *link = extra != NULL ? extra->join.head : NULL;
   while (link != NULL && link->gather != gather)
     link = link->next;
   return link != NULL;

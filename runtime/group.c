@@ -68,7 +68,7 @@ int tide_group_add(tide_runtime *rt, tide_group *group, tide_task *task) {
 }
 
 tide_group *tide_task_group(const tide_task *task) {
-  const tide_extra *extra = task->extra;
+  const tide_extra *extra = tide__extra(task);
   return extra != NULL && extra->member.gather != NULL
              ? of(extra->member.gather)
              : NULL;

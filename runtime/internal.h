@@ -58,8 +58,8 @@ typedef struct tide_list { /* singly linked through task->next */
   uint32_t count;
 } tide_list;
 
-/* What few tasks need. Made at the first await on the task, cancel or scope
- * bookkeeping; freed with the task. */
+/* What few tasks need. Made when a second task awaits it, or a gather, at a
+ * cancel and for locks and scopes; freed with the task. */
 typedef struct tide_extra {
   tide_scope *own;    /* the scope that Task:cancel cancels */
   tide_join join;     /* who waits for its end */
@@ -172,8 +172,11 @@ static inline void tide__list_push(tide_list *list, tide_task *task) {
   list->count++;
 }
 
-/* task.c */
+/* task.c: made if there is none; NULL: no memory */
 tide_extra *tide__task_extra(tide_runtime *rt, tide_task *task);
+static inline tide_extra *tide__extra(const tide_task *task) { /* or NULL */
+  return task->flags & TIDE_AWAITED ? NULL : task->extra;
+}
 void tide__task_abort(tide_runtime *rt, tide_task *task, tide_status why);
 void tide__task_mark(tide_runtime *rt, tide_task *task);
 void tide__waits_init(tide_runtime *rt);
@@ -184,7 +187,9 @@ void tide__probe_enter(tide_runtime *rt, tide_task *task);
 void tide__probe_parked(tide_runtime *rt, tide_task *task);
 void tide__probe_end(tide_runtime *rt);
 
-/* join.c */
+/* join.c: the awaiter of a task that had no other gets into its join */
+void tide__join_adopt(tide_join *join, tide_task *awaiter);
+void tide__awaiter_wake(tide_runtime *rt, tide_task *awaiter);
 void tide__join_init(tide_join *join, tide_task *task);
 void tide__join_end(tide_runtime *rt, tide_join *join, tide_end how);
 void tide__join_link(tide_join *join, tide_link *link);

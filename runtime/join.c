@@ -2,13 +2,18 @@
  * join.c: waiting for the end of a task or future.
  *
  * Tasks that wait for one end stand in one of two queues of its join; gathers,
- * which wait for several, have a link in it for each.
+ * which wait for several, have a link in it for each. A task that one other
+ * awaits, as most are, needs no join for that: it points to the other, which
+ * points back by its `prev`.
  */
 #include "internal.h"
 
+static bool abort_alone(tide_runtime *rt, tide_task *task, tide_status why);
 static bool abort_joined(tide_runtime *rt, tide_task *task, tide_status why);
+static const tide_waitkind only = {"await", abort_alone, NULL};
 static const tide_waitkind joined = {"await", abort_joined, NULL};
 static const tide_waitkind watched = {"await", tide_waitq_abort, NULL};
+static tide_wait alone = {&only};
 
 static tide_join *awaited(const tide_task *task) {
   return CONTAINER(CONTAINER(task->wait, tide_waitq, wait), tide_join, joined);
@@ -269,7 +274,7 @@ static bool host_stays(const tide_gather *children) {
 /* Whether anybody might stay for the task: if not, it is in no ring, and a
  * chain need not be walked from each of its ends. */
 static bool may_be_stayed_for(const tide_task *task) {
-  const tide_extra *extra = task->extra;
+  const tide_extra *extra = tide__extra(task);
   if (extra != NULL &&
       (is_stayed_for(&extra->join) || host_stays(extra->member.gather) ||
        extra->locks != NULL))
@@ -318,6 +323,8 @@ void tide__rings_break(tide_runtime *rt, tide_task *task) {
 const tide_task *tide_task_awaits(const tide_task *task) {
   if (task->state != TIDE_TASK_PARKED)
     return NULL;
+  if (task->wait == &alone)
+    return task->prev;
   if (task->wait->kind == &joined)
     return awaited(task)->task;
   if (task->wait->kind == &watched)
@@ -339,6 +346,42 @@ static bool abort_joined(tide_runtime *rt, tide_task *task, tide_status why) {
     tide__stay_no_more(rt, task);
   }
   return tide_waitq_abort(rt, task, why);
+}
+
+void tide__join_adopt(tide_join *join, tide_task *awaiter) {
+  awaiter->wait = &join->joined.wait;
+  tide__waitq_push(&join->joined, awaiter);
+  join->awaiters = 1;
+}
+
+void tide__awaiter_wake(tide_runtime *rt, tide_task *awaiter) {
+  awaiter->prev = NULL;
+  tide_wake(rt, awaiter, TIDE_WOKEN);
+}
+
+static bool abort_alone(tide_runtime *rt, tide_task *task, tide_status why) {
+  tide_task *target = task->prev;
+  if (why == TIDE_CANCELLED && tide__task_extra(rt, target) != NULL)
+    return abort_joined(rt, task, why);
+  task->prev = NULL;
+  target->awaiter = NULL;
+  target->flags &= (uint16_t)~TIDE_AWAITED;
+  return true;
+}
+
+int tide_task_await(tide_runtime *rt, tide_task *task, tide_task *target) {
+  if (target->extra == NULL) { /* nor `awaiter` */
+    tide_park(rt, task, &alone);
+    task->prev = target;
+    target->awaiter = task;
+    target->flags |= TIDE_AWAITED;
+    return 0;
+  }
+  tide_extra *extra = tide__task_extra(rt, target);
+  if (extra == NULL)
+    return UV_ENOMEM;
+  tide_join_park(rt, task, &extra->join, true);
+  return 0;
 }
 
 void tide_join_park(tide_runtime *rt, tide_task *task, tide_join *join,

@@ -82,7 +82,7 @@ void tide_runtime_free(tide_runtime *rt) {
   uv_run(&rt->uv, UV_RUN_DEFAULT);
   uv_loop_close(&rt->uv);
   for (uint32_t slot = 1; slot <= rt->tasks.count; slot++)
-    free(tide_task_at(rt, slot)->extra);
+    free(tide__extra(tide_task_at(rt, slot)));
   for (tide_extra *extra = rt->free_extras, *next; extra; extra = next) {
     next = extra->next_free;
     free(extra);

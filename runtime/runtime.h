@@ -188,7 +188,8 @@ enum {
   TIDE_USER2 = 1 << 11,
   TIDE_USER3 = 1 << 12,
   TIDE_USER4 = 1 << 13,
-  TIDE_USER5 = 1 << 14
+  TIDE_USER5 = 1 << 14,
+  TIDE_AWAITED = 1 << 15 /* by one task, and there is no `extra` */
 };
 
 /* The heap's view of what has a deadline; part of a task, scope or call. */
@@ -205,7 +206,10 @@ struct tide_task {
   void *coro;             /* the bindings': the coroutine that runs now */
   tide_wait *wait;        /* what it waits for, or last waited for */
   tide_scope *scope;      /* innermost open scope; NULL: none */
-  struct tide_extra *extra;
+  union {
+    struct tide_extra *extra;
+    tide_task *awaiter; /* if TIDE_AWAITED */
+  };
   tide_timer timer;
   uint32_t epoch; /* of its suspension: a waker that holds another is stale */
   uint32_t slot;  /* stable index of this record, from 1 */
@@ -270,6 +274,8 @@ bool tide_task_stays(const tide_task *task);
 uint64_t tide_task_culprit(tide_runtime *rt, const tide_task *task);
 /* True if the next tide_task_new gives a record that has a `coro`. */
 bool tide_task_pooled(const tide_runtime *rt);
+/* Takes the `coro` of that record, whose slot is told; NULL: there is none. */
+void *tide_task_strip(tide_runtime *rt, uint32_t *slot);
 /* At the start of every awaiting call, when task->flags & TIDE_TROUBLE: fires
  * what is due; true if the call has to raise a cancellation instead. */
 bool tide_checkpoint(tide_runtime *rt, tide_task *task);

@@ -152,7 +152,7 @@ void tide_scope_leave(tide_runtime *rt, tide_task *task) {
   task->scope = tide_scope_outer(scope);
   if (task->scope != NULL)
     task->scope->inner = NULL;
-  if (task->extra != NULL && task->extra->own == scope)
+  if (tide_task_own_scope(task) == scope)
     task->extra->own = NULL;
   scope_free(rt, scope);
   tide__task_mark(rt, task);

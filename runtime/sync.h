@@ -77,8 +77,10 @@ struct tide_join {
 
 void tide_future_init(tide_join *join);
 tide_join *tide_task_join(tide_runtime *rt, tide_task *task); /* or NULL */
-/* Parks the task until the end, which has not come yet. `counted`: if it is
- * cancelled, and the last, it cancels what it waits for, and stays. */
+/* Parks the task until the end of another, which has not come yet. If it is
+ * cancelled, and the last, it cancels that one, and stays. UV_ENOMEM. */
+int tide_task_await(tide_runtime *rt, tide_task *task, tide_task *target);
+/* The same for a join; only if it is `counted` it ever cancels. */
 void tide_join_park(tide_runtime *rt, tide_task *task, tide_join *join,
                     bool counted);
 /* The future has ended: wakes who waits. A task's ends by tide_task_finish. */

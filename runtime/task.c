@@ -46,6 +46,19 @@ bool tide_task_pooled(const tide_runtime *rt) {
   return rt->free_tasks != NULL;
 }
 
+void *tide_task_strip(tide_runtime *rt, uint32_t *slot) {
+  tide_task *task = rt->free_tasks;
+  if (task == NULL)
+    return NULL;
+  void *coro = task->coro;
+  *slot = task->slot;
+  rt->free_tasks = task->next;
+  task->coro = NULL;
+  task->next = rt->bare_tasks;
+  rt->bare_tasks = task;
+  return coro;
+}
+
 tide_task *tide_task_new(tide_runtime *rt) {
   tide_task *task =
       record_new(rt, rt->free_tasks ? &rt->free_tasks : &rt->bare_tasks);
@@ -82,7 +95,7 @@ static void extra_free(tide_runtime *rt, tide_extra *extra) {
 void tide_task_discard(tide_runtime *rt, tide_task *task) {
   while (task->scope != NULL)
     tide_scope_leave(rt, task);
-  if (task->extra != NULL)
+  if (tide__extra(task) != NULL)
     extra_free(rt, task->extra);
   task->extra = NULL;
   record_free(rt, task);
@@ -102,19 +115,23 @@ tide_task *tide_task_root(tide_runtime *rt) {
 }
 
 tide_extra *tide__task_extra(tide_runtime *rt, tide_task *task) {
-  if (task->extra == NULL) {
-    tide_extra *extra = rt->free_extras;
-    if (extra != NULL)
-      rt->free_extras = extra->next_free;
-    else
-      extra = malloc(sizeof *extra);
-    if (extra == NULL)
-      return NULL;
-    *extra = (tide_extra){.own = NULL};
-    tide__join_init(&extra->join, task);
-    task->extra = extra;
-  }
-  return task->extra;
+  tide_extra *extra = tide__extra(task);
+  if (extra != NULL)
+    return extra;
+  extra = rt->free_extras;
+  if (extra != NULL)
+    rt->free_extras = extra->next_free;
+  else
+    extra = malloc(sizeof *extra);
+  if (extra == NULL)
+    return NULL;
+  *extra = (tide_extra){.own = NULL};
+  tide__join_init(&extra->join, task);
+  if (task->flags & TIDE_AWAITED)
+    tide__join_adopt(&extra->join, task->awaiter);
+  task->flags &= (uint16_t)~TIDE_AWAITED;
+  task->extra = extra;
+  return extra;
 }
 
 static void ready_remove(tide_runtime *rt, tide_task *task) {
@@ -139,11 +156,11 @@ static void unpark(tide_runtime *rt, tide_task *task) {
   task->state = TIDE_TASK_RUNNING;
 }
 
-void tide_task_finish(tide_runtime *rt, tide_task *task, tide_end how) {
-  tide_extra *extra = task->extra;
-  unpark(rt, task); /* also: no scope left below aborts a wait */
-  while (task->scope != NULL)
-    tide_scope_leave(rt, task);
+/* For its locks, and for its end. */
+static void end_waits(tide_runtime *rt, tide_task *task, tide_end how) {
+  tide_extra *extra = tide__extra(task);
+  if (task->flags & TIDE_AWAITED)
+    tide__awaiter_wake(rt, task->awaiter);
   if (extra != NULL)
     tide__locks_break(rt, extra);
   task->extra = NULL;
@@ -151,6 +168,14 @@ void tide_task_finish(tide_runtime *rt, tide_task *task, tide_end how) {
     tide__join_end(rt, &extra->join, how);
     extra_free(rt, extra);
   }
+}
+
+void tide_task_finish(tide_runtime *rt, tide_task *task, tide_end how) {
+  if (task->state != TIDE_TASK_RUNNING)
+    unpark(rt, task); /* also: no scope left below aborts a wait */
+  while (task->scope != NULL)
+    tide_scope_leave(rt, task);
+  end_waits(rt, task, how);
   if (rt->main == task) {
     rt->main = NULL;
     rt->stop = true;
@@ -307,7 +332,7 @@ uint64_t tide_task_culprit(tide_runtime *rt, const tide_task *task) {
   const tide_scope *scope = tide_scope_culprit(rt, task->scope);
   if (scope != NULL)
     return scope->id;
-  return task->extra != NULL ? task->extra->culprit : 0;
+  return tide__extra(task) != NULL ? task->extra->culprit : 0;
 }
 
 /* Takes over what the innermost scope says. */
@@ -323,7 +348,7 @@ void tide__task_mark(tide_runtime *rt, tide_task *task) {
     if (task->state == TIDE_TASK_PARKED && !(task->flags & TIDE_ABORTED))
       remember_culprit(rt, task);
     tide__task_abort(rt, task, TIDE_CANCELLED);
-  } else if (task->extra != NULL && task->extra->cancels == 0)
+  } else if (tide__extra(task) != NULL && task->extra->cancels == 0)
     task->extra->swallowed = 0;
 }
 
@@ -344,11 +369,11 @@ int tide_task_cancel(tide_runtime *rt, tide_task *task) {
 }
 
 uint32_t tide_task_cancelling(const tide_task *task) {
-  return task->extra != NULL ? task->extra->cancels : 0;
+  return tide__extra(task) != NULL ? task->extra->cancels : 0;
 }
 
 uint32_t tide_task_uncancel(tide_runtime *rt, tide_task *task) {
-  tide_extra *extra = task->extra;
+  tide_extra *extra = tide__extra(task);
   if (extra == NULL || extra->cancels == 0)
     return 0;
   if (--extra->cancels == 0) {
@@ -359,7 +384,7 @@ uint32_t tide_task_uncancel(tide_runtime *rt, tide_task *task) {
 }
 
 tide_scope *tide_task_own_scope(const tide_task *task) {
-  return task->extra != NULL ? task->extra->own : NULL;
+  return tide__extra(task) != NULL ? task->extra->own : NULL;
 }
 
 bool tide_checkpoint(tide_runtime *rt, tide_task *task) {

@@ -123,9 +123,30 @@ describe("a finished coroutine", function()
     end
     local before = tide.stats().recycled
     local tasks = {}
-    for i = 1, 2000 do tasks[i] = tide.task(function() end) end
+    for i = 1, 2000 do tasks[i] = tide.task(function() tide.sleep(0) end) end
     for i = 1, 2000 do tasks[i]:await() end
     assert.equal(1024, tide.stats().recycled - before)
+  end)
+
+  task_it("serves task after task of many that were made at once", function()
+    local tasks = {}
+    for i = 1, 3000 do tasks[i] = tide.task(function() end) end
+    local before = tide.stats().recycled
+    for i = 1, 3000 do tasks[i]:await() end
+    assert.is_true(tide.stats().recycled - before > 1900)
+  end)
+
+  task_it("gets what such a task is to call, and its arguments", function()
+    local function count(_, ...) return select("#", ...), ... end
+    local callable = setmetatable({}, { __call = count })
+    local tasks, got = {}, {}
+    for i = 1, 3000 do
+      tasks[i] = i % 3 == 0 and tide.task(callable, i, nil, false, nil)
+        or i % 3 == 1 and tide.task(select, "#", i, nil)
+        or tide.task(function(...) return select("#", ...) end)
+    end
+    for i = 2998, 3000 do got[#got + 1] = { tasks[i]:await() } end
+    assert.same({ { 2 }, { 0 }, { 4, 3000, nil, false, nil } }, got)
   end)
 
   if not is_jit then -- there a hook is the state's, and so everybody's

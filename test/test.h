@@ -140,9 +140,14 @@ typedef struct world {
 #define WAIT(queue) AWAIT(tide_waitq_park(me->rt, me->task, queue))
 #define SLEEP(seconds) \
   AWAIT(tide_park_until(me->rt, me->task, tide_deadline(me->rt, seconds)))
-#define JOIN(other, counted) \
-  AWAIT(tide_join_park(me->rt, me->task, \
-                       tide_task_join(me->rt, (other)->task), counted))
+#define JOIN(other, counted) AWAIT(actor_join(me, (other)->task, counted))
+
+static inline void actor_join(actor *me, tide_task *other, bool counted) {
+  if (counted)
+    CHECK_EQ(tide_task_await(me->rt, me->task, other), 0);
+  else
+    tide_join_park(me->rt, me->task, tide_task_join(me->rt, other), false);
+}
 
 static inline bool actor_refused(actor *me) {
   bool refused =

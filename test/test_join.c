@@ -72,6 +72,21 @@ TEST(the_last_awaiter_cancels_the_task_and_waits_for_its_end) {
   CHECK_SAID("t cleaned up t ends a"); /* woken: bindings look at LEAVING */
 }
 
+TEST(a_task_that_one_awaits_is_awaited_by_none_when_that_one_is_given_up) {
+  tide_waitq queue = new_queue();
+  actor *t = spawn_arg(rt, target, &queue, "t");
+  actor *a = spawn_arg(rt, awaiter, t, "a");
+  step(rt);
+  CHECK(tide_task_awaits(a->task) == t->task);
+  tide_task_give_up(rt, a->task);
+  CHECK(!(t->task->flags & TIDE_AWAITED));
+  spawn_arg(rt, awaiter, t, "b");
+  step(rt);
+  tide_waitq_wake(rt, &queue);
+  run(rt);
+  CHECK_SAID("given up t ends b");
+}
+
 TEST(another_awaiter_just_leaves) {
   tide_waitq queue = new_queue();
   actor *t = spawn_arg(rt, target, &queue, "t");
