@@ -80,6 +80,8 @@ int tideL_step(tideL_state *S, double budget) {
   if (tideL_isbusy(S))
     return UV_EBUSY;
   S->hosted = true;
+  if (tide_loop_step_is_poll(S->rt))
+    return tide_loop_ready(S->rt);
   lua_settop(T, T_CLOSE);
   lua_pushvalue(T, T_STEP);
   lua_pushnumber(T, budget);

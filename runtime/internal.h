@@ -256,6 +256,12 @@ void tide__scope_adopt(tide_runtime *rt, tide_task *task, tide_scope *outer);
 void tide__call_queue(tide_runtime *rt, tide_call *call);
 void tide__calls_run(tide_runtime *rt);
 
+/* poll.c: asks libuv, then takes interrupts and fires timers */
+void tide__poll_init(tide_runtime *rt);
+bool tide__poll_is_due(tide_runtime *rt);
+void tide__poll_now(tide_runtime *rt);
+void tide__poll_blocking(tide_runtime *rt);
+
 /* interrupt.c */
 bool tide__interrupt_pending(const tide_runtime *rt);
 

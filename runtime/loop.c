@@ -1,11 +1,8 @@
 /*
- * loop.c: the runtime, its turn, and when it asks libuv.
+ * loop.c: the runtime and its turn.
  *
  * A turn runs the callbacks and the tasks that were ready when it began; what
- * they make ready runs in the next. libuv is asked when nothing is ready (then
- * it may block until the first deadline), and otherwise every 61 resumes or
- * millisecond: an idle uv_run costs four switches. No libuv callback does more
- * than record and wake, so hooks never run inside uv_run and may longjmp.
+ * they make ready runs in the next. Between turns libuv may be asked (poll.c).
  */
 #include <math.h>
 #include <stdlib.h>
@@ -13,16 +10,7 @@
 
 #include "internal.h"
 
-#define POLL_RESUMES 61
-#define POLL_NS 1000000u /* 1 ms */
-#define LOOK_EVERY 8     /* resumes between looks at the clock, in a step */
-#define LOOK_MOST 32     /* ... to see whether a poll is due, at most */
-
-/* libuv before 1.45 runs due timers also before it blocks: without the stop it
- * would then block with no timer left. */
-static void on_alarm(uv_timer_t *alarm) {
-  uv_stop(alarm->loop); /* the heap is looked at after each poll */
-}
+#define LOOK_EVERY 8 /* resumes between looks at the clock, in a step */
 
 static void on_wakeup(uv_async_t *wakeup) {
   (void)wakeup;
@@ -59,7 +47,7 @@ int tide_runtime_new(tide_runtime **out, const tide_hooks *hooks, void *data) {
   rt->hooks = hooks;
   rt->data = data;
   rt->pid = uv_os_getpid();
-  rt->pace = LOOK_MOST;
+  tide__poll_init(rt);
   rt->culprits = 1;
   tide_swallow_limits(rt, 1000, 1.0);
   *out = rt;
@@ -142,68 +130,7 @@ static void begin_turn(tide_runtime *rt) {
   rt->calls_due = rt->ncalls;
 }
 
-/* ---- polling ---- */
-
-/* The first interrupt is a cancel of who waits for the whole. */
-static void take_interrupt(tide_runtime *rt) {
-  tide_task *victim = rt->main != NULL ? rt->main : rt->root;
-  rt->interrupted = true;
-  if (victim != NULL)
-    tide_task_cancel(rt, victim);
-}
-
-static void polled(tide_runtime *rt) {
-  rt->polls++;
-  rt->polled = rt->switches;
-  rt->look_at = rt->polled + rt->pace;
-  rt->polled_at = uv_hrtime();
-  if (tide__interrupt_pending(rt))
-    take_interrupt(rt);
-  tide__timers_fire(rt);
-}
-
-/* With nothing alive in it uv_run would but look at the clock. */
-static void poll_now(tide_runtime *rt) {
-  if (uv_loop_alive(&rt->uv))
-    uv_run(&rt->uv, UV_RUN_NOWAIT);
-  polled(rt);
-}
-
-/* Slow tasks are followed by a look at the clock each, quick ones every 32. */
-static bool poll_is_due(tide_runtime *rt) {
-  bool late;
-  if (rt->switches < rt->look_at)
-    return false;
-  if (rt->switches >= rt->polled + POLL_RESUMES)
-    return true;
-  late = uv_hrtime() - rt->polled_at >= POLL_NS;
-  if (late)
-    rt->pace = 1;
-  else if (rt->pace < LOOK_MOST)
-    rt->pace *= 2;
-  rt->look_at = rt->switches + rt->pace;
-  if (rt->look_at > rt->polled + POLL_RESUMES)
-    rt->look_at = rt->polled + POLL_RESUMES;
-  return late;
-}
-
-/* Rounded up to libuv's milliseconds: a deadline never fires early. */
-static void arm_alarm(tide_runtime *rt) {
-  uint64_t when = rt->heap.nodes[0].when, now = tide_now(rt);
-  uint64_t ms = when > now ? (when - now + POLL_NS - 1) / POLL_NS : 0;
-  uv_update_time(&rt->uv); /* its cached time is as old as the last poll */
-  uv_timer_start(&rt->alarm, on_alarm, ms, 0);
-}
-
-static void poll_blocking(tide_runtime *rt) {
-  if (rt->heap.count > 0 && !rt->is_virtual)
-    arm_alarm(rt);
-  uv_ref((uv_handle_t *)&rt->wakeup);
-  uv_run(&rt->uv, UV_RUN_ONCE);
-  uv_unref((uv_handle_t *)&rt->wakeup);
-  uv_timer_stop(&rt->alarm);
-  polled(rt);
-}
+/* ---- waiting ---- */
 
 /* The stop timer of a drain alone is nothing that could wake a task. */
 static bool has_timers(const tide_runtime *rt) {
@@ -225,7 +152,7 @@ static bool deadlock(tide_runtime *rt) {
 /* Nothing is ready: waits until something is. False: nothing ever will be. */
 static bool idle(tide_runtime *rt) {
   if (rt->idlers.head != NULL) {
-    poll_now(rt);
+    tide__poll_now(rt);
     if (!has_ready(rt))
       tide_waitq_wake_all(rt, &rt->idlers);
     return true;
@@ -234,12 +161,12 @@ static bool idle(tide_runtime *rt) {
       (has_timers(rt) || (rt->heap.count > 0 && rt->wakers > 0))) {
     if (rt->heap.nodes[0].when > rt->virtual_now)
       rt->virtual_now = rt->heap.nodes[0].when;
-    poll_now(rt);
+    tide__poll_now(rt);
     return true;
   }
   if (!has_timers(rt) && rt->wakers == 0 && !uv_loop_alive(&rt->uv))
     return deadlock(rt);
-  poll_blocking(rt);
+  tide__poll_blocking(rt);
   return true;
 }
 
@@ -266,6 +193,15 @@ int tide_loop_begin(tide_runtime *rt) {
   return begin(rt, true, TIDE_NEVER);
 }
 
+bool tide_loop_step_is_poll(tide_runtime *rt) {
+  if (rt->running || has_ready(rt) || rt->calls_due > 0 ||
+      rt->ticks.head != NULL || tide__timers_due(rt))
+    return false;
+  rt->running = true;
+  tide_loop_end(rt);
+  return true;
+}
+
 int tide_loop_begin_step(tide_runtime *rt, double budget) {
   uint64_t until = TIDE_NEVER;
   if (rt->running)
@@ -286,8 +222,8 @@ int tide_loop_begin_step(tide_runtime *rt, double budget) {
 static bool end_turn(tide_runtime *rt) {
   if (!has_ready(rt) && !rt->stop && rt->ticks.head == NULL)
     return idle(rt) && !rt->stop;
-  if (poll_is_due(rt))
-    poll_now(rt);
+  if (tide__poll_is_due(rt))
+    tide__poll_now(rt);
   return !rt->stop;
 }
 
@@ -373,7 +309,7 @@ tide_task *tide_loop_next(tide_runtime *rt) {
 
 void tide_loop_end(tide_runtime *rt) {
   if (!rt->blocking) {
-    poll_now(rt);
+    tide__poll_now(rt);
     if (!has_ready(rt))
       tide_waitq_wake_all(rt, &rt->idlers);
   }

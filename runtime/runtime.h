@@ -121,6 +121,9 @@ int tide_loop_run(tide_runtime *rt);
  * tide_recover, and begin again. */
 int tide_loop_begin(tide_runtime *rt);
 int tide_loop_begin_step(tide_runtime *rt, double budget);
+/* True: nothing was there to run, and the step, a poll, has been made. Calls no
+ * hook. */
+bool tide_loop_step_is_poll(tide_runtime *rt);
 tide_task *tide_loop_next(tide_runtime *rt);
 /* The task that next gave has parked or ended. next does it, too; first of all
  * for who runs more user code before that. */

@@ -1,0 +1,84 @@
+/*
+ * poll.c: when libuv is asked.
+ *
+ * When nothing is ready: then it may block until the first deadline. Otherwise
+ * every 61 resumes or millisecond: an idle uv_run costs four switches, a look
+ * at the clock half of one. No libuv callback does more than record and wake,
+ * so hooks never run inside uv_run and may longjmp.
+ */
+#include "internal.h"
+
+#define POLL_RESUMES 61
+#define POLL_NS 1000000u /* 1 ms */
+#define LOOK_MOST 32     /* resumes between looks at the clock, at most */
+
+/* libuv before 1.45 runs due timers also before it blocks: without the stop it
+ * would then block with no timer left. */
+static void on_alarm(uv_timer_t *alarm) {
+  uv_stop(alarm->loop); /* the heap is looked at after each poll */
+}
+
+void tide__poll_init(tide_runtime *rt) {
+  rt->pace = LOOK_MOST;
+}
+
+/* The first interrupt is a cancel of who waits for the whole. */
+static void take_interrupt(tide_runtime *rt) {
+  tide_task *victim = rt->main != NULL ? rt->main : rt->root;
+  rt->interrupted = true;
+  if (victim != NULL)
+    tide_task_cancel(rt, victim);
+}
+
+static void polled(tide_runtime *rt) {
+  rt->polls++;
+  rt->polled = rt->switches;
+  rt->look_at = rt->polled + rt->pace;
+  rt->polled_at = uv_hrtime();
+  if (tide__interrupt_pending(rt))
+    take_interrupt(rt);
+  tide__timers_fire(rt);
+}
+
+/* With nothing alive in it uv_run would but look at the clock. */
+void tide__poll_now(tide_runtime *rt) {
+  if (uv_loop_alive(&rt->uv))
+    uv_run(&rt->uv, UV_RUN_NOWAIT);
+  polled(rt);
+}
+
+/* Slow tasks are followed by a look at the clock each, quick ones every 32. */
+bool tide__poll_is_due(tide_runtime *rt) {
+  bool late;
+  if (rt->switches < rt->look_at)
+    return false;
+  if (rt->switches >= rt->polled + POLL_RESUMES)
+    return true;
+  late = uv_hrtime() - rt->polled_at >= POLL_NS;
+  if (late)
+    rt->pace = 1;
+  else if (rt->pace < LOOK_MOST)
+    rt->pace *= 2;
+  rt->look_at = rt->switches + rt->pace;
+  if (rt->look_at > rt->polled + POLL_RESUMES)
+    rt->look_at = rt->polled + POLL_RESUMES;
+  return late;
+}
+
+/* Rounded up to libuv's milliseconds: a deadline never fires early. */
+static void arm_alarm(tide_runtime *rt) {
+  uint64_t when = rt->heap.nodes[0].when, now = tide_now(rt);
+  uint64_t ms = when > now ? (when - now + POLL_NS - 1) / POLL_NS : 0;
+  uv_update_time(&rt->uv); /* its cached time is as old as the last poll */
+  uv_timer_start(&rt->alarm, on_alarm, ms, 0);
+}
+
+void tide__poll_blocking(tide_runtime *rt) {
+  if (rt->heap.count > 0 && !rt->is_virtual)
+    arm_alarm(rt);
+  uv_ref((uv_handle_t *)&rt->wakeup);
+  uv_run(&rt->uv, UV_RUN_ONCE);
+  uv_unref((uv_handle_t *)&rt->wakeup);
+  uv_timer_stop(&rt->alarm);
+  polled(rt);
+}
