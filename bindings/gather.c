@@ -135,12 +135,10 @@ static void add_call(lua_State *L, tideL_state *S, tideL_gather *self,
                      uint32_t i) {
   tide_link *link = &self->links[i];
   tide_task *task = tideL_spawn(L, S, lua_gettop(L), NULL);
-  tide_join *join = tide_task_join(S->rt, task);
   lua_rawseti(L, -3, (int)i + 1);
   link->mine = true;
-  if (join == NULL)
+  if (tide_gather_add_task(S->rt, &self->gather, link, task) < 0)
     luaL_error(L, "not enough memory");
-  tide_gather_add(&self->gather, link, join);
 }
 
 /* One that was made by others. */
@@ -306,9 +304,9 @@ static int core_gather_leave(lua_State *L) {
   lua_Integer left = 0;
   for (; is_live(L, self) && (link = self->gather.pending.head) != NULL;
        left++) {
-    tide_join *join = link->join;
+    tide_join *join = tide_link_join(rt, link);
     tide_gather_drop(link);
-    if (link->mine && join->awaiters == 0)
+    if (link->mine && join != NULL && join->awaiters == 0)
       tide_join_cancel(rt, join);
   }
   if (left > 0)

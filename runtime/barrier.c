@@ -26,8 +26,8 @@ int tide_barrier_release(tide_runtime *rt, tide_task *last,
   if (tide__task_extra(rt, last) == NULL)
     return UV_ENOMEM;
   while ((task = tide_waitq_wake(rt, &barrier->waiters)) != NULL)
-    task->extra->place = place++;
-  last->extra->place = place;
+    tide__extra(task)->place = place++;
+  tide__extra(last)->place = place;
   barrier->waiting = 0;
   return 0;
 }
@@ -36,14 +36,14 @@ int tide_barrier_park(tide_runtime *rt, tide_task *task,
                       tide_barrier *barrier) {
   if (tide__task_extra(rt, task) == NULL)
     return UV_ENOMEM;
-  task->extra->place = TIDE_BROKEN; /* unless it gets one */
+  tide__extra(task)->place = TIDE_BROKEN; /* unless it gets one */
   tide_waitq_park(rt, task, &barrier->waiters);
   barrier->waiting++;
   return 0;
 }
 
 uint64_t tide_barrier_place(const tide_task *task) {
-  return task->extra->place;
+  return tide__extra(task)->place;
 }
 
 static void end_waits(tide_runtime *rt, tide_barrier *barrier, bool broken) {

@@ -43,7 +43,10 @@ static void take_out(tide_links *list, tide_link *link) {
 
 void tide_gather_drop(tide_link *link) {
   take_out(&link->gather->pending, link);
-  tide__join_unlink(link);
+  if (link->join != NULL)
+    tide__join_unlink(link);
+  else
+    link->task->ends = 0;
 }
 
 tide_link *tide_gather_take(tide_gather *gather) {
@@ -113,15 +116,20 @@ static bool is_shared(tide_link *link) {
 
 static bool closes_ring(tide_runtime *rt, const tide_link *link,
                         const tide_task *waiter) {
-  return waiter != NULL && tide__stays_for(rt, link->join->task, waiter);
+  return waiter != NULL && tide__stays_for(rt, tide__link_task(link), waiter);
 }
 
-static void set_leaving(tide_gather *gather) {
+/* From now on each has a join, but for what there is no memory for. */
+static void set_leaving(tide_runtime *rt, tide_gather *gather) {
   if (gather->leaving)
     return;
   gather->leaving = true;
-  for (tide_link *link = gather->pending.head; link; link = link->after)
-    link->join->leaving++;
+  for (tide_link *link = gather->pending.head; link; link = link->after) {
+    if (link->join != NULL)
+      link->join->leaving++;
+    else
+      tide_link_join(rt, link); /* counts it */
+  }
 }
 
 /* Those for which nobody else waits are cancelled, and stay; the others are
@@ -129,14 +137,15 @@ static void set_leaving(tide_gather *gather) {
  * is ending right now, and has not come to this link yet, needs no cancel. */
 void tide_gather_cancel(tide_runtime *rt, tide_gather *gather) {
   bool held = tide__cancels_hold(rt);
-  set_leaving(gather);
+  set_leaving(rt, gather);
   if (gather->waiter != NULL)
     tide__stay(rt, gather->waiter);
   for (tide_link *link = gather->pending.head, *next; link; link = next) {
     next = link->after;
-    if (link->join->ended)
+    if (link->join != NULL && link->join->ended)
       continue;
-    if (is_shared(link) || closes_ring(rt, link, gather->waiter) ||
+    if (link->join == NULL || is_shared(link) ||
+        closes_ring(rt, link, gather->waiter) ||
         tide_join_cancel(rt, link->join) < 0)
       tide_gather_drop(link);
   }
@@ -185,6 +194,24 @@ void tide_gather_add(tide_gather *gather, tide_link *link, tide_join *join) {
   tide__join_link(join, link);
 }
 
+int tide_gather_add_task(tide_runtime *rt, tide_gather *gather, tide_link *link,
+                         tide_task *task) {
+  tide_join *join;
+  if (task->ends == 0) {
+    link->gather = gather;
+    link->join = NULL;
+    link->task = task;
+    push(&gather->pending, link);
+    task->ends = (uintptr_t)link | ENDS_LINK;
+    return 0;
+  }
+  join = tide_task_join(rt, task);
+  if (join == NULL)
+    return UV_ENOMEM;
+  tide_gather_add(gather, link, join);
+  return 0;
+}
+
 void tide_gather_add_ended(tide_gather *gather, tide_link *link, tide_end how) {
   link->gather = gather;
   link->join = NULL;
@@ -203,6 +230,8 @@ bool tide_gather_begin(tide_runtime *rt, tide_task *task, tide_gather *gather) {
 bool tide_gather_awaits(const tide_gather *gather, const tide_task *task) {
   const tide_extra *extra = tide__extra(task);
   const tide_link *link = extra != NULL ? extra->join.head : NULL;
+  if (tide__only_link(task) != NULL)
+    return tide__only_link(task)->gather == gather;
   while (link != NULL && link->gather != gather)
     link = link->next;
   return link != NULL;

@@ -50,7 +50,7 @@ static tide_task *child_of(const tide_link *link) {
 }
 
 static void join_group(tide_runtime *rt, tide_group *group, tide_task *task) {
-  tide_extra *extra = task->extra;
+  tide_extra *extra = tide__extra(task);
   tide_gather_add(&group->children, &extra->member, &extra->join);
   tide__scope_adopt(rt, task, group->scope);
 }
@@ -93,7 +93,7 @@ void tide__group_ended(tide_runtime *rt, tide_gather *children, tide_end how) {
 
 void tide_group_move(tide_runtime *rt, tide_group *group, tide_task *task) {
   tide_group *old = tide_task_group(task);
-  tide_gather_drop(&task->extra->member);
+  tide_gather_drop(&tide__extra(task)->member);
   join_group(rt, group, task);
   wake_host(rt, old);
 }

@@ -174,8 +174,26 @@ static inline void tide__list_push(tide_list *list, tide_task *task) {
 
 /* task.c: made if there is none; NULL: no memory */
 tide_extra *tide__task_extra(tide_runtime *rt, tide_task *task);
+/* task->ends is 0, or with one of these in its lowest bits the address of what
+ * few tasks need, of the only task that awaits it, or of the only link. */
+enum { ENDS_EXTRA, ENDS_AWAITER, ENDS_LINK, ENDS_TAG = 3 };
+static inline void *tide__ends(const tide_task *task, unsigned tag) {
+  if ((task->ends & ENDS_TAG) != tag)
+    return NULL;
+  return (void *)(task->ends & ~(uintptr_t)ENDS_TAG);
+}
 static inline tide_extra *tide__extra(const tide_task *task) { /* or NULL */
-  return task->flags & TIDE_AWAITED ? NULL : task->extra;
+  return tide__ends(task, ENDS_EXTRA);
+}
+static inline tide_task *tide__awaiter(const tide_task *task) { /* or NULL */
+  return tide__ends(task, ENDS_AWAITER);
+}
+static inline tide_link *tide__only_link(const tide_task *task) { /* or NULL */
+  return tide__ends(task, ENDS_LINK);
+}
+/* Of a link that is pending: whose end it is; NULL: a future's. */
+static inline tide_task *tide__link_task(const tide_link *link) {
+  return link->join != NULL ? link->join->task : link->task;
 }
 void tide__task_abort(tide_runtime *rt, tide_task *task, tide_status why);
 void tide__task_mark(tide_runtime *rt, tide_task *task);

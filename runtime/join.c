@@ -2,9 +2,9 @@
  * join.c: waiting for the end of a task or future.
  *
  * Tasks that wait for one end stand in one of two queues of its join; gathers,
- * which wait for several, have a link in it for each. A task that one other
- * awaits, as most are, needs no join for that: it points to the other, which
- * points back by its `prev`.
+ * which wait for several, have a link in it for each. A task for which one
+ * other waits, or one gather, as for most, needs no join for that: it points to
+ * the other, which points back by its `prev`, or to the link.
  */
 #include "internal.h"
 
@@ -75,6 +75,10 @@ void tide__join_unlink(tide_link *link) {
     join->awaiters--;
   if (link->gather->leaving)
     join->leaving--;
+}
+
+tide_join *tide_link_join(tide_runtime *rt, tide_link *link) {
+  return link->join != NULL ? link->join : tide_task_join(rt, link->task);
 }
 
 /* ---- the end ---- */
@@ -233,7 +237,7 @@ static bool visit_all(walk *walk, const tide_gather *gather) {
   if (gather->wait.kind == &tide__group_kind)
     start = CONTAINER(gather, tide_group, children)->starts;
   for (; link != NULL && !found; link = link->after)
-    found = visit(walk, link->join->task, gather->via);
+    found = visit(walk, tide__link_task(link), gather->via);
   for (; start != NULL && !found; start = start->later)
     found = visit(walk, start->scope->task, gather->via);
   return found;
@@ -364,17 +368,15 @@ static bool abort_alone(tide_runtime *rt, tide_task *task, tide_status why) {
   if (why == TIDE_CANCELLED && tide__task_extra(rt, target) != NULL)
     return abort_joined(rt, task, why);
   task->prev = NULL;
-  target->awaiter = NULL;
-  target->flags &= (uint16_t)~TIDE_AWAITED;
+  target->ends = 0;
   return true;
 }
 
 int tide_task_await(tide_runtime *rt, tide_task *task, tide_task *target) {
-  if (target->extra == NULL) { /* nor `awaiter` */
+  if (target->ends == 0) {
     tide_park(rt, task, &alone);
     task->prev = target;
-    target->awaiter = task;
-    target->flags |= TIDE_AWAITED;
+    target->ends = (uintptr_t)task | ENDS_AWAITER;
     return 0;
   }
   tide_extra *extra = tide__task_extra(rt, target);

@@ -26,7 +26,7 @@ void tide__lock_track(tide_lock *lock) {
   if (lock->owner == NULL ||
       (lock->waiters.head == NULL && lock->conditions == NULL))
     return;
-  list = &lock->owner->extra->locks;
+  list = &tide__extra(lock->owner)->locks;
   lock->next = *list;
   if (lock->next != NULL)
     lock->next->link = &lock->next;

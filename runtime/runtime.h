@@ -191,8 +191,7 @@ enum {
   TIDE_USER2 = 1 << 11,
   TIDE_USER3 = 1 << 12,
   TIDE_USER4 = 1 << 13,
-  TIDE_USER5 = 1 << 14,
-  TIDE_AWAITED = 1 << 15 /* by one task, and there is no `extra` */
+  TIDE_USER5 = 1 << 14
 };
 
 /* The heap's view of what has a deadline; part of a task, scope or call. */
@@ -202,17 +201,14 @@ typedef struct tide_timer {
   uint32_t order : 30; /* ties fire in the order set */
 } tide_timer;
 
-/* A task record: 80 bytes, everything rare is in `extra`. Read freely; write
+/* A task record: 80 bytes, everything rare is elsewhere. Read freely; write
  * only `coro` and the TIDE_USER flags. */
 struct tide_task {
   tide_task *next, *prev; /* in the ready queue, or in the queue it waits in */
   void *coro;             /* the bindings': the coroutine that runs now */
   tide_wait *wait;        /* what it waits for, or last waited for */
   tide_scope *scope;      /* innermost open scope; NULL: none */
-  union {
-    struct tide_extra *extra;
-    tide_task *awaiter; /* if TIDE_AWAITED */
-  };
+  uintptr_t ends;         /* who waits for its end; see internal.h */
   tide_timer timer;
   uint32_t epoch; /* of its suspension: a waker that holds another is stale */
   uint32_t slot;  /* stable index of this record, from 1 */

@@ -153,7 +153,7 @@ void tide_scope_leave(tide_runtime *rt, tide_task *task) {
   if (task->scope != NULL)
     task->scope->inner = NULL;
   if (tide_task_own_scope(task) == scope)
-    task->extra->own = NULL;
+    tide__extra(task)->own = NULL;
   scope_free(rt, scope);
   tide__task_mark(rt, task);
 }
@@ -257,7 +257,7 @@ int tide__scope_own(tide_runtime *rt, tide_task *task) {
     return UV_ENOMEM;
   own->flags = TIDE_SCOPE_OWN;
   own->task = task;
-  task->extra->own = own;
+  tide__extra(task)->own = own;
   if (task->scope == NULL) {
     task->scope = own;
   } else { /* not of a group: those have one from the start */
@@ -269,6 +269,6 @@ int tide__scope_own(tide_runtime *rt, tide_task *task) {
 }
 
 void tide__scope_adopt(tide_runtime *rt, tide_task *task, tide_scope *outer) {
-  task->extra->own->parent = outer;
-  refresh(rt, task->extra->own);
+  tide__extra(task)->own->parent = outer;
+  refresh(rt, tide__extra(task)->own);
 }

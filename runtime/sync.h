@@ -103,9 +103,13 @@ typedef enum tide_until {
 
 /* One end that a gather waits for. */
 struct tide_link {
-  tide_link *next, *prev;    /* in the list of the join */
+  union {
+    tide_link *next; /* in the list of the join */
+    tide_task *task; /* that nobody else waits for; there is no join */
+  };
+  tide_link *prev;
   tide_link *after, *before; /* in a list of the gather */
-  tide_join *join;           /* NULL: it has ended, or was left */
+  tide_join *join;           /* NULL also: it has ended, or was left */
   tide_gather *gather;
   bool counted; /* it counts as an awaiter */
   bool mine;    /* the bindings' own */
@@ -131,8 +135,12 @@ struct tide_gather {
 };
 
 void tide_gather_init(tide_gather *gather, tide_until until, bool counted);
+/* The join of what the link is to, made if it has none; or NULL. */
+tide_join *tide_link_join(tide_runtime *rt, tide_link *link);
 /* From now on it waits for this end, too, which may have come already. */
 void tide_gather_add(tide_gather *gather, tide_link *link, tide_join *join);
+int tide_gather_add_task(tide_runtime *rt, tide_gather *gather, tide_link *link,
+                         tide_task *task); /* UV_ENOMEM */
 void tide_gather_add_ended(tide_gather *gather, tide_link *link, tide_end how);
 /* After the last add, before `task` waits: false if there is nothing to wait
  * for. */

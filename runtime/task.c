@@ -96,8 +96,8 @@ void tide_task_discard(tide_runtime *rt, tide_task *task) {
   while (task->scope != NULL)
     tide_scope_leave(rt, task);
   if (tide__extra(task) != NULL)
-    extra_free(rt, task->extra);
-  task->extra = NULL;
+    extra_free(rt, tide__extra(task));
+  task->ends = 0;
   record_free(rt, task);
 }
 
@@ -127,10 +127,11 @@ tide_extra *tide__task_extra(tide_runtime *rt, tide_task *task) {
     return NULL;
   *extra = (tide_extra){.own = NULL};
   tide__join_init(&extra->join, task);
-  if (task->flags & TIDE_AWAITED)
-    tide__join_adopt(&extra->join, task->awaiter);
-  task->flags &= (uint16_t)~TIDE_AWAITED;
-  task->extra = extra;
+  if (tide__awaiter(task) != NULL)
+    tide__join_adopt(&extra->join, tide__awaiter(task));
+  else if (tide__only_link(task) != NULL)
+    tide__join_link(&extra->join, tide__only_link(task));
+  task->ends = (uintptr_t)extra | ENDS_EXTRA;
   return extra;
 }
 
@@ -159,11 +160,15 @@ static void unpark(tide_runtime *rt, tide_task *task) {
 /* For its locks, and for its end. */
 static void end_waits(tide_runtime *rt, tide_task *task, tide_end how) {
   tide_extra *extra = tide__extra(task);
-  if (task->flags & TIDE_AWAITED)
-    tide__awaiter_wake(rt, task->awaiter);
+  tide_task *awaiter = tide__awaiter(task);
+  tide_link *link = tide__only_link(task);
   if (extra != NULL)
     tide__locks_break(rt, extra);
-  task->extra = NULL;
+  task->ends = 0;
+  if (awaiter != NULL)
+    tide__awaiter_wake(rt, awaiter);
+  if (link != NULL)
+    tide__gather_ended(rt, link, how);
   if (extra != NULL) {
     tide__join_end(rt, &extra->join, how);
     extra_free(rt, extra);
@@ -332,7 +337,7 @@ uint64_t tide_task_culprit(tide_runtime *rt, const tide_task *task) {
   const tide_scope *scope = tide_scope_culprit(rt, task->scope);
   if (scope != NULL)
     return scope->id;
-  return tide__extra(task) != NULL ? task->extra->culprit : 0;
+  return tide__extra(task) != NULL ? tide__extra(task)->culprit : 0;
 }
 
 /* Takes over what the innermost scope says. */
@@ -348,8 +353,8 @@ void tide__task_mark(tide_runtime *rt, tide_task *task) {
     if (task->state == TIDE_TASK_PARKED && !(task->flags & TIDE_ABORTED))
       remember_culprit(rt, task);
     tide__task_abort(rt, task, TIDE_CANCELLED);
-  } else if (tide__extra(task) != NULL && task->extra->cancels == 0)
-    task->extra->swallowed = 0;
+  } else if (tide__extra(task) != NULL && tide__extra(task)->cancels == 0)
+    tide__extra(task)->swallowed = 0;
 }
 
 int tide_task_cancel(tide_runtime *rt, tide_task *task) {
@@ -369,7 +374,7 @@ int tide_task_cancel(tide_runtime *rt, tide_task *task) {
 }
 
 uint32_t tide_task_cancelling(const tide_task *task) {
-  return tide__extra(task) != NULL ? task->extra->cancels : 0;
+  return tide__extra(task) != NULL ? tide__extra(task)->cancels : 0;
 }
 
 uint32_t tide_task_uncancel(tide_runtime *rt, tide_task *task) {
@@ -384,7 +389,7 @@ uint32_t tide_task_uncancel(tide_runtime *rt, tide_task *task) {
 }
 
 tide_scope *tide_task_own_scope(const tide_task *task) {
-  return tide__extra(task) != NULL ? task->extra->own : NULL;
+  return tide__extra(task) != NULL ? tide__extra(task)->own : NULL;
 }
 
 bool tide_checkpoint(tide_runtime *rt, tide_task *task) {

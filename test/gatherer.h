@@ -37,7 +37,7 @@ static inline void add_all(tide_runtime *rt, set *set) {
     if ((*at)->done)
       tide_gather_add_ended(&set->gather, link++, TIDE_END_OK);
     else
-      tide_gather_add(&set->gather, link++, tide_task_join(rt, (*at)->task));
+      tide_gather_add_task(rt, &set->gather, link++, (*at)->task);
   }
   for (tide_join **at = set->futures; *at != NULL; at++)
     tide_gather_add(&set->gather, link++, *at);

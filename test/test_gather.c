@@ -108,6 +108,64 @@ TEST(they_are_taken_in_the_order_of_their_ends) {
   CHECK_SAID("2 0 1 all");
 }
 
+/* ---- a task for which nobody else waits ---- */
+
+TEST(a_task_that_is_left_has_nobody_who_waits_for_it) {
+  tide_waitq queue = new_queue();
+  actor *t = spawn_arg(rt, target, &queue, "t");
+  set set = {.until = TIDE_UNTIL_ALL, .tasks = {t}};
+  actor *a = spawn_arg(rt, gatherer, &set, "a");
+  step(rt);
+  CHECK(t->task->ends != 0);
+  CHECK(tide_gather_awaits(&set.gather, t->task));
+  cancel(a); /* it does not count: it just leaves */
+  step(rt);
+  CHECK_SAID("a!");
+  tide_gather_leave(rt, &set.gather);
+  CHECK(t->task->ends == 0);
+  CHECK(!tide_gather_awaits(&set.gather, t->task));
+  spawn_arg(rt, awaiter, t, "b");
+  step(rt);
+  tide_waitq_wake(rt, &queue);
+  run(rt);
+  CHECK_SAID("b");
+}
+
+/* Twice by one gather, by a second, and by a task: all wait for the one end. */
+TEST(others_may_come_to_wait_for_the_same_task) {
+  tide_waitq queue = new_queue();
+  actor *t = spawn_arg(rt, target, &queue, "t");
+  set one = {.until = TIDE_UNTIL_ALL, .counted = true, .tasks = {t, t}};
+  set two = {.until = TIDE_UNTIL_FIRST, .tasks = {t}};
+  spawn_arg(rt, gatherer, &one, "one");
+  spawn_arg(rt, gatherer, &two, "two");
+  actor *a = spawn_arg(rt, awaiter, t, "a");
+  step(rt);
+  CHECK_EQ(tide_task_join(rt, t->task)->awaiters, 3);
+  CHECK(tide_gather_awaits(&one.gather, t->task));
+  CHECK(tide_gather_awaits(&two.gather, t->task));
+  cancel(a); /* not the last */
+  step(rt);
+  CHECK_SAID("a!");
+  CHECK_EQ(tide_task_cancelling(t->task), 0);
+  tide_waitq_wake(rt, &queue);
+  run(rt);
+  CHECK_SAID("one two");
+  say_done(&one);
+  CHECK_SAID("0 1");
+}
+
+TEST(one_that_is_cancelled_itself_ends_for_its_gather) {
+  tide_waitq queue = new_queue();
+  actor *t = spawn_arg(rt, target, &queue, "t");
+  set set = {.until = TIDE_UNTIL_ERROR, .counted = true, .tasks = {t}};
+  spawn_arg(rt, gatherer, &set, "a");
+  step(rt);
+  cancel(t);
+  run(rt);
+  CHECK_SAID("t cleaned up a");
+}
+
 /* ---- giving up ---- */
 
 TEST(a_cancelled_gatherer_cancels_and_stays) {

@@ -250,7 +250,7 @@ TEST(a_task_that_is_gathered_twice_is_not_cancelled_as_it_ends) {
   CHECK(gather.pending.head == NULL);
   actor *next = spawn_arg(rt, waiter, &queue, "next");
   CHECK(next->task == bad->task); /* the same record */
-  CHECK(next->task->extra == NULL && next->task->scope == NULL);
+  CHECK(next->task->ends == 0 && next->task->scope == NULL);
   step(rt);
   tide_waitq_wake(rt, &queue);
   run(rt);

@@ -79,7 +79,7 @@ TEST(a_task_that_one_awaits_is_awaited_by_none_when_that_one_is_given_up) {
   step(rt);
   CHECK(tide_task_awaits(a->task) == t->task);
   tide_task_give_up(rt, a->task);
-  CHECK(!(t->task->flags & TIDE_AWAITED));
+  CHECK(t->task->ends == 0);
   spawn_arg(rt, awaiter, t, "b");
   step(rt);
   tide_waitq_wake(rt, &queue);

@@ -61,7 +61,7 @@ TEST(uncontended_it_touches_nothing_but_itself) {
   actor *a = spawn_arg(rt, acquirer, &lock, "a");
   step(rt);
   CHECK(tide_lock_owned(&lock, a->task));
-  CHECK(a->task->extra == NULL);
+  CHECK(a->task->ends == 0);
   CHECK(lock.link == NULL);
   run(rt);
   CHECK(lock.owner == NULL);
