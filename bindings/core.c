@@ -261,6 +261,7 @@ static int open_module(lua_State *L) {
   lua_newtable(L);
   tideL_openyieldable(L);
   tideL_openerrors(L);
+  tideL_opentraceback(L);
   tideL_openreport(L);
   tideL_opencoroutine(L);
   tideL_opentask(L);
@@ -325,7 +326,7 @@ static void push_opener(lua_State *L) {
   set_defaults(S);
   lua_newtable(L); /* threads, handles, own */
   new_weak(L, "v");
-  lua_newtable(L);
+  lua_createtable(L, OWN_ERRORS + TIDEL_CLASSES, 2);
   lua_createtable(L, 0, 2);
   lua_pushvalue(L, -2);
   lua_pushvalue(L, -4);

@@ -5,9 +5,9 @@
  * is its user value where Lua allows that; everything else makes `info` true
  * and the user value a table: with the results at 1 to n, and n; or with the
  * `error`, which may be the CancelledError that it ended with, and where it
- * happened: the dead `coroutine`, or the `traceback` where that had to be made
- * at once. Also there: `name`, `callbacks` (done.c), `created` (debug mode) and
- * `sentinel` (report.c).
+ * happened: the dead `coroutine`, or the text of the `stack` where that had to
+ * be made at once. Also there: `name`, `callbacks` (done.c), `created` (debug
+ * mode) and `sentinel` (report.c).
  */
 #include "bindings.h"
 
@@ -123,16 +123,14 @@ static void store_error(lua_State *T, int index, lua_State *co) {
     lua_insert(T, -2);
   else
     lua_xmove(co, T, 1);
-  tideL_pushnoted(T, -1, handle->id);
-  lua_setfield(T, -3, "traceback");
-  lua_setfield(T, -2, "error");
-#if !TIDE_BASEFRAME
-  if (T != co && lua_status(co) > LUA_YIELD) {
+  if (tideL_pushnoted(T, -1, handle->id)) {
+    lua_setfield(T, -3, "stack");
+  } else if (T != co && lua_status(co) > LUA_YIELD) {
     lua_pushthread(co);
     lua_xmove(co, T, 1);
-    lua_setfield(T, -2, "coroutine");
+    lua_setfield(T, -3, "coroutine");
   }
-#endif
+  lua_setfield(T, -2, "error");
   lua_pop(T, 1);
 }
 

@@ -1,5 +1,5 @@
 /*
- * report.c: tracebacks, the exception handler, and failures nobody saw.
+ * report.c: the exception handler, and failures nobody saw.
  *
  * A failed Task that is still held gets a sentinel: collected with the Task, it
  * puts it into OWN_REPORTS, and the next turn reports it. Whoever asks for the
@@ -9,86 +9,6 @@
 
 #include "bindings.h"
 
-/* ---- tracebacks ---- */
-
-void tideL_traceback(lua_State *L, lua_State *co, const char *message) {
-#if LUA_VERSION_NUM >= 502 || TIDE_LUAJIT
-  luaL_traceback(L, co, message, 0);
-#else
-  lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
-  lua_getfield(L, -1, "debug");
-  if (lua_istable(L, -1)) {
-    lua_getfield(L, -1, "traceback");
-    lua_pushthread(co);
-    lua_xmove(co, L, 1);
-    lua_pushstring(L, message != NULL ? message : "");
-    if (lua_pcall(L, 2, 1, 0) == LUA_OK) {
-      lua_replace(L, -3);
-      lua_pop(L, 1);
-      return;
-    }
-  }
-  lua_pop(L, 2);
-  lua_pushnil(L);
-#endif
-}
-
-static bool is_noted(lua_State *L, int index, uint64_t id) {
-  bool noted;
-  index = lua_absindex(L, index);
-  if (tideL_own(L, OWN_NOTED) != LUA_TTABLE) {
-    lua_pop(L, 1);
-    return false;
-  }
-  lua_rawgeti(L, -1, 1);
-  lua_rawgeti(L, -2, 3);
-  noted = lua_rawequal(L, -2, index) && lua_tonumber(L, -1) == (lua_Number)id;
-  lua_pop(L, 3);
-  return noted;
-}
-
-/* note(error[, coroutine]), a message handler; on 5.1 it is called when the
- * stack is gone, with the dead coroutine. The innermost edge that an error
- * passes notes where it was raised; scopes further out see that it is noted. A
- * cancellation is common and nobody asks where: it is noted in debug mode only.
- */
-int tideL_noter(lua_State *L) {
-  const tideL_state *S = tideL_get(L);
-  uint64_t id = S->current != NULL ? S->current->id : 0;
-  lua_State *co = lua_tothread(L, 2);
-  lua_settop(L, 1);
-  if (lua_isnil(L, 1)) {
-    lua_pushliteral(L, "<no error object>");
-    lua_replace(L, 1);
-  }
-  if (!S->debug && tideL_iserror(L, 1, TIDEL_CANCELLED))
-    return 1;
-  if (is_noted(L, 1, id))
-    return 1;
-  lua_createtable(L, 3, 0);
-  lua_pushvalue(L, 1);
-  lua_rawseti(L, 2, 1);
-  tideL_tostring(L, 1);
-  tideL_traceback(L, co != NULL ? co : L, lua_tostring(L, -1));
-  lua_rawseti(L, 2, 2);
-  lua_pushnumber(L, (lua_Number)id);
-  lua_rawseti(L, 2, 3);
-  lua_settop(L, 2);
-  lua_rawseti(L, UP_OWN, OWN_NOTED);
-  return 1;
-}
-
-void tideL_pushnoted(lua_State *L, int index, uint64_t id) {
-  if (!is_noted(L, index, id)) {
-    lua_pushnil(L);
-    return;
-  }
-  tideL_own(L, OWN_NOTED);
-  lua_rawgeti(L, -1, 2);
-  lua_remove(L, -2);
-  tideL_disown(L, OWN_NOTED);
-}
-
 /* ---- the exception handler ---- */
 
 void tideL_pushreport(lua_State *T, const char *message, int index) {
@@ -97,8 +17,10 @@ void tideL_pushreport(lua_State *T, const char *message, int index) {
   lua_setfield(T, -2, "message");
   if (index != 0) {
     lua_pushvalue(T, index < 0 ? index - 1 : index);
-    tideL_pushnoted(T, -1, 0);
-    lua_setfield(T, -3, "traceback");
+    if (tideL_pushnoted(T, -1, 0)) {
+      tideL_addmessage(T, -2);
+      lua_setfield(T, -3, "traceback");
+    }
     lua_setfield(T, -2, "error");
   }
 }
@@ -340,10 +262,6 @@ void tideL_pushtree(lua_State *L, tideL_state *S) {
 
 void tideL_openreport(lua_State *L) {
   static const luaL_Reg metamethods[] = {{"__gc", sentinel__gc}, {NULL, NULL}};
-  static const luaL_Reg functions[] = {{"note", tideL_noter}, {NULL, NULL}};
   tideL_newclass(L, OWN_SENTINEL, "tide.sentinel", NULL, metamethods);
   lua_pop(L, 1);
-  tideL_pushfunction(L, tideL_noter);
-  lua_rawseti(L, UP_OWN, OWN_NOTER);
-  tideL_setfunctions(L, functions);
 }
