@@ -4,6 +4,7 @@
  * The text is our own: Lua's searches all modules for the name of each
  * function, which costs fifty times as much as all else of a failed task.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "bindings.h"
@@ -31,28 +32,39 @@ static int count_levels(lua_State *co) {
   return most;
 }
 
-static void push_function(lua_State *L, const lua_Debug *ar) {
-  bool global = strcmp(ar->namewhat, "global") == 0;
-  if (*ar->namewhat != '\0')
-    lua_pushfstring(L, "%s '%s'", global ? "function" : ar->namewhat, ar->name);
-  else if (strcmp(ar->what, "main") == 0)
-    lua_pushliteral(L, "main chunk");
-  else if (strcmp(ar->what, "Lua") == 0)
-    lua_pushfstring(L, "function <%s:%d>", ar->short_src, ar->linedefined);
-  else
-    lua_pushliteral(L, "?");
+static void add_number(luaL_Buffer *text, int n) {
+  char digits[16];
+  snprintf(digits, sizeof digits, ":%d", n);
+  luaL_addstring(text, digits);
 }
 
-static void add_level(lua_State *L, luaL_Buffer *text, lua_State *co,
-                      lua_Debug *ar) {
-  lua_getinfo(co, TIDE_LEVELINFO, ar);
+static void add_function(luaL_Buffer *text, const lua_Debug *ar) {
+  if (*ar->namewhat != '\0') {
+    bool global = strcmp(ar->namewhat, "global") == 0;
+    luaL_addstring(text, global ? "function" : ar->namewhat);
+    luaL_addstring(text, " '");
+    luaL_addstring(text, ar->name);
+    luaL_addstring(text, "'");
+  } else if (strcmp(ar->what, "main") == 0) {
+    luaL_addstring(text, "main chunk");
+  } else if (strcmp(ar->what, "Lua") == 0) {
+    luaL_addstring(text, "function <");
+    luaL_addstring(text, ar->short_src);
+    add_number(text, ar->linedefined);
+    luaL_addstring(text, ">");
+  } else {
+    luaL_addstring(text, "?");
+  }
+}
+
+/* Piece by piece: lua_pushfstring is the slower way. */
+static void add_level(luaL_Buffer *text, const lua_Debug *ar) {
+  luaL_addstring(text, "\n\t");
+  luaL_addstring(text, ar->short_src);
   if (ar->currentline > 0)
-    lua_pushfstring(L, "\n\t%s:%d: in ", ar->short_src, ar->currentline);
-  else
-    lua_pushfstring(L, "\n\t%s: in ", ar->short_src);
-  luaL_addvalue(text);
-  push_function(L, ar);
-  luaL_addvalue(text);
+    add_number(text, ar->currentline);
+  luaL_addstring(text, ": in ");
+  add_function(text, ar);
   if (tide_istailcall(ar))
     luaL_addstring(text, "\n\t(...tail calls...)");
 }
@@ -74,7 +86,8 @@ static void push_stack(lua_State *L, lua_State *co, int level) {
       luaL_addvalue(&text);
       level = after - 1;
     } else {
-      add_level(L, &text, co, &ar);
+      lua_getinfo(co, TIDE_LEVELINFO, &ar);
+      add_level(&text, &ar);
     }
   }
   luaL_pushresult(&text);
