@@ -407,7 +407,7 @@ void tideL_openscope(lua_State *L);
 void tideL_openscopebox(lua_State *L);
 /* The value at `index` is the reason of this scope's cancel. */
 void tideL_setreason(lua_State *L, tide_scope *scope, int index);
-void tideL_clearreason(lua_State *L, const tide_scope *scope);
+void tideL_clearreason(lua_State *L, tide_scope *scope);
 /* These scopes end without having been left. */
 void tideL_retirescopes(lua_State *L, tide_scope *top);
 /* The same, and frees them: they are detached. */
