@@ -114,11 +114,11 @@ void tideL_watchfailure(lua_State *T, tideL_state *S, int index, bool held) {
     lua_pop(T, 1);
     return;
   }
-  tideL_pushinfo(T, index);
-  tide_newuserdata(T, sizeof(char));
-  lua_createtable(T, 1, 0);
+  tideL_pushinfo(T, index); /* leads the sentinel to the Task */
   lua_pushvalue(T, index);
-  lua_rawseti(T, -2, 1);
+  lua_setfield(T, -2, "task");
+  tide_newuserdata(T, sizeof(char));
+  lua_pushvalue(T, -2);
   tide_setuservalue(T, -2);
   tideL_own(T, OWN_SENTINEL);
   lua_setmetatable(T, -2);
@@ -132,7 +132,7 @@ static int sentinel__gc(lua_State *L) {
   tideL_state *S = tideL_get(L);
   const tideL_task *handle;
   tide_getuservalue(L, 1);
-  lua_rawgeti(L, -1, 1);
+  lua_getfield(L, -1, "task");
   handle = lua_touserdata(L, -1);
   S->unseen--;
   if (handle->seen)
