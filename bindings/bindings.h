@@ -126,7 +126,7 @@ typedef enum tideL_class {
 #define TASK_RAISE TIDE_USER1   /* its await raises a cancellation */
 #define TASK_PINNED TIDE_USER2  /* below it is a coroutine that cannot yield */
 #define TASK_EXPOSED TIDE_USER3 /* Lua may hold its coroutine */
-#define TASK_TOLD TIDE_USER4    /* its swallowing has been reported */
+#define TASK_TELL TIDE_USER4    /* its swallowing is to be reported */
 #define TASK_GUARDED TIDE_USER5 /* others may resume what it runs in */
 
 typedef struct tideL_parking tideL_parking;
@@ -142,6 +142,9 @@ typedef struct tideL_state {
   lua_State *pinner;     /* the coroutine that TASK_PINNED is about */
   tideL_parking *aborts; /* those to be aborted */
   tideL_parking *last_abort;
+  tide_task **swallowers;   /* to be reported: */
+  uint32_t swallower_count; /* so many, and those there is room for */
+  uint32_t swallower_room;
   uint32_t serial : 24; /* of the runtime: tells objects of a closed one */
   uint32_t pooled;      /* coroutines kept for the next tasks */
   uint32_t links;       /* entries in OWN_LINKS */
@@ -159,19 +162,18 @@ typedef struct tideL_state {
   double slow;    /* in debug mode: a longer resume is reported */
   bool failed;    /* the base frame of the current task caught an error */
   bool debug;
-  bool hosted;     /* a host steps the loop: the main program cannot wait */
-  bool blocking;   /* set_blocking */
-  bool embedded;   /* a C program has the runtime's address */
-  bool script;     /* bin/tide: run(fn) in the main task runs fn there */
-  bool chores;     /* a callback for our own chores is queued */
-  bool swallowers; /* a task is to be reported for swallowing */
-  bool hooked;     /* see await.c */
-  bool starting;   /* what park starts runs */
-  bool dead;       /* lua_close has come so far */
-  bool varied;     /* a var has been set: contexts are looked at */
-  bool calling;    /* a callback runs */
-  bool draining;   /* run cancels what is left: failures are reported at once */
-  bool exiting;    /* tide.exit was called */
+  bool hosted;   /* a host steps the loop: the main program cannot wait */
+  bool blocking; /* set_blocking */
+  bool embedded; /* a C program has the runtime's address */
+  bool script;   /* bin/tide: run(fn) in the main task runs fn there */
+  bool chores;   /* a callback for our own chores is queued */
+  bool hooked;   /* see await.c */
+  bool starting; /* what park starts runs */
+  bool dead;     /* lua_close has come so far */
+  bool varied;   /* a var has been set: contexts are looked at */
+  bool calling;  /* a callback runs */
+  bool draining; /* run cancels what is left: failures are reported at once */
+  bool exiting;  /* tide.exit was called */
   int exitcode;
 } tideL_state;
 
@@ -529,7 +531,9 @@ void tideL_reportdrained(lua_State *L, tideL_state *S);
 /* At the end: what was never seen goes to stderr. Calls no Lua. */
 void tideL_lastreports(lua_State *L, int own);
 /* One report for each task that swallows its cancellations. */
+void tideL_noteswallower(tideL_state *S, tide_task *task); /* never raises */
 void tideL_reportswallowers(lua_State *T, tideL_state *S);
+void tideL_forgetswallowers(tideL_state *S);
 /* After a run: the failures that nobody can ask for any more. */
 void tideL_reportunseen(lua_State *L, tideL_state *S);
 void tideL_pushtree(lua_State *L, tideL_state *S);

@@ -143,7 +143,8 @@ void tideL_close(lua_State *L, tideL_state *S) {
   S->rt = NULL;
   S->current = S->spawning = NULL;
   S->mainthread = NULL;
-  S->chores = S->swallowers = false;
+  S->chores = false;
+  tideL_forgetswallowers(S);
   S->aborts = S->last_abort = NULL;
   S->detached = 0;
   S->serial++;

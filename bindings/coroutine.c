@@ -272,11 +272,8 @@ void tideL_failtask(lua_State *T, tideL_state *S, tide_task *task) {
 
 static void on_report(tide_runtime *rt, tide_task *task, tide_report what) {
   tideL_state *S = tide_runtime_data(rt);
-  (void)task;
-  if (what == TIDE_REPORT_SWALLOWED) { /* inside the task's own await */
-    S->swallowers = true;
-    tideL_wantchores(S);
-  }
+  if (what == TIDE_REPORT_SWALLOWED) /* inside the task's own await */
+    tideL_noteswallower(S, task);
 }
 
 const tide_hooks tideL_hooks = {NULL, on_abandon, tideL_oncall, on_report};

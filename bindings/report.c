@@ -6,6 +6,7 @@
  * outcome takes the sentinel away.
  */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "bindings.h"
 
@@ -213,24 +214,51 @@ void tideL_reportunseen(lua_State *L, tideL_state *S) {
   tideL_flushreports(L, S);
 }
 
-void tideL_reportswallowers(lua_State *T, tideL_state *S) {
-  S->swallowers = false;
-  for (uint32_t slot = 1; slot <= tide_task_slots(S->rt); slot++) {
-    tide_task *task = tide_task_at(S->rt, slot);
-    if (!tide_task_alive(task) || !(task->flags & TIDE_SWALLOWER) ||
-        task->flags & TASK_TOLD)
-      continue;
-    task->flags |= TASK_TOLD;
-    tideL_pushtask(T, S, task);
-    tideL_pushname(T, lua_gettop(T));
-    lua_pushfstring(T, "%s catches its cancellation and goes on",
-                    lua_tostring(T, -1));
-    tideL_pushreport(T, lua_tostring(T, -1), 0);
-    lua_pushvalue(T, -4);
-    lua_setfield(T, -2, "task");
-    tideL_report(T, S);
-    lua_pop(T, 3);
+/* ---- swallowers ---- */
+
+/* Out of memory one is not told of. */
+void tideL_noteswallower(tideL_state *S, tide_task *task) {
+  if (S->swallower_count == S->swallower_room) {
+    uint32_t room = 2 * S->swallower_room + 8;
+    void *list = realloc(S->swallowers, room * sizeof *S->swallowers);
+    if (list == NULL)
+      return;
+    S->swallowers = list;
+    S->swallower_room = room;
   }
+  S->swallowers[S->swallower_count++] = task;
+  task->flags |= TASK_TELL;
+  tideL_wantchores(S);
+}
+
+static void report_swallower(lua_State *T, tideL_state *S, tide_task *task) {
+  tideL_pushtask(T, S, task);
+  tideL_pushname(T, lua_gettop(T));
+  lua_pushfstring(T, "%s catches its cancellation and goes on",
+                  lua_tostring(T, -1));
+  tideL_pushreport(T, lua_tostring(T, -1), 0);
+  lua_pushvalue(T, -4);
+  lua_setfield(T, -2, "task");
+  tideL_report(T, S);
+  lua_pop(T, 3);
+}
+
+/* A record that lost its flag is another task's now. */
+void tideL_reportswallowers(lua_State *T, tideL_state *S) {
+  for (uint32_t i = 0; i < S->swallower_count; i++) {
+    tide_task *task = S->swallowers[i];
+    if (!tide_task_alive(task) || !(task->flags & TASK_TELL))
+      continue;
+    task->flags &= (uint16_t)~TASK_TELL;
+    report_swallower(T, S, task);
+  }
+  S->swallower_count = 0;
+}
+
+void tideL_forgetswallowers(tideL_state *S) {
+  free(S->swallowers);
+  S->swallowers = NULL;
+  S->swallower_count = S->swallower_room = 0;
 }
 
 /* ---- the task tree ---- */
