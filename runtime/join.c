@@ -225,18 +225,24 @@ static bool visit(walk *walk, tide_task *task, tide_task *via) {
   return true;
 }
 
-/* From one that stays for several. */
-static bool visit_all(walk *walk, const tide_gather *gather) {
-  const tide_link *link = gather->pending.head;
+/* From a group: those that wait for a child of it to begin. */
+static bool visit_starts(walk *walk, const tide_gather *gather) {
   const tide_group *start = NULL;
   bool found = false;
   if (gather->wait.kind == &tide__group_kind)
     start = CONTAINER(gather, tide_group, children)->starts;
-  for (; link != NULL && !found; link = link->after)
-    found = visit(walk, link->join->task, gather->via);
   for (; start != NULL && !found; start = start->later)
     found = visit(walk, start->scope->task, gather->via);
   return found;
+}
+
+/* From one that stays for several. */
+static bool visit_all(walk *walk, const tide_gather *gather) {
+  const tide_link *link = gather->pending.head;
+  bool found = false;
+  for (; link != NULL && !found; link = link->after)
+    found = visit(walk, link->join->task, gather->via);
+  return found || visit_starts(walk, gather);
 }
 
 /* The list is emptied also when the goal is found: who is in it may be in other
@@ -291,12 +297,16 @@ bool tide__stays_for(tide_runtime *rt, tide_task *other,
 
 /* ---- rings ---- */
 
-/* A way from the task, which stays for several, back to it: the last await on
- * it; NULL: there is no such way. */
-static tide_task *ring_of(tide_runtime *rt, const tide_task *task) {
+/* A way from the task, which stays for several, back to it, that begins at the
+ * link or after it: the last await on it; NULL: there is no such way. */
+static tide_task *ring_from(tide_runtime *rt, const tide_task *task,
+                            const tide_link **link) {
   walk walk = {.goal = task, .mark = ++rt->mark};
   gathering(task)->via = NULL;
-  visit_listed(&walk, visit_all(&walk, gathering(task)));
+  for (; *link != NULL; *link = (*link)->after)
+    if (visit_listed(&walk, visit(&walk, (*link)->join->task, NULL)))
+      return walk.via;
+  visit_listed(&walk, visit_starts(&walk, gathering(task)));
   return walk.via;
 }
 
@@ -310,11 +320,14 @@ static void release(tide_runtime *rt, tide_task *task) {
   }
 }
 
+/* No release makes a ring where there was none: each walk goes on where the
+ * last one found one. */
 void tide__rings_break(tide_runtime *rt, tide_task *task) {
+  const tide_link *link = gathering(task)->pending.head;
   tide_task *via;
   if (rt->leavers == 0) /* no ring is of hosts alone: children are younger */
     return;
-  while (may_be_stayed_for(task) && (via = ring_of(rt, task)) != NULL)
+  while (may_be_stayed_for(task) && (via = ring_from(rt, task, &link)) != NULL)
     release(rt, via);
 }
 
