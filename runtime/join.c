@@ -182,6 +182,8 @@ typedef struct walk {
   tide_task *todo;
   tide_task *via; /* the last await on the way to the goal; NULL: none */
   uint32_t mark;
+  const tide_task *start; /* where it began */
+  const tide_task *up;    /* see climb; or NULL */
 } walk;
 
 /* NULL: it stays for one task only. */
@@ -198,6 +200,60 @@ static tide_task *only_goal(const tide_task *task) {
                                      : tide__condition_holder(task);
 }
 
+static bool has_start(const tide_task *task) {
+  const tide_scope *scope = task->scope;
+  for (; scope != NULL; scope = tide_scope_outer(scope))
+    if (scope->group != NULL && scope->group->target != NULL)
+      return true;
+  return false;
+}
+
+static bool host_stays(const tide_gather *children) {
+  return children != NULL && children->waiter != NULL &&
+         tide_task_stays(children->waiter);
+}
+
+/* Whether others than its awaiters might stay for the task. */
+static bool may_be_held_up(const tide_task *task) {
+  const tide_extra *extra = tide__extra(task);
+  if (extra != NULL &&
+      (extra->join.leaving > 0 || host_stays(extra->member.gather) ||
+       extra->locks != NULL))
+    return true;
+  return has_start(task);
+}
+
+/* The first that awaits the task and stays for it, or NULL. An awaiter stays
+ * only when all others do: those that came later are behind it. */
+static const tide_task *first_stayer(const tide_task *task) {
+  const tide_extra *extra = tide__extra(task);
+  const tide_task *first = extra != NULL ? extra->join.joined.head : NULL;
+  return first != NULL && first->flags & TIDE_LEAVING ? first : NULL;
+}
+
+/* Whether anybody might stay for the task: if not, it is in no ring, and a
+ * chain need not be walked from each of its ends. */
+static bool may_be_stayed_for(const tide_task *task) {
+  return first_stayer(task) != NULL || may_be_held_up(task);
+}
+
+/* One step from the goal to where the walk began, as long as but one task can
+ * stay for each: false when none does. Then the walk leads nowhere. In a long
+ * chain it may be far to the other end. */
+static bool climb(walk *walk) {
+  const tide_task *stayer;
+  if (walk->up == NULL)
+    return true;
+  stayer = first_stayer(walk->up);
+  if (may_be_held_up(walk->up))
+    walk->up = NULL;
+  else if (stayer == NULL)
+    return false;
+  else
+    walk->up = stayer->next == NULL && stayer != walk->start ? stayer : NULL;
+  return true;
+}
+
 static void list(walk *walk, tide_task *task, tide_task *via) {
   tide_gather *gather = gathering(task);
   if (gather->mark == walk->mark)
@@ -212,6 +268,8 @@ static void list(walk *walk, tide_task *task, tide_task *via) {
  * followed at once; there is never a ring of which all stay. */
 static bool visit(walk *walk, tide_task *task, tide_task *via) {
   while (task != NULL && task != walk->goal && tide_task_stays(task)) {
+    if (!climb(walk))
+      return false;
     if (gathering(task) != NULL) {
       list(walk, task, via);
       return false;
@@ -257,40 +315,9 @@ static bool visit_listed(walk *walk, bool found) {
   return found;
 }
 
-static bool has_start(const tide_task *task) {
-  const tide_scope *scope = task->scope;
-  for (; scope != NULL; scope = tide_scope_outer(scope))
-    if (scope->group != NULL && scope->group->target != NULL)
-      return true;
-  return false;
-}
-
-/* An awaiter stays only when all others do: those that came later are behind
- * it. */
-static bool is_stayed_for(const tide_join *join) {
-  const tide_task *first = join->joined.head;
-  return join->leaving > 0 || (first != NULL && first->flags & TIDE_LEAVING);
-}
-
-static bool host_stays(const tide_gather *children) {
-  return children != NULL && children->waiter != NULL &&
-         tide_task_stays(children->waiter);
-}
-
-/* Whether anybody might stay for the task: if not, it is in no ring, and a
- * chain need not be walked from each of its ends. */
-static bool may_be_stayed_for(const tide_task *task) {
-  const tide_extra *extra = tide__extra(task);
-  if (extra != NULL &&
-      (is_stayed_for(&extra->join) || host_stays(extra->member.gather) ||
-       extra->locks != NULL))
-    return true;
-  return has_start(task);
-}
-
 bool tide__stays_for(tide_runtime *rt, tide_task *other,
                      const tide_task *task) {
-  walk walk = {.goal = task, .mark = ++rt->mark};
+  walk walk = {.goal = task, .mark = ++rt->mark, .start = other, .up = task};
   return may_be_stayed_for(task) &&
          visit_listed(&walk, visit(&walk, other, NULL));
 }
