@@ -203,12 +203,28 @@ static int core_scope_enter(lua_State *L) {
   return 1;
 }
 
-/* timeout_enter(seconds, name): the id of a scope that ends so long from now */
+static void check_function(lua_State *L, int index, const char *function) {
+  const char *got;
+  if (lua_isfunction(L, index) || tideL_iscallable(L, index))
+    return;
+  got = tideL_typename(L, index);
+  tideL_argerror(L, 2, function,
+                 lua_pushfstring(L, "function expected, got %s", got));
+}
+
+/* timeout_enter(seconds, name[, f]): the id of a scope that ends so long from
+ * now, never if seconds is nil. Checks what `name` was given: seconds, and f.
+ */
 static int core_timeout_enter(lua_State *L) {
   tideL_state *S = tideL_get(L);
-  tide_task *task = enter(L, S, 2);
-  uint64_t deadline = tide_deadline(S->rt, lua_tonumber(L, 1));
+  const char *function = luaL_checkstring(L, 2);
+  bool endless = lua_isnil(L, 1);
+  lua_Number seconds = endless ? 0 : tideL_checkseconds(L, 1, function);
   tide_scope *scope;
+  if (lua_gettop(L) > 2)
+    check_function(L, 3, function);
+  tide_task *task = enter(L, S, 2);
+  uint64_t deadline = endless ? TIDE_NEVER : tide_deadline(S->rt, seconds);
   if (tide_scope_enter(S->rt, task, deadline, false, &scope) < 0)
     return luaL_error(L, "not enough memory");
   lua_pushnumber(L, (lua_Number)scope->id);
