@@ -297,7 +297,7 @@ void tideL_pushcancel(lua_State *L, tideL_state *S, tide_task *task) {
   tideL_seterrorscope(L, -1, tide_task_culprit(S->rt, task),
                       scope != NULL && scope->flags & TIDE_SCOPE_EXPIRED);
   if (S->debug) {
-    tideL_traceback(L, L, NULL);
+    tideL_traceback(L, L);
     lua_setfield(L, -2, "traceback");
   }
 }

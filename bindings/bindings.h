@@ -26,7 +26,8 @@
  *   run.c        driving the loop; run, exit
  *   loop.c       the loop object
  *   call.c       callbacks, and the handles of delayed ones
- *   report.c     tracebacks, the exception handler, what nobody awaited
+ *   traceback.c  where a coroutine is, where an error was raised
+ *   report.c     the exception handler, what nobody awaited
  *   error.c      the error classes; misuse
  *   testing.c    virtual clock, seeds, probes
  *   host.c       include/tide.h
@@ -96,11 +97,12 @@ enum {
   OWN_BASE,      /* the function under each task, where there is one */
   OWN_NOTER,     /* the message handler that keeps tracebacks */
   OWN_DRAINED,   /* failed while run ended what was left */
-  OWN_NOTED,     /* {error, traceback, id of the task} of the last error */
-  OWN_RUNNING,   /* Lua's own coroutine.running */
-  OWN_LOOPOBJ,   /* the loop object of this runtime */
-  OWN_GROUPS,    /* scope id of a group -> its errors: see group.c */
-  OWN_ERRORS     /* from here on the error classes */
+  OWN_NOTED,     /* the last error whose stack was noted, and that: */
+  OWN_NOTEDSTACK,
+  OWN_RUNNING, /* Lua's own coroutine.running */
+  OWN_LOOPOBJ, /* the loop object of this runtime */
+  OWN_GROUPS,  /* scope id of a group -> its errors: see group.c */
+  OWN_ERRORS   /* from here on the error classes */
 };
 
 typedef enum tideL_class {
@@ -124,7 +126,7 @@ typedef enum tideL_class {
 #define TASK_RAISE TIDE_USER1   /* its await raises a cancellation */
 #define TASK_PINNED TIDE_USER2  /* below it is a coroutine that cannot yield */
 #define TASK_EXPOSED TIDE_USER3 /* Lua may hold its coroutine */
-#define TASK_TOLD TIDE_USER4    /* its swallowing has been reported */
+#define TASK_TELL TIDE_USER4    /* its swallowing is to be reported */
 #define TASK_GUARDED TIDE_USER5 /* others may resume what it runs in */
 
 typedef struct tideL_parking tideL_parking;
@@ -140,6 +142,9 @@ typedef struct tideL_state {
   lua_State *pinner;     /* the coroutine that TASK_PINNED is about */
   tideL_parking *aborts; /* those to be aborted */
   tideL_parking *last_abort;
+  tide_task **swallowers;   /* to be reported: */
+  uint32_t swallower_count; /* so many, and those there is room for */
+  uint32_t swallower_room;
   uint32_t serial : 24; /* of the runtime: tells objects of a closed one */
   uint32_t pooled;      /* coroutines kept for the next tasks */
   uint32_t links;       /* entries in OWN_LINKS */
@@ -152,23 +157,23 @@ typedef struct tideL_state {
   uint32_t busy;        /* calls of user code outside of the loop's own */
   uint64_t callbacks;   /* begun so far */
   uint64_t recycled;
-  double grace; /* seconds that run waits for what it cancelled */
-  double slow;  /* in debug mode: a longer resume is reported */
-  bool failed;  /* the base frame of the current task caught an error */
+  uint64_t noted; /* id of the task of OWN_NOTED; 0: of none */
+  double grace;   /* seconds that run waits for what it cancelled */
+  double slow;    /* in debug mode: a longer resume is reported */
+  bool failed;    /* the base frame of the current task caught an error */
   bool debug;
-  bool hosted;     /* a host steps the loop: the main program cannot wait */
-  bool blocking;   /* set_blocking */
-  bool embedded;   /* a C program has the runtime's address */
-  bool script;     /* bin/tide: run(fn) in the main task runs fn there */
-  bool chores;     /* a callback for our own chores is queued */
-  bool swallowers; /* a task is to be reported for swallowing */
-  bool hooked;     /* see await.c */
-  bool starting;   /* what park starts runs */
-  bool dead;       /* lua_close has come so far */
-  bool varied;     /* a var has been set: contexts are looked at */
-  bool calling;    /* a callback runs */
-  bool draining;   /* run cancels what is left: failures are reported at once */
-  bool exiting;    /* tide.exit was called */
+  bool hosted;   /* a host steps the loop: the main program cannot wait */
+  bool blocking; /* set_blocking */
+  bool embedded; /* a C program has the runtime's address */
+  bool script;   /* bin/tide: run(fn) in the main task runs fn there */
+  bool chores;   /* a callback for our own chores is queued */
+  bool hooked;   /* see await.c */
+  bool starting; /* what park starts runs */
+  bool dead;     /* lua_close has come so far */
+  bool varied;   /* a var has been set: contexts are looked at */
+  bool calling;  /* a callback runs */
+  bool draining; /* run cancels what is left: failures are reported at once */
+  bool exiting;  /* tide.exit was called */
   int exitcode;
 } tideL_state;
 
@@ -404,7 +409,7 @@ void tideL_openscope(lua_State *L);
 void tideL_openscopebox(lua_State *L);
 /* The value at `index` is the reason of this scope's cancel. */
 void tideL_setreason(lua_State *L, tide_scope *scope, int index);
-void tideL_clearreason(lua_State *L, const tide_scope *scope);
+void tideL_clearreason(lua_State *L, tide_scope *scope);
 /* These scopes end without having been left. */
 void tideL_retirescopes(lua_State *L, tide_scope *top);
 /* The same, and frees them: they are detached. */
@@ -498,6 +503,17 @@ void tideL_oncall(tide_runtime *rt, tide_call *call);
 /* Has our own chores done in the next turn. Never raises. */
 void tideL_wantchores(tideL_state *S);
 
+/* ---- traceback.c ---- */
+
+void tideL_opentraceback(lua_State *L);
+int tideL_noter(lua_State *L); /* a message handler: notes the stack */
+void tideL_traceback(lua_State *L, lua_State *co); /* pushes where co is */
+/* Before the traceback on top comes the text of the error at `index`. */
+void tideL_addmessage(lua_State *L, int index);
+/* Pushes the stack noted for the error at `index`, of this task; false: none,
+ * and pushes nothing. */
+bool tideL_pushnoted(lua_State *L, int index, uint64_t id);
+
 /* ---- report.c ---- */
 
 void tideL_openreport(lua_State *L);
@@ -505,7 +521,6 @@ void tideL_openreport(lua_State *L);
 void tideL_report(lua_State *T, tideL_state *S);
 /* Pushes such a table for the error at `index`. */
 void tideL_pushreport(lua_State *T, const char *message, int index);
-int tideL_noter(lua_State *L); /* a message handler: keeps the traceback */
 /* The Task at `index` failed: sees to it that somebody learns of it, now if
  * nobody else can ask for it. */
 void tideL_watchfailure(lua_State *T, tideL_state *S, int index, bool held);
@@ -516,13 +531,11 @@ void tideL_reportdrained(lua_State *L, tideL_state *S);
 /* At the end: what was never seen goes to stderr. Calls no Lua. */
 void tideL_lastreports(lua_State *L, int own);
 /* One report for each task that swallows its cancellations. */
+void tideL_noteswallower(tideL_state *S, tide_task *task); /* never raises */
 void tideL_reportswallowers(lua_State *T, tideL_state *S);
+void tideL_forgetswallowers(tideL_state *S);
 /* After a run: the failures that nobody can ask for any more. */
 void tideL_reportunseen(lua_State *L, tideL_state *S);
-/* Pushes a traceback of co, or nil where there is no debug library. */
-void tideL_traceback(lua_State *L, lua_State *co, const char *message);
-/* Pushes the traceback noted for the error at `index`, or nil. */
-void tideL_pushnoted(lua_State *L, int index, uint64_t id);
 void tideL_pushtree(lua_State *L, tideL_state *S);
 
 /* ---- the other nouns; see primitives.h ---- */

@@ -66,7 +66,7 @@ void tideL_wantchores(tideL_state *S) {
 
 static void chores(lua_State *T, tideL_state *S) {
   S->chores = false;
-  if (S->swallowers)
+  if (S->swallower_count > 0)
     tideL_reportswallowers(T, S);
   if (S->aborts != NULL)
     tideL_runaborts(T, S);

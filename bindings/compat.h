@@ -79,6 +79,15 @@ static inline int tide_getfield(lua_State *L, int i, const char *k) {
 }
 #endif
 
+/* What a traceback tells of a level. */
+#if LUA_VERSION_NUM >= 502
+#define TIDE_LEVELINFO "nSlt"
+#define tide_istailcall(ar) ((ar)->istailcall)
+#else
+#define TIDE_LEVELINFO "nSl"
+#define tide_istailcall(ar) false
+#endif
+
 #if LUA_VERSION_NUM >= 502
 #define tide_lessthan(L, a, b) lua_compare(L, a, b, LUA_OPLT)
 #else

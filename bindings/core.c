@@ -143,7 +143,8 @@ void tideL_close(lua_State *L, tideL_state *S) {
   S->rt = NULL;
   S->current = S->spawning = NULL;
   S->mainthread = NULL;
-  S->chores = S->swallowers = false;
+  S->chores = false;
+  tideL_forgetswallowers(S);
   S->aborts = S->last_abort = NULL;
   S->detached = 0;
   S->serial++;
@@ -261,6 +262,7 @@ static int open_module(lua_State *L) {
   lua_newtable(L);
   tideL_openyieldable(L);
   tideL_openerrors(L);
+  tideL_opentraceback(L);
   tideL_openreport(L);
   tideL_opencoroutine(L);
   tideL_opentask(L);
@@ -325,7 +327,7 @@ static void push_opener(lua_State *L) {
   set_defaults(S);
   lua_newtable(L); /* threads, handles, own */
   new_weak(L, "v");
-  lua_newtable(L);
+  lua_createtable(L, OWN_ERRORS + TIDEL_CLASSES, 2);
   lua_createtable(L, 0, 2);
   lua_pushvalue(L, -2);
   lua_pushvalue(L, -4);

@@ -272,20 +272,17 @@ void tideL_failtask(lua_State *T, tideL_state *S, tide_task *task) {
 
 static void on_report(tide_runtime *rt, tide_task *task, tide_report what) {
   tideL_state *S = tide_runtime_data(rt);
-  (void)task;
-  if (what == TIDE_REPORT_SWALLOWED) { /* inside the task's own await */
-    S->swallowers = true;
-    tideL_wantchores(S);
-  }
+  if (what == TIDE_REPORT_SWALLOWED) /* inside the task's own await */
+    tideL_noteswallower(S, task);
 }
 
 const tide_hooks tideL_hooks = {NULL, on_abandon, tideL_oncall, on_report};
 
 /* ---- coroutine.running ---- */
 
-static void expose(lua_State *L, tide_task *task) {
+static void expose(lua_State *L, tide_task *task, const lua_State *co) {
   lua_rawgeti(L, UP_THREADS, (int)task->slot);
-  if (lua_tothread(L, -1) == L) {
+  if (lua_tothread(L, -1) == co) {
     task->flags |= TASK_EXPOSED | TASK_GUARDED;
     tideL_own(L, OWN_EXPOSED);
     lua_insert(L, -2);
@@ -320,12 +317,16 @@ static bool push_caller(lua_State *L) {
  * again for another task. */
 static int coroutine_running(lua_State *L) {
   tideL_state *S = tideL_get(L);
+  bool in_task = S->current != NULL && S->current->coro == L;
 #if !TIDE_YIELDK
-  if (push_caller(L))
+  if (push_caller(L)) {
+    if (in_task)
+      expose(L, S->current, lua_tothread(L, -1));
     return 1;
+  }
 #endif
-  if (S->current != NULL && S->current->coro == L)
-    expose(L, S->current);
+  if (in_task)
+    expose(L, S->current, L);
   tideL_own(L, OWN_RUNNING);
   lua_insert(L, 1);
   lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);

@@ -55,15 +55,27 @@ uint64_t tideL_errorscope(lua_State *L, int index) {
   return id;
 }
 
+/* Luas before 5.4 would make place for a nil. */
+static void set_reason(lua_State *L, int index, int reason) {
+  bool had;
+  lua_pushliteral(L, "reason");
+  had = tide_rawget(L, index) != LUA_TNIL;
+  lua_pop(L, 1);
+  if (had || !lua_isnil(L, reason)) {
+    lua_pushvalue(L, reason);
+    lua_setfield(L, index, "reason");
+  }
+}
+
 void tideL_seterrorreason(lua_State *L, int index, int reason, bool expired) {
   index = lua_absindex(L, index);
-  lua_pushvalue(L, reason);
-  if (lua_type(L, -1) == LUA_TSTRING)
-    lua_pushfstring(L, "cancelled: %s", lua_tostring(L, -1));
+  reason = lua_absindex(L, reason);
+  if (lua_type(L, reason) == LUA_TSTRING)
+    lua_pushfstring(L, "cancelled: %s", lua_tostring(L, reason));
   else
     lua_pushstring(L, expired ? "the deadline passed" : "cancelled");
   lua_setfield(L, index, "message");
-  lua_setfield(L, index, "reason");
+  set_reason(L, index, reason);
 }
 
 /* Also the reason and the message are that scope's. */

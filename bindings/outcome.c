@@ -2,12 +2,12 @@
  * outcome.c: how a task or future ended.
  *
  * A number, boolean or nil fits into the userdata itself; one value of any type
- * is its user value where Lua allows that; everything else makes `info` true
- * and the user value a table: with the results at 1 to n, and n; or with the
- * `error`, which may be the CancelledError that it ended with, and where it
- * happened: the dead `coroutine`, or the `traceback` where that had to be made
- * at once. Also there: `name`, `callbacks` (done.c), `created` (debug mode) and
- * `sentinel` (report.c).
+ * is its user value where Lua allows that, and so is the CancelledError that it
+ * ended with; everything else makes `info` true and the user value a table:
+ * with the results at 1 to n, and n; or with the `error`, and where it
+ * happened: the dead `coroutine`, or the text of the `stack` where that had to
+ * be made at once. Also there: `name`, `callbacks` (done.c), `created` (debug
+ * mode) and `sentinel` (report.c).
  */
 #include "bindings.h"
 
@@ -17,18 +17,20 @@ enum {
   STORE_FALSE,
   STORE_TRUE,
   STORE_NUMBER, /* in place of `task`: the outcome must be next to change */
-  STORE_VALUE
+  STORE_VALUE,
+  STORE_ERROR
 };
 
-/* A Task with a table of its own lives as long as its task. */
-void tideL_pushinfo(lua_State *L, int index) {
+/* A Task with a table of its own lives as long as its task. A new one has room
+ * for so many fields. */
+static void push_info(lua_State *L, int index, int fields) {
   tideL_task *handle = lua_touserdata(L, index);
   index = lua_absindex(L, index);
   if (handle->info) {
     tide_getuservalue(L, index);
     return;
   }
-  lua_newtable(L);
+  lua_createtable(L, 0, fields);
   if (handle->info) { /* a finaliser was quicker */
     lua_pop(L, 1);
     tide_getuservalue(L, index);
@@ -46,20 +48,29 @@ void tideL_pushinfo(lua_State *L, int index) {
   handle->info = true;
 }
 
+void tideL_pushinfo(lua_State *L, int index) {
+  push_info(L, index, 0);
+}
+
 /* A value that only a finished Task has beside it gives way to a table. */
 void tideL_pushfullinfo(lua_State *L, int index) {
   tideL_task *handle = lua_touserdata(L, index);
-  bool loose = handle->store == STORE_VALUE;
+  unsigned store = handle->store;
+  bool loose = store == STORE_VALUE || store == STORE_ERROR;
   if (loose)
     tide_getuservalue(L, index);
   tideL_pushinfo(L, index);
-  if (loose) {
-    lua_insert(L, -2);
+  if (!loose)
+    return;
+  lua_insert(L, -2);
+  if (store == STORE_ERROR) {
+    lua_setfield(L, -2, "error");
+  } else {
     lua_rawseti(L, -2, 1);
     lua_pushinteger(L, 1);
     lua_setfield(L, -2, "n");
-    handle->store = STORE_NONE;
   }
+  handle->store = STORE_NONE;
 }
 
 /* ---- what it ended with ---- */
@@ -114,26 +125,32 @@ static void store_results(lua_State *T, int index, lua_State *co, int n) {
   lua_pop(T, 1);
 }
 
-/* With the error goes where it happened: the text that was noted, or the dead
- * coroutine itself, whose stack is as the error left it. */
-static void store_error(lua_State *T, int index, lua_State *co) {
+/* With the error goes where it happened: the stack that was noted, or the dead
+ * coroutine itself, whose stack is as the error left it. Of a cancellation
+ * nobody asks that, but in debug mode. */
+static tideL_outcome store_error(lua_State *T, int index, lua_State *co) {
   tideL_task *handle = lua_touserdata(T, index);
-  tideL_pushinfo(T, index);
-  if (T == co)
-    lua_insert(T, -2);
-  else
+  bool debug = tideL_get(T)->debug, cancelled;
+  if (T != co)
     lua_xmove(co, T, 1);
-  tideL_pushnoted(T, -1, handle->id);
-  lua_setfield(T, -3, "traceback");
-  lua_setfield(T, -2, "error");
-#if !TIDE_BASEFRAME
-  if (T != co && lua_status(co) > LUA_YIELD) {
+  cancelled = tideL_iserror(T, -1, TIDEL_CANCELLED);
+  if (cancelled && !debug && !handle->info) {
+    tide_setuservalue(T, index);
+    handle->store = STORE_ERROR;
+    return OUTCOME_CANCELLED;
+  }
+  push_info(T, index, 4); /* the sentinel's, too */
+  lua_insert(T, -2);
+  if (tideL_pushnoted(T, -1, handle->id)) {
+    lua_setfield(T, -3, "stack");
+  } else if (T != co && lua_status(co) > LUA_YIELD && (!cancelled || debug)) {
     lua_pushthread(co);
     lua_xmove(co, T, 1);
-    lua_setfield(T, -2, "coroutine");
+    lua_setfield(T, -3, "coroutine");
   }
-#endif
+  lua_setfield(T, -2, "error");
   lua_pop(T, 1);
+  return cancelled ? OUTCOME_CANCELLED : OUTCOME_FAILED;
 }
 
 /* ---- the end ---- */
@@ -141,18 +158,10 @@ static void store_error(lua_State *T, int index, lua_State *co) {
 /* Keeps what it ended with: the n values from the top of co. */
 static tideL_outcome store(lua_State *T, int index, lua_State *co, bool failed,
                            int n) {
-  tideL_outcome outcome = OUTCOME_FAILED;
-  if (!failed) {
-    store_results(T, index, co, n);
-    return OUTCOME_RESULTS;
-  }
-  store_error(T, index, co);
-  tideL_pushinfo(T, index);
-  lua_getfield(T, -1, "error");
-  if (tideL_iserror(T, -1, TIDEL_CANCELLED))
-    outcome = OUTCOME_CANCELLED;
-  lua_pop(T, 2);
-  return outcome;
+  if (failed)
+    return store_error(T, index, co);
+  store_results(T, index, co, n);
+  return OUTCOME_RESULTS;
 }
 
 static void unpin(lua_State *T, const tide_task *task) {
@@ -235,6 +244,10 @@ void tideL_markseen(lua_State *L, int index, tideL_task *handle) {
 
 void tideL_pushfailure(lua_State *L, int index, tideL_task *handle) {
   tideL_markseen(L, index, handle);
+  if (handle->store == STORE_ERROR) {
+    tide_getuservalue(L, index);
+    return;
+  }
   lua_pushnil(L);
   if (handle->info) {
     lua_pop(L, 1);

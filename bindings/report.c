@@ -1,93 +1,14 @@
 /*
- * report.c: tracebacks, the exception handler, and failures nobody saw.
+ * report.c: the exception handler, and failures nobody saw.
  *
  * A failed Task that is still held gets a sentinel: collected with the Task, it
  * puts it into OWN_REPORTS, and the next turn reports it. Whoever asks for the
  * outcome takes the sentinel away.
  */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "bindings.h"
-
-/* ---- tracebacks ---- */
-
-void tideL_traceback(lua_State *L, lua_State *co, const char *message) {
-#if LUA_VERSION_NUM >= 502 || TIDE_LUAJIT
-  luaL_traceback(L, co, message, 0);
-#else
-  lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
-  lua_getfield(L, -1, "debug");
-  if (lua_istable(L, -1)) {
-    lua_getfield(L, -1, "traceback");
-    lua_pushthread(co);
-    lua_xmove(co, L, 1);
-    lua_pushstring(L, message != NULL ? message : "");
-    if (lua_pcall(L, 2, 1, 0) == LUA_OK) {
-      lua_replace(L, -3);
-      lua_pop(L, 1);
-      return;
-    }
-  }
-  lua_pop(L, 2);
-  lua_pushnil(L);
-#endif
-}
-
-static bool is_noted(lua_State *L, int index, uint64_t id) {
-  bool noted;
-  index = lua_absindex(L, index);
-  if (tideL_own(L, OWN_NOTED) != LUA_TTABLE) {
-    lua_pop(L, 1);
-    return false;
-  }
-  lua_rawgeti(L, -1, 1);
-  lua_rawgeti(L, -2, 3);
-  noted = lua_rawequal(L, -2, index) && lua_tonumber(L, -1) == (lua_Number)id;
-  lua_pop(L, 3);
-  return noted;
-}
-
-/* note(error[, coroutine]), a message handler; on 5.1 it is called when the
- * stack is gone, with the dead coroutine. The innermost edge that an error
- * passes notes where it was raised; scopes further out see that it is noted. A
- * cancellation is common and nobody asks where: it is noted in debug mode only.
- */
-int tideL_noter(lua_State *L) {
-  const tideL_state *S = tideL_get(L);
-  uint64_t id = S->current != NULL ? S->current->id : 0;
-  lua_State *co = lua_tothread(L, 2);
-  lua_settop(L, 1);
-  if (lua_isnil(L, 1)) {
-    lua_pushliteral(L, "<no error object>");
-    lua_replace(L, 1);
-  }
-  if (!S->debug && tideL_iserror(L, 1, TIDEL_CANCELLED))
-    return 1;
-  if (is_noted(L, 1, id))
-    return 1;
-  lua_createtable(L, 3, 0);
-  lua_pushvalue(L, 1);
-  lua_rawseti(L, 2, 1);
-  tideL_tostring(L, 1);
-  tideL_traceback(L, co != NULL ? co : L, lua_tostring(L, -1));
-  lua_rawseti(L, 2, 2);
-  lua_pushnumber(L, (lua_Number)id);
-  lua_rawseti(L, 2, 3);
-  lua_settop(L, 2);
-  lua_rawseti(L, UP_OWN, OWN_NOTED);
-  return 1;
-}
-
-void tideL_pushnoted(lua_State *L, int index, uint64_t id) {
-  if (!is_noted(L, index, id)) {
-    lua_pushnil(L);
-    return;
-  }
-  tideL_own(L, OWN_NOTED);
-  lua_rawgeti(L, -1, 2);
-  lua_remove(L, -2);
-  tideL_disown(L, OWN_NOTED);
-}
 
 /* ---- the exception handler ---- */
 
@@ -97,8 +18,10 @@ void tideL_pushreport(lua_State *T, const char *message, int index) {
   lua_setfield(T, -2, "message");
   if (index != 0) {
     lua_pushvalue(T, index < 0 ? index - 1 : index);
-    tideL_pushnoted(T, -1, 0);
-    lua_setfield(T, -3, "traceback");
+    if (tideL_pushnoted(T, -1, 0)) {
+      tideL_addmessage(T, -2);
+      lua_setfield(T, -3, "traceback");
+    }
     lua_setfield(T, -2, "error");
   }
 }
@@ -192,11 +115,11 @@ void tideL_watchfailure(lua_State *T, tideL_state *S, int index, bool held) {
     lua_pop(T, 1);
     return;
   }
-  tideL_pushinfo(T, index);
-  tide_newuserdata(T, sizeof(char));
-  lua_createtable(T, 1, 0);
+  tideL_pushinfo(T, index); /* leads the sentinel to the Task */
   lua_pushvalue(T, index);
-  lua_rawseti(T, -2, 1);
+  lua_setfield(T, -2, "task");
+  tide_newuserdata(T, sizeof(char));
+  lua_pushvalue(T, -2);
   tide_setuservalue(T, -2);
   tideL_own(T, OWN_SENTINEL);
   lua_setmetatable(T, -2);
@@ -210,7 +133,7 @@ static int sentinel__gc(lua_State *L) {
   tideL_state *S = tideL_get(L);
   const tideL_task *handle;
   tide_getuservalue(L, 1);
-  lua_rawgeti(L, -1, 1);
+  lua_getfield(L, -1, "task");
   handle = lua_touserdata(L, -1);
   S->unseen--;
   if (handle->seen)
@@ -291,24 +214,51 @@ void tideL_reportunseen(lua_State *L, tideL_state *S) {
   tideL_flushreports(L, S);
 }
 
-void tideL_reportswallowers(lua_State *T, tideL_state *S) {
-  S->swallowers = false;
-  for (uint32_t slot = 1; slot <= tide_task_slots(S->rt); slot++) {
-    tide_task *task = tide_task_at(S->rt, slot);
-    if (!tide_task_alive(task) || !(task->flags & TIDE_SWALLOWER) ||
-        task->flags & TASK_TOLD)
-      continue;
-    task->flags |= TASK_TOLD;
-    tideL_pushtask(T, S, task);
-    tideL_pushname(T, lua_gettop(T));
-    lua_pushfstring(T, "%s catches its cancellation and goes on",
-                    lua_tostring(T, -1));
-    tideL_pushreport(T, lua_tostring(T, -1), 0);
-    lua_pushvalue(T, -4);
-    lua_setfield(T, -2, "task");
-    tideL_report(T, S);
-    lua_pop(T, 3);
+/* ---- swallowers ---- */
+
+/* Out of memory one is not told of. */
+void tideL_noteswallower(tideL_state *S, tide_task *task) {
+  if (S->swallower_count == S->swallower_room) {
+    uint32_t room = 2 * S->swallower_room + 8;
+    void *list = realloc(S->swallowers, room * sizeof *S->swallowers);
+    if (list == NULL)
+      return;
+    S->swallowers = list;
+    S->swallower_room = room;
   }
+  S->swallowers[S->swallower_count++] = task;
+  task->flags |= TASK_TELL;
+  tideL_wantchores(S);
+}
+
+static void report_swallower(lua_State *T, tideL_state *S, tide_task *task) {
+  tideL_pushtask(T, S, task);
+  tideL_pushname(T, lua_gettop(T));
+  lua_pushfstring(T, "%s catches its cancellation and goes on",
+                  lua_tostring(T, -1));
+  tideL_pushreport(T, lua_tostring(T, -1), 0);
+  lua_pushvalue(T, -4);
+  lua_setfield(T, -2, "task");
+  tideL_report(T, S);
+  lua_pop(T, 3);
+}
+
+/* A record that lost its flag is another task's now. */
+void tideL_reportswallowers(lua_State *T, tideL_state *S) {
+  for (uint32_t i = 0; i < S->swallower_count; i++) {
+    tide_task *task = S->swallowers[i];
+    if (!tide_task_alive(task) || !(task->flags & TASK_TELL))
+      continue;
+    task->flags &= (uint16_t)~TASK_TELL;
+    report_swallower(T, S, task);
+  }
+  S->swallower_count = 0;
+}
+
+void tideL_forgetswallowers(tideL_state *S) {
+  free(S->swallowers);
+  S->swallowers = NULL;
+  S->swallower_count = S->swallower_room = 0;
 }
 
 /* ---- the task tree ---- */
@@ -340,10 +290,6 @@ void tideL_pushtree(lua_State *L, tideL_state *S) {
 
 void tideL_openreport(lua_State *L) {
   static const luaL_Reg metamethods[] = {{"__gc", sentinel__gc}, {NULL, NULL}};
-  static const luaL_Reg functions[] = {{"note", tideL_noter}, {NULL, NULL}};
   tideL_newclass(L, OWN_SENTINEL, "tide.sentinel", NULL, metamethods);
   lua_pop(L, 1);
-  tideL_pushfunction(L, tideL_noter);
-  lua_rawseti(L, UP_OWN, OWN_NOTER);
-  tideL_setfunctions(L, functions);
 }

@@ -23,12 +23,17 @@ typedef struct tideL_scope {
 /* ---- reasons ---- */
 
 void tideL_setreason(lua_State *L, tide_scope *scope, int index) {
+  if (lua_isnil(L, index)) {
+    tideL_clearreason(L, scope);
+    return;
+  }
   index = lua_absindex(L, index);
   tideL_own(L, OWN_REASONS);
   lua_pushnumber(L, (lua_Number)scope->id);
   lua_pushvalue(L, index);
   lua_rawset(L, -3);
   lua_pop(L, 1);
+  scope->flags |= TIDE_SCOPE_REASON;
 }
 
 void tideL_pushreason(lua_State *L, uint64_t id) {
@@ -38,12 +43,15 @@ void tideL_pushreason(lua_State *L, uint64_t id) {
   lua_remove(L, -2);
 }
 
-void tideL_clearreason(lua_State *L, const tide_scope *scope) {
+void tideL_clearreason(lua_State *L, tide_scope *scope) {
+  if (!(scope->flags & TIDE_SCOPE_REASON))
+    return;
   tideL_own(L, OWN_REASONS);
   lua_pushnumber(L, (lua_Number)scope->id);
   lua_pushnil(L);
   lua_rawset(L, -3);
   lua_pop(L, 1);
+  scope->flags &= (uint16_t)~TIDE_SCOPE_REASON;
 }
 
 /* ---- objects ---- */
@@ -113,8 +121,7 @@ void tideL_retirescopes(lua_State *L, tide_scope *top) {
     retire_object(L, top);
     if (top->group != NULL)
       tideL_abandongroup(L, tideL_get(L), top->group);
-    if (top->flags & TIDE_SCOPE_CANCEL)
-      tideL_clearreason(L, top);
+    tideL_clearreason(L, top);
   }
 }
 
@@ -130,8 +137,7 @@ void tideL_leavescope(lua_State *L, tideL_state *S, tide_task *task) {
   retire_object(L, scope);
   if (scope->group != NULL)
     tideL_abandongroup(L, S, scope->group);
-  if (scope->flags & TIDE_SCOPE_CANCEL)
-    tideL_clearreason(L, scope);
+  tideL_clearreason(L, scope);
   tide_scope_leave(S->rt, task);
 }
 
@@ -197,12 +203,28 @@ static int core_scope_enter(lua_State *L) {
   return 1;
 }
 
-/* timeout_enter(seconds, name): the id of a scope that ends so long from now */
+static void check_function(lua_State *L, int index, const char *function) {
+  const char *got;
+  if (lua_isfunction(L, index) || tideL_iscallable(L, index))
+    return;
+  got = tideL_typename(L, index);
+  tideL_argerror(L, 2, function,
+                 lua_pushfstring(L, "function expected, got %s", got));
+}
+
+/* timeout_enter(seconds, name[, f]): the id of a scope that ends so long from
+ * now, never if seconds is nil. Checks what `name` was given: seconds, and f.
+ */
 static int core_timeout_enter(lua_State *L) {
   tideL_state *S = tideL_get(L);
-  tide_task *task = enter(L, S, 2);
-  uint64_t deadline = tide_deadline(S->rt, lua_tonumber(L, 1));
+  const char *function = luaL_checkstring(L, 2);
+  bool endless = lua_isnil(L, 1);
+  lua_Number seconds = endless ? 0 : tideL_checkseconds(L, 1, function);
   tide_scope *scope;
+  if (lua_gettop(L) > 2)
+    check_function(L, 3, function);
+  tide_task *task = enter(L, S, 2);
+  uint64_t deadline = endless ? TIDE_NEVER : tide_deadline(S->rt, seconds);
   if (tide_scope_enter(S->rt, task, deadline, false, &scope) < 0)
     return luaL_error(L, "not enough memory");
   lua_pushnumber(L, (lua_Number)scope->id);

@@ -249,7 +249,7 @@ static void note_creation(lua_State *L, const tideL_state *S) {
   if (!S->debug)
     return;
   tideL_pushinfo(L, -1);
-  tideL_traceback(L, L, NULL);
+  tideL_traceback(L, L);
   lua_setfield(L, -2, "created");
   lua_pop(L, 1);
 }

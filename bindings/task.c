@@ -226,13 +226,27 @@ static int task_remove_done_callback(lua_State *L) {
   return 1;
 }
 
+/* Pushes where it failed, from the table on top, or nil. */
+static void push_place(lua_State *L) {
+  int info = lua_gettop(L);
+  lua_getfield(L, info, "error");
+  if (tide_getfield(L, info, "coroutine") == LUA_TTHREAD) {
+    tideL_traceback(L, lua_tothread(L, -1));
+    lua_setfield(L, info, "stack"); /* the text will do */
+    lua_pushnil(L);
+    lua_setfield(L, info, "coroutine");
+  }
+  if (tide_getfield(L, info, "stack") == LUA_TSTRING)
+    tideL_addmessage(L, info + 1);
+}
+
 /* Task:traceback(): where it is, or where it failed; nil if it ended well */
 static int task_traceback(lua_State *L) {
   tideL_task *handle = tideL_checktask(L, 1, "Task:traceback");
   if (tideL_record(handle) != NULL) {
     lua_State *co = handle->task->coro;
     if (co != NULL)
-      tideL_traceback(L, co, NULL);
+      tideL_traceback(L, co);
     else
       lua_pushliteral(L, "stack traceback:"); /* it has not run yet */
     return 1;
@@ -241,19 +255,7 @@ static int task_traceback(lua_State *L) {
   if (handle->info && (handle->outcome == OUTCOME_FAILED ||
                        handle->outcome == OUTCOME_CANCELLED)) {
     tideL_pushinfo(L, 1);
-    if (tide_getfield(L, -1, "traceback") == LUA_TSTRING)
-      return 1;
-    if (tide_getfield(L, -2, "coroutine") == LUA_TTHREAD) {
-      lua_getfield(L, -3, "error");
-      tideL_tostring(L, -1);
-      tideL_traceback(L, lua_tothread(L, -3), lua_tostring(L, -1));
-      lua_pushvalue(L, -1); /* the text will do: let the coroutine go */
-      lua_setfield(L, 3, "traceback");
-      lua_pushnil(L);
-      lua_setfield(L, 3, "coroutine");
-      return 1;
-    }
-    lua_pushnil(L);
+    push_place(L);
   }
   return 1;
 }

@@ -87,6 +87,7 @@ build = {
         "bindings/spawn.c",
         "bindings/task.c",
         "bindings/testing.c",
+        "bindings/traceback.c",
         "bindings/yieldable.c",
         "runtime/barrier.c",
         "runtime/call.c",

@@ -186,6 +186,8 @@ typedef struct walk {
   tide_task *todo;
   tide_task *via; /* the last await on the way to the goal; NULL: none */
   uint32_t mark;
+  const tide_task *start; /* where it began */
+  const tide_task *up;    /* see climb; or NULL */
 } walk;
 
 /* NULL: it stays for one task only. */
@@ -202,6 +204,60 @@ static tide_task *only_goal(const tide_task *task) {
                                      : tide__condition_holder(task);
 }
 
+static bool has_start(const tide_task *task) {
+  const tide_scope *scope = task->scope;
+  for (; scope != NULL; scope = tide_scope_outer(scope))
+    if (scope->group != NULL && scope->group->target != NULL)
+      return true;
+  return false;
+}
+
+static bool host_stays(const tide_gather *children) {
+  return children != NULL && children->waiter != NULL &&
+         tide_task_stays(children->waiter);
+}
+
+/* Whether others than its awaiters might stay for the task. */
+static bool may_be_held_up(const tide_task *task) {
+  const tide_extra *extra = tide__extra(task);
+  if (extra != NULL &&
+      (extra->join.leaving > 0 || host_stays(extra->member.gather) ||
+       extra->locks != NULL))
+    return true;
+  return has_start(task);
+}
+
+/* The first that awaits the task and stays for it, or NULL. An awaiter stays
+ * only when all others do: those that came later are behind it. */
+static const tide_task *first_stayer(const tide_task *task) {
+  const tide_extra *extra = tide__extra(task);
+  const tide_task *first = extra != NULL ? extra->join.joined.head : NULL;
+  return first != NULL && first->flags & TIDE_LEAVING ? first : NULL;
+}
+
+/* Whether anybody might stay for the task: if not, it is in no ring, and a
+ * chain need not be walked from each of its ends. */
+static bool may_be_stayed_for(const tide_task *task) {
+  return first_stayer(task) != NULL || may_be_held_up(task);
+}
+
+/* One step from the goal to where the walk began, as long as but one task can
+ * stay for each: false when none does. Then the walk leads nowhere. In a long
+ * chain it may be far to the other end. */
+static bool climb(walk *walk) {
+  const tide_task *stayer;
+  if (walk->up == NULL)
+    return true;
+  stayer = first_stayer(walk->up);
+  if (may_be_held_up(walk->up))
+    walk->up = NULL;
+  else if (stayer == NULL)
+    return false;
+  else
+    walk->up = stayer->next == NULL && stayer != walk->start ? stayer : NULL;
+  return true;
+}
+
 static void list(walk *walk, tide_task *task, tide_task *via) {
   tide_gather *gather = gathering(task);
   if (gather->mark == walk->mark)
@@ -216,6 +272,8 @@ static void list(walk *walk, tide_task *task, tide_task *via) {
  * followed at once; there is never a ring of which all stay. */
 static bool visit(walk *walk, tide_task *task, tide_task *via) {
   while (task != NULL && task != walk->goal && tide_task_stays(task)) {
+    if (!climb(walk))
+      return false;
     if (gathering(task) != NULL) {
       list(walk, task, via);
       return false;
@@ -229,18 +287,24 @@ static bool visit(walk *walk, tide_task *task, tide_task *via) {
   return true;
 }
 
-/* From one that stays for several. */
-static bool visit_all(walk *walk, const tide_gather *gather) {
-  const tide_link *link = gather->pending.head;
+/* From a group: those that wait for a child of it to begin. */
+static bool visit_starts(walk *walk, const tide_gather *gather) {
   const tide_group *start = NULL;
   bool found = false;
   if (gather->wait.kind == &tide__group_kind)
     start = CONTAINER(gather, tide_group, children)->starts;
-  for (; link != NULL && !found; link = link->after)
-    found = visit(walk, tide__link_task(link), gather->via);
   for (; start != NULL && !found; start = start->later)
     found = visit(walk, start->scope->task, gather->via);
   return found;
+}
+
+/* From one that stays for several. */
+static bool visit_all(walk *walk, const tide_gather *gather) {
+  const tide_link *link = gather->pending.head;
+  bool found = false;
+  for (; link != NULL && !found; link = link->after)
+    found = visit(walk, tide__link_task(link), gather->via);
+  return found || visit_starts(walk, gather);
 }
 
 /* The list is emptied also when the goal is found: who is in it may be in other
@@ -255,52 +319,25 @@ static bool visit_listed(walk *walk, bool found) {
   return found;
 }
 
-static bool has_start(const tide_task *task) {
-  const tide_scope *scope = task->scope;
-  for (; scope != NULL; scope = tide_scope_outer(scope))
-    if (scope->group != NULL && scope->group->target != NULL)
-      return true;
-  return false;
-}
-
-/* An awaiter stays only when all others do: those that came later are behind
- * it. */
-static bool is_stayed_for(const tide_join *join) {
-  const tide_task *first = join->joined.head;
-  return join->leaving > 0 || (first != NULL && first->flags & TIDE_LEAVING);
-}
-
-static bool host_stays(const tide_gather *children) {
-  return children != NULL && children->waiter != NULL &&
-         tide_task_stays(children->waiter);
-}
-
-/* Whether anybody might stay for the task: if not, it is in no ring, and a
- * chain need not be walked from each of its ends. */
-static bool may_be_stayed_for(const tide_task *task) {
-  const tide_extra *extra = tide__extra(task);
-  if (extra != NULL &&
-      (is_stayed_for(&extra->join) || host_stays(extra->member.gather) ||
-       extra->locks != NULL))
-    return true;
-  return has_start(task);
-}
-
 bool tide__stays_for(tide_runtime *rt, tide_task *other,
                      const tide_task *task) {
-  walk walk = {.goal = task, .mark = ++rt->mark};
+  walk walk = {.goal = task, .mark = ++rt->mark, .start = other, .up = task};
   return may_be_stayed_for(task) &&
          visit_listed(&walk, visit(&walk, other, NULL));
 }
 
 /* ---- rings ---- */
 
-/* A way from the task, which stays for several, back to it: the last await on
- * it; NULL: there is no such way. */
-static tide_task *ring_of(tide_runtime *rt, const tide_task *task) {
+/* A way from the task, which stays for several, back to it, that begins at the
+ * link or after it: the last await on it; NULL: there is no such way. */
+static tide_task *ring_from(tide_runtime *rt, const tide_task *task,
+                            const tide_link **link) {
   walk walk = {.goal = task, .mark = ++rt->mark};
   gathering(task)->via = NULL;
-  visit_listed(&walk, visit_all(&walk, gathering(task)));
+  for (; *link != NULL; *link = (*link)->after)
+    if (visit_listed(&walk, visit(&walk, tide__link_task(*link), NULL)))
+      return walk.via;
+  visit_listed(&walk, visit_starts(&walk, gathering(task)));
   return walk.via;
 }
 
@@ -314,11 +351,14 @@ static void release(tide_runtime *rt, tide_task *task) {
   }
 }
 
+/* No release makes a ring where there was none: each walk goes on where the
+ * last one found one. */
 void tide__rings_break(tide_runtime *rt, tide_task *task) {
+  const tide_link *link = gathering(task)->pending.head;
   tide_task *via;
   if (rt->leavers == 0) /* no ring is of hosts alone: children are younger */
     return;
-  while (may_be_stayed_for(task) && (via = ring_of(rt, task)) != NULL)
+  while (may_be_stayed_for(task) && (via = ring_from(rt, task, &link)) != NULL)
     release(rt, via);
 }
 

@@ -319,7 +319,8 @@ enum {
   TIDE_SCOPE_INSIDE = 1 << 4,  /* computed: checkpoints inside raise */
   TIDE_SCOPE_TIMED = 1 << 5,   /* computed: it or one around has a deadline */
   TIDE_SCOPE_OWN = 1 << 6,     /* the task's own, that Task:cancel cancels */
-  TIDE_SCOPE_OBJECT = 1 << 7   /* the bindings': it has an object */
+  TIDE_SCOPE_OBJECT = 1 << 7,  /* the bindings': it has an object */
+  TIDE_SCOPE_REASON = 1 << 8   /* ... its cancel has a reason */
 };
 
 struct tide_scope {

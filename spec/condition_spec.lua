@@ -332,6 +332,31 @@ describe("Condition:wait", function()
   end)
 end)
 
+describe("the tasks of a group that wait", function()
+  task_it("do not stay for a lock that the group's host has", function()
+    local MANY, cond, raised = 2000, tide.condition(), 0
+    local host = tide.task(function()
+      tide.group(function(g)
+        for _ = 1, MANY do
+          g:task(function()
+            cond:acquire()
+            local _, err = pcall(cond.wait, cond)
+            raised = raised + (tide.is_cancelled(err) and 1 or 0)
+            error(err, 0)
+          end)
+        end
+        sleep(1)
+        cond:acquire()
+        pcall(sleep, 60)
+      end)
+    end)
+    sleep(2)
+    host:cancel()
+    sleep(1)
+    assert.same({ MANY, true }, { raised, host:done() })
+  end)
+end)
+
 describe("Condition:wait_for", function()
   task_it("waits until the predicate holds, and returns its value", function()
     local cond, value, calls = tide.condition(), false, 0

@@ -192,6 +192,37 @@ describe("Task:traceback", function()
     end)
   end)
 
+  it("tells each level, of a deep stack both ends", function()
+    run(function()
+      local function deep(n)
+        if n == 0 then error("deep", 0) end
+        deep(n - 1)
+        return n
+      end
+      local task, lines = tide.task(deep, 100), {}
+      pcall(await, task)
+      for text in task:traceback():gmatch("[^\n]+") do lines[#lines + 1] = text end
+      assert.same({ "deep", "stack traceback:", "\t[C]: in function 'error'" },
+        { lines[1], lines[2], lines[3] })
+      assert.matches("^\t.*errors_spec.lua:%d+: in upvalue 'deep'$", lines[4])
+      assert.matches("^\t%.%.%.\t%(skipping %d+ levels%)$", lines[13])
+      assert.equal(2 + 10 + 1 + 11, #lines)
+    end)
+  end)
+
+  it("is nil for one that was cancelled, but in debug mode", function()
+    run(function()
+      local task = tide.task(tide.sleep, 60):set_name("named")
+      local unnamed = tide.task(function() tide.sleep(60) end)
+      tide.sleep(0)
+      task:cancel()
+      unnamed:cancel()
+      pcall(await, task)
+      pcall(await, unnamed)
+      assert.same({}, { task:traceback(), unnamed:traceback() })
+    end)
+  end)
+
   it("is nil for one that ended well, a string for one that never ran", function()
     run(function()
       local task = tide.task(tide.sleep, 0)

@@ -45,6 +45,18 @@ describe("a finished coroutine", function()
     end
   end)
 
+  task_it("of a task that called pcall, timeout or scope is used again", function()
+    local before = tide.stats().recycled
+    for _ = 1, 10 do
+      tide.task(function()
+        pcall(function() tide.sleep(0) end)
+        tide.timeout(1, tide.sleep, 0)
+        tide.scope(function() end)
+      end):await()
+    end
+    assert.is_true(tide.stats().recycled - before >= 9)
+  end)
+
   task_it("held by way of a tide.coroutine's running it is not used again", function()
     local seen = {}
     for _ = 1, 20 do

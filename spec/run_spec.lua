@@ -354,6 +354,25 @@ describe("a task that catches its cancellation", function()
     assert.matches("stubborn catches its cancellation", reports[1])
   end)
 
+  it("is one of several, is reported once, in the order in which they began", function()
+    local reports = watched(function()
+      local function catch(late)
+        tide.scope(function(scope)
+          scope:cancel()
+          if late then tide.shield(tide.sleep, 1) end
+          for _ = 1, 120 do pcall(tide.sleep, 0) end
+        end)
+      end
+      for i = 1, 20 do tide.task(catch, i % 2 == 1):set_name("number " .. i) end
+      tide.sleep(10)
+    end)
+    assert.equal(20, #reports)
+    for i = 1, 10 do
+      assert.matches(("^number %d catches"):format(2 * i), reports[i])
+      assert.matches(("^number %d catches"):format(2 * i - 1), reports[10 + i])
+    end
+  end)
+
   it("a hundred times is not reported; and may return its value", function()
     local reports, passed, outcome = watched(function()
       local task = tide.task(function()

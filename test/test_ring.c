@@ -79,6 +79,42 @@ TEST(a_ring_that_is_closed_before_the_wait_is_broken) {
   CHECK_SAID("a b");
 }
 
+/* Every second one of a chain is shielded from its cancel, and then is not, the
+ * last ones first: were all below it looked at each time, that would take more
+ * than the seconds that a test has. */
+static void shielding_awaiter(actor *me) {
+  tide_scope *scope;
+  BEGIN
+  tide_scope_enter(me->rt, me->task, TIDE_NEVER, true, &scope);
+  JOIN((actor *)me->arg, true);
+  END
+}
+
+TEST(a_chain_that_comes_to_stay_from_its_end_is_not_walked_each_time) {
+  enum { LENGTH = 200000 };
+  static actor *chain[LENGTH];
+  tide_waitq queue = new_queue();
+  tide_scope *scope;
+  chain[0] = spawn_arg(rt, waiter, &queue, "");
+  tide_scope_enter(rt, chain[0]->task, TIDE_NEVER, true, &scope);
+  for (int i = 1; i < LENGTH; i++) {
+    chain[i] =
+        spawn_arg(rt, i % 2 ? shielding_awaiter : awaiter, chain[i - 1], "");
+    step(rt);
+  }
+  for (int i = 0; i < LENGTH; i++)
+    cancel(chain[i]);
+  for (int i = 1; i < LENGTH; i += 2)
+    tide_scope_shield(rt, chain[i]->task->scope, false);
+  CHECK(chain[1]->task->flags & TIDE_LEAVING);
+  CHECK(chain[LENGTH - 1]->task->flags & TIDE_LEAVING);
+  CHECK_EQ(stats(rt).tasks, LENGTH);
+  tide_waitq_wake(rt, &queue);
+  run(rt);
+  CHECK_EQ(stats(rt).tasks, 0);
+  said[0] = '\0';
+}
+
 /* Its edge, as the bindings make it: no checkpoint. */
 #define EDGE(group) \
   do { \

@@ -53,8 +53,8 @@ M.pcall, M.xpcall = pcall, xpcall
 
 if _VERSION == "Lua 5.1" and not rawget(_G, "jit") then
   local pcall, xpcall = pcall, xpcall
-  local yield, create, running = native.yield, native.create, native.running
-  local inner_resume = core.inner_resume
+  local yield, create = native.yield, native.create
+  local in_main, inner_resume = core.in_main, core.inner_resume
 
   local KEPT = 64 -- coroutines that are used again, at most
   local idle, kept = {}, 0
@@ -113,7 +113,7 @@ if _VERSION == "Lua 5.1" and not rawget(_G, "jit") then
 
   --- In the main program, which does not yield, the built-in one will do.
   function M.pcall(f, ...)
-    if not running() or not is_callable(f) then
+    if in_main() or not is_callable(f) then
       return pcall(f, ...)
     end
     local ok, co = pcall(inner)
@@ -134,7 +134,7 @@ if _VERSION == "Lua 5.1" and not rawget(_G, "jit") then
 
   --- The handler runs after f, and gets the coroutine in which f failed, too.
   function M.xpcall(f, handler, ...)
-    if not running() then
+    if in_main() then
       if select("#", ...) == 0 then
         return xpcall(f, handler)
       end

@@ -72,9 +72,7 @@ function M.timeout(seconds, fn, ...)
     timeout_enter(seconds, "tide.timeout")
     return core.scope_object()
   end
-  seconds = check_limit(seconds, 1, "tide.timeout")
-  check_callable(fn, 2, "tide.timeout")
-  return leave_timeout(timeout_enter(seconds, "tide.timeout"), protected(fn, note, ...))
+  return leave_timeout(timeout_enter(seconds, "tide.timeout", fn), protected(fn, note, ...))
 end
 
 --- The same with a point in time, as `loop():time()` tells it.
@@ -104,9 +102,7 @@ end
 
 --- Calls `fn(...)` here: true and its results, or false if `seconds` passed.
 function M.move_on_after(seconds, fn, ...)
-  seconds = check_limit(seconds, 1, "tide.move_on_after")
-  check_callable(fn, 2, "tide.move_on_after")
-  return leave_move_on(timeout_enter(seconds, "tide.move_on_after"), protected(fn, note, ...))
+  return leave_move_on(timeout_enter(seconds, "tide.move_on_after", fn), protected(fn, note, ...))
 end
 
 local function leave_scope(id, ok, ...)
