@@ -133,6 +133,9 @@ typedef struct tideL_parking tideL_parking;
 typedef struct tideL_state {
   tide_runtime *rt;      /* NULL: none was needed yet, or it was closed */
   tide_task *current;    /* runs now; NULL in callbacks and the main program */
+  tide_task *stopped;    /* what ran on the spot is yet to be ended: */
+  int stopped_status;    /* ... as its resume returned this */
+  int stopped_values;    /* ... and so many values */
   tide_task *spawning;   /* a record that an out-of-memory error left behind */
   lua_State *mainthread; /* of the main program, once it has waited */
   lua_State *thread;     /* runs callbacks, resumes tasks */
@@ -154,6 +157,8 @@ typedef struct tideL_state {
   uint64_t recycled;
   double grace; /* seconds that run waits for what it cancelled */
   double slow;  /* in debug mode: a longer resume is reported */
+  bool nested;  /* a task runs on the spot (tideL_runhere), or none may */
+  bool remade;  /* a task may have two Tasks */
   bool failed;  /* the base frame of the current task caught an error */
   bool debug;
   bool hosted;     /* a host steps the loop: the main program cannot wait */
@@ -264,6 +269,7 @@ typedef struct tideL_awaiting {
     AWAIT_NOTHING, /* finish only raises; there is no result */
     AWAIT_VALUE,   /* as RESULTS; start may return tideL_done, or two values */
     AWAIT_VOID,    /* as NOTHING; up to three arguments, start may return 0 */
+    AWAIT_END,     /* one argument; start may return tideL_ended */
     AWAIT_SELF     /* finish only raises; the result is the only argument, start
                       may return tideL_doneself */
   } kind;
@@ -290,6 +296,18 @@ static inline int tideL_done(lua_State *L) {
   return 1;
 #else
   lua_pushboolean(L, 1); /* a second value: a wait has but one */
+  return 2;
+#endif
+}
+/* The same for AWAIT_END, with n results, at most one. */
+static inline int tideL_ended(lua_State *L, int n) {
+#if TIDE_YIELDK
+  (void)L;
+  return n;
+#else
+  if (n == 0)
+    lua_pushnil(L);
+  lua_pushboolean(L, n);
   return 2;
 #endif
 }
@@ -384,6 +402,12 @@ void tideL_resumeall(lua_State *T, tideL_state *S);
 void tideL_opencoroutine(lua_State *L);
 /* A coroutine used again gets what a new one would have from its creator. */
 void tideL_inherit(lua_State *L, lua_State *co);
+/* The task has parked on L, to await `next`, whose Task is at index 1. Where
+ * that one is the next to run, it runs here instead of in the loop that L would
+ * yield to, which is the same but cheaper. True: it has ended and `task` is the
+ * next to run, and runs: it need not be suspended. */
+bool tideL_runhere(lua_State *L, tideL_state *S, tide_task *task,
+                   tide_task *next);
 /* Pushes what a resume of co is to pass; how many values. */
 int tideL_arguments(tide_task *task, lua_State *co);
 /* Ends a task with the error on top of T: after a longjmp out of a hook. */

@@ -371,6 +371,20 @@ tide_task *tide_loop_next(tide_runtime *rt) {
   return take(rt, task);
 }
 
+bool tide_loop_take(tide_runtime *rt, tide_task *task) {
+  if (rt->until != TIDE_NEVER || rt->probed != NULL ||
+      task->flags & TIDE_GIVENUP)
+    return false;
+  if (rt->batch == NULL && rt->ready.head == task && is_plain_turn(rt)) {
+    rt->turns++;
+    take_ready(rt);
+  }
+  if (rt->batch != task)
+    return false;
+  take(rt, task);
+  return true;
+}
+
 void tide_loop_end(tide_runtime *rt) {
   if (!rt->blocking) {
     poll_now(rt);

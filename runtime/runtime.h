@@ -122,6 +122,8 @@ int tide_loop_run(tide_runtime *rt);
 int tide_loop_begin(tide_runtime *rt);
 int tide_loop_begin_step(tide_runtime *rt, double budget);
 tide_task *tide_loop_next(tide_runtime *rt);
+/* If that would be this task, with nothing to do before, takes it. */
+bool tide_loop_take(tide_runtime *rt, tide_task *task);
 /* The task that next gave has parked or ended. next does it, too; first of all
  * for who runs more user code before that. */
 void tide_loop_left(tide_runtime *rt);
