@@ -402,12 +402,6 @@ void tideL_resumeall(lua_State *T, tideL_state *S);
 void tideL_opencoroutine(lua_State *L);
 /* A coroutine used again gets what a new one would have from its creator. */
 void tideL_inherit(lua_State *L, lua_State *co);
-/* The task has parked on L, to await `next`, whose Task is at index 1. Where
- * that one is the next to run, it runs here instead of in the loop that L would
- * yield to, which is the same but cheaper. True: it has ended and `task` is the
- * next to run, and runs: it need not be suspended. */
-bool tideL_runhere(lua_State *L, tideL_state *S, tide_task *task,
-                   tide_task *next);
 /* Pushes what a resume of co is to pass; how many values. */
 int tideL_arguments(tide_task *task, lua_State *co);
 /* Ends a task with the error on top of T: after a longjmp out of a hook. */

@@ -220,11 +220,9 @@ void tideL_resumeall(lua_State *T, tideL_state *S) {
 /* It ended well, and nothing about its end can raise: its Task, at index 1 of
  * L, gets the result. */
 static bool end_plainly(lua_State *L, tideL_state *S, tide_task *task,
-                        lua_State *co, int n) {
-  tideL_task *handle = lua_touserdata(L, 1);
-  uint32_t cancels = tide_task_cancelling(task);
-  if (S->failed || S->varied || S->links > 0 || task->scope != NULL ||
-      cancels > 0 || handle->info || n > 1)
+                        tideL_task *handle, lua_State *co, int n) {
+  if (S->failed || S->varied || S->links > 0 || handle->info || n > 1 ||
+      task->scope != NULL) /* as it is after a cancel */
     return false;
   if (S->remade && !tideL_isitstask(L, task, handle))
     return false;
@@ -237,7 +235,8 @@ static bool end_plainly(lua_State *L, tideL_state *S, tide_task *task,
 }
 
 bool tideL_runhere(lua_State *L, tideL_state *S, tide_task *task,
-                   tide_task *next) {
+                   tideL_task *handle) {
+  tide_task *next = handle->task;
   lua_State *co = next->coro;
   int n, status;
   if (co == NULL || S->nested || S->debug ||
@@ -253,7 +252,8 @@ bool tideL_runhere(lua_State *L, tideL_state *S, tide_task *task,
   if (status == LUA_YIELD && next->state != TIDE_TASK_RUNNING)
     return false;
   n = tide_nresults(co, n);
-  if (status != LUA_OK || !end_plainly(L, S, next, co, n - TIDEL_BOTTOM)) {
+  if (status != LUA_OK ||
+      !end_plainly(L, S, next, handle, co, n - TIDEL_BOTTOM)) {
     S->stopped = next;
     S->stopped_status = status;
     S->stopped_values = n;

@@ -55,6 +55,15 @@ bool tideL_isitstask(lua_State *L, const tide_task *task,
                      const tideL_task *handle);
 void tideL_pushname(lua_State *L, int index);
 
+/* ---- coroutine.c ---- */
+
+/* The task has parked on L, to await that of the Task at index 1. Where that
+ * one is the next to run, it runs here instead of in the loop that L would
+ * yield to, which is the same but cheaper. True: it has ended and `task` is the
+ * next to run, and runs: it need not be suspended. */
+bool tideL_runhere(lua_State *L, tideL_state *S, tide_task *task,
+                   tideL_task *handle);
+
 /* ---- join.c ---- */
 
 /* What can be awaited, a Task or Future: its Task, or the `base` of its Future;

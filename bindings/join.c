@@ -78,11 +78,14 @@ static int suspend(lua_State *L, tideL_state *S, tide_task *task) {
 
 /* Awaits another task. */
 static int await_task(lua_State *L, tideL_state *S, tide_task *task,
-                      const tideL_task *handle) {
+                      tideL_task *handle) {
   if (tide_task_await(S->rt, task, handle->task) < 0)
     luaL_error(L, "not enough memory");
-  if (tideL_runhere(L, S, task, handle->task))
-    return tideL_ended(L, awaited(L, S, task));
+  if (tideL_runhere(L, S, task, handle)) {
+    if (task->status != TIDE_WOKEN || task->flags & TIDE_LEAVING)
+      return awaited(L, S, task);
+    return tideL_ended(L, tideL_pushoutcome(L, 1, handle));
+  }
   return suspend(L, S, task);
 }
 

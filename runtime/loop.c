@@ -351,7 +351,7 @@ static TIDE_NOINLINE tide_task *next_task(tide_runtime *rt) {
 }
 
 /* The turn is over, and all there is to do is to begin the next. */
-static bool is_plain_turn(const tide_runtime *rt) {
+static inline bool is_plain_turn(const tide_runtime *rt) {
   return rt->ready.head != NULL && rt->blocking && rt->in_turn && !rt->stop &&
          rt->switches < rt->look_at && rt->ncalls == 0 &&
          rt->ticks.head == NULL && rt->seed == 0;
@@ -372,15 +372,16 @@ tide_task *tide_loop_next(tide_runtime *rt) {
 }
 
 bool tide_loop_take(tide_runtime *rt, tide_task *task) {
+  if (rt->batch != task &&
+      (rt->batch != NULL || rt->ready.head != task || !is_plain_turn(rt)))
+    return false;
   if (rt->until != TIDE_NEVER || rt->probed != NULL ||
       task->flags & TIDE_GIVENUP)
     return false;
-  if (rt->batch == NULL && rt->ready.head == task && is_plain_turn(rt)) {
+  if (rt->batch == NULL) {
     rt->turns++;
     take_ready(rt);
   }
-  if (rt->batch != task)
-    return false;
   take(rt, task);
   return true;
 }
