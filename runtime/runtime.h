@@ -201,21 +201,24 @@ typedef struct tide_timer {
   uint32_t order : 30; /* ties fire in the order set */
 } tide_timer;
 
-/* A task record: 80 bytes, everything rare is in `extra`. Read freely; write
+/* A task record: 64 bytes, everything rare is in `extra`. Read freely; write
  * only `coro` and the TIDE_USER flags. */
 struct tide_task {
-  tide_task *next, *prev; /* in the ready queue, or in the queue it waits in */
-  void *coro;             /* the bindings': the coroutine that runs now */
-  tide_wait *wait;        /* what it waits for, or last waited for */
-  tide_scope *scope;      /* innermost open scope; NULL: none */
+  tide_task *next; /* in the ready queue, or in the queue it waits in */
+  union {
+    tide_task *prev; /* in that; or whom it awaits: see join.c */
+    tide_timer
+        timer; /* in the heap; else it is in no queue but the ready one */
+  };
+  void *coro;        /* the bindings': the coroutine that runs now */
+  tide_wait *wait;   /* what it waits for, or last waited for */
+  tide_scope *scope; /* innermost open scope; NULL: none */
   union {
     struct tide_extra *extra;
     tide_task *awaiter; /* if TIDE_AWAITED */
   };
-  tide_timer timer;
-  uint32_t epoch; /* of its suspension: a waker that holds another is stale */
-  uint32_t slot;  /* stable index of this record, from 1 */
-  uint64_t id;    /* of the task, increasing; names are made from it */
+  uint64_t id;   /* of the task, increasing; names are made from it */
+  uint32_t slot; /* stable index of this record, from 1 */
   uint16_t flags;
   uint8_t state;
   uint8_t status; /* tide_status of the last suspension */
