@@ -134,6 +134,7 @@ typedef struct tideL_state {
   tide_runtime *rt;      /* NULL: none was needed yet, or it was closed */
   tide_task *current;    /* runs now; NULL in callbacks and the main program */
   tide_task *stopped;    /* what ran on the spot is yet to be ended: */
+  lua_State *stopped_on; /* ... on that coroutine */
   int stopped_status;    /* ... as its resume returned this */
   int stopped_values;    /* ... and so many values */
   tide_task *spawning;   /* a record that an out-of-memory error left behind */

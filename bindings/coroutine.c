@@ -167,7 +167,7 @@ static tide_task *take_stopped(tideL_state *S, lua_State **co, int *status,
   tide_task *task = S->stopped;
   S->stopped = NULL;
   S->current = task;
-  *co = task->coro;
+  *co = S->stopped_on;
   *status = S->stopped_status;
   *n = S->stopped_values;
   return task;
@@ -249,19 +249,22 @@ bool tideL_runhere(lua_State *L, tideL_state *S, tide_task *task,
   S->nested = true;
   status = tide_resume(co, S->thread, n, &n);
   S->nested = false;
-  if (status == LUA_YIELD && next->state != TIDE_TASK_RUNNING)
+  S->current = task;
+  if (status == LUA_YIELD && next->state != TIDE_TASK_RUNNING) {
+    tide_loop_left(S->rt);
     return false;
+  }
   n = tide_nresults(co, n);
   if (status != LUA_OK ||
       !end_plainly(L, S, next, handle, co, n - TIDEL_BOTTOM)) {
     S->stopped = next;
+    S->stopped_on = co;
     S->stopped_status = status;
     S->stopped_values = n;
     return false;
   }
   if (!tide_loop_take(S->rt, task))
     return false;
-  S->current = task;
   S->streak = 0;
   return true;
 }

@@ -54,6 +54,23 @@ describe("an await of the task that runs next", function()
     end))
   end)
 
+  it("waits if that one waits, in a protected call", function()
+    assert.equal("begins, ends, 7, begins, ends, 7", log_of(function(say)
+      local function wait()
+        local task = tide.task(function()
+          say "begins"
+          tide.sleep(1)
+          say "ends"
+          return 7
+        end)
+        collectgarbage()
+        return task:await()
+      end
+      say(select(2, pcall(wait)))
+      say(tide.coroutine.wrap(function() return select(2, pcall(wait)) end)())
+    end))
+  end)
+
   it("gives its results, whatever they are", function()
     local t = {}
     for _, results in ipairs { pack(), pack(nil), pack(false), pack(true), pack(1.5), pack(7),
