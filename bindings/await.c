@@ -341,6 +341,11 @@ static const char *const wrappers[] = {
                     "if done == true then return result end "
                     "if done then return result, done end "
                     "return finish(a, b, c) end",
+    [AWAIT_END] = PAUSES "return function(a) local result, done = start(a) "
+                         "if done then return result end "
+                         "if done == false then return end "
+                         "if result == 2 then pause() end "
+                         "return finish(a) end",
     [AWAIT_VOID] =
         PAUSES "return function(a, b, c) local trouble = "
                "start(a, b, c) " IF_TROUBLE "finish(a, b, c) end end",

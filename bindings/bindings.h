@@ -135,6 +135,10 @@ typedef struct tideL_parking tideL_parking;
 typedef struct tideL_state {
   tide_runtime *rt;      /* NULL: none was needed yet, or it was closed */
   tide_task *current;    /* runs now; NULL in callbacks and the main program */
+  tide_task *stopped;    /* what ran on the spot is yet to be ended: */
+  lua_State *stopped_on; /* ... on that coroutine */
+  int stopped_status;    /* ... as its resume returned this */
+  int stopped_values;    /* ... and so many values */
   tide_task *spawning;   /* a record that an out-of-memory error left behind */
   lua_State *mainthread; /* of the main program, once it has waited */
   lua_State *thread;     /* runs callbacks, resumes tasks */
@@ -160,6 +164,8 @@ typedef struct tideL_state {
   uint64_t noted; /* id of the task of OWN_NOTED; 0: of none */
   double grace;   /* seconds that run waits for what it cancelled */
   double slow;    /* in debug mode: a longer resume is reported */
+  bool nested;    /* a task runs on the spot (tideL_runhere), or none may */
+  bool remade;    /* a task may have two Tasks */
   bool failed;    /* the base frame of the current task caught an error */
   bool debug;
   bool hosted;   /* a host steps the loop: the main program cannot wait */
@@ -269,6 +275,7 @@ typedef struct tideL_awaiting {
     AWAIT_NOTHING, /* finish only raises; there is no result */
     AWAIT_VALUE,   /* as RESULTS; start may return tideL_done, or two values */
     AWAIT_VOID,    /* as NOTHING; up to three arguments, start may return 0 */
+    AWAIT_END,     /* one argument; start may return tideL_ended */
     AWAIT_SELF     /* finish only raises; the result is the only argument, start
                       may return tideL_doneself */
   } kind;
@@ -295,6 +302,18 @@ static inline int tideL_done(lua_State *L) {
   return 1;
 #else
   lua_pushboolean(L, 1); /* a second value: a wait has but one */
+  return 2;
+#endif
+}
+/* The same for AWAIT_END, with n results, at most one. */
+static inline int tideL_ended(lua_State *L, int n) {
+#if TIDE_YIELDK
+  (void)L;
+  return n;
+#else
+  if (n == 0)
+    lua_pushnil(L);
+  lua_pushboolean(L, n);
   return 2;
 #endif
 }

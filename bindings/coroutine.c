@@ -161,6 +161,18 @@ int tideL_arguments(tide_task *task, lua_State *co) {
   return 0;
 }
 
+/* The task that stopped on the spot and could not be ended there. */
+static tide_task *take_stopped(tideL_state *S, lua_State **co, int *status,
+                               int *n) {
+  tide_task *task = S->stopped;
+  S->stopped = NULL;
+  S->current = task;
+  *co = S->stopped_on;
+  *status = S->stopped_status;
+  *n = S->stopped_values;
+  return task;
+}
+
 static inline void resume(lua_State *T, tideL_state *S, tide_task *task) {
   lua_State *co = task->coro != NULL ? task->coro : tideL_begin(T, S, task);
   int n = tideL_arguments(task, co), status;
@@ -168,9 +180,12 @@ static inline void resume(lua_State *T, tideL_state *S, tide_task *task) {
   S->streak = 0;
   do {
     status = tide_resume(co, T, n, &n);
-    if (status == LUA_YIELD && task->state != TIDE_TASK_RUNNING)
+    if (status != LUA_YIELD || task->state == TIDE_TASK_RUNNING)
+      n = tide_nresults(co, n);
+    else if (S->stopped == NULL)
       break;
-    n = tide_nresults(co, n);
+    else
+      task = take_stopped(S, &co, &status, &n);
   } while (stopped(T, S, task, &co, status, &n));
   S->current = NULL;
 }
@@ -198,6 +213,60 @@ void tideL_resumeall(lua_State *T, tideL_state *S) {
       report_slow(T, S, since);
     }
   }
+}
+
+/* ---- on the spot ---- */
+
+/* It ended well, and nothing about its end can raise: its Task, at index 1 of
+ * L, gets the result. */
+static bool end_plainly(lua_State *L, tideL_state *S, tide_task *task,
+                        tideL_task *handle, lua_State *co, int n) {
+  if (S->failed || S->varied || S->links > 0 || handle->info || n > 1 ||
+      task->scope != NULL) /* as it is after a cancel */
+    return false;
+  if (S->remade && !tideL_isitstask(L, task, handle))
+    return false;
+  if (n == 1 && !tideL_storesmall(L, 1, co))
+    return false;
+  handle->outcome = OUTCOME_RESULTS;
+  tideL_putaway(L, S, task, co, n, true);
+  tide_task_finish(S->rt, task, TIDE_END_OK);
+  return true;
+}
+
+bool tideL_runhere(lua_State *L, tideL_state *S, tide_task *task,
+                   tideL_task *handle) {
+  tide_task *next = handle->task;
+  lua_State *co = next->coro;
+  int n, status;
+  if (co == NULL || S->nested || S->debug ||
+      task->flags & (TIDE_ROOT | TASK_GUARDED | TASK_PINNED) ||
+      !tide_loop_take(S->rt, next))
+    return false;
+  n = tideL_arguments(next, co);
+  S->current = next;
+  S->streak = 0;
+  S->nested = true;
+  status = tide_resume(co, S->thread, n, &n);
+  S->nested = false;
+  S->current = task;
+  if (status == LUA_YIELD && next->state != TIDE_TASK_RUNNING) {
+    tide_loop_left(S->rt);
+    return false;
+  }
+  n = tide_nresults(co, n);
+  if (status != LUA_OK ||
+      !end_plainly(L, S, next, handle, co, n - TIDEL_BOTTOM)) {
+    S->stopped = next;
+    S->stopped_on = co;
+    S->stopped_status = status;
+    S->stopped_values = n;
+    return false;
+  }
+  if (!tide_loop_take(S->rt, task))
+    return false;
+  S->streak = 0;
+  return true;
 }
 
 /* ---- ends that are not the coroutine's own ---- */

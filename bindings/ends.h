@@ -49,7 +49,20 @@ tideL_task *tideL_checktask(lua_State *L, int arg, const char *function);
 tideL_task *tideL_pushtask(lua_State *L, tideL_state *S, tide_task *task);
 /* The same, if it has a Task; NULL: pushes nothing. */
 tideL_task *tideL_findtask(lua_State *L, const tide_task *task);
+/* Whether the Task that a handle to the unfinished task is, is the one that
+ * is told of its end. */
+bool tideL_isitstask(lua_State *L, const tide_task *task,
+                     const tideL_task *handle);
 void tideL_pushname(lua_State *L, int index);
+
+/* ---- coroutine.c ---- */
+
+/* The task has parked on L, to await that of the Task at index 1. Where that
+ * one is the next to run, it runs here instead of in the loop that L would
+ * yield to, which is the same but cheaper. True: it has ended and `task` is the
+ * next to run, and runs: it need not be suspended. */
+bool tideL_runhere(lua_State *L, tideL_state *S, tide_task *task,
+                   tideL_task *handle);
 
 /* ---- join.c ---- */
 
@@ -86,6 +99,9 @@ void tideL_noticecancel(lua_State *L, tideL_state *S, int index);
  * if it failed, its error. Queues its done callbacks. */
 void tideL_settle(lua_State *T, tideL_state *S, tideL_task *handle,
                   lua_State *co, bool failed, int n);
+/* One value on top of co, if it fits beside or into the Task, moves there, and
+ * nil takes its place. Raises nothing. */
+bool tideL_storesmall(lua_State *T, int index, lua_State *co);
 /* The same of a Future, with the n values on top of L. */
 void tideL_settlefuture(lua_State *L, tideL_state *S, int index, bool failed,
                         int n);

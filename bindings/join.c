@@ -76,14 +76,17 @@ static int suspend(lua_State *L, tideL_state *S, tide_task *task) {
 
 #endif
 
-static void park(lua_State *L, tideL_state *S, tide_task *task,
-                 tideL_task *handle, const char *function, bool counted) {
-  if (counted && handle->task != NULL && handle->serial == S->serial) {
-    if (tide_task_await(S->rt, task, handle->task) < 0)
-      luaL_error(L, "not enough memory");
-    return;
+/* Awaits another task. */
+static int await_task(lua_State *L, tideL_state *S, tide_task *task,
+                      tideL_task *handle) {
+  if (tide_task_await(S->rt, task, handle->task) < 0)
+    luaL_error(L, "not enough memory");
+  if (tideL_runhere(L, S, task, handle)) {
+    if (task->status != TIDE_WOKEN || task->flags & TIDE_LEAVING)
+      return awaited(L, S, task);
+    return tideL_ended(L, tideL_pushoutcome(L, 1, handle));
   }
-  tide_join_park(S->rt, task, tideL_tojoin(L, S, handle, function), counted);
+  return suspend(L, S, task);
 }
 
 static int await(lua_State *L, tideL_state *S, tideL_task *handle,
@@ -97,7 +100,9 @@ static int await(lua_State *L, tideL_state *S, tideL_task *handle,
   if (handle->outcome != OUTCOME_NONE)
     return tideL_ready(L, S, task, NULL, awaited);
   tideL_checkyield(L, task, function);
-  park(L, S, task, handle, function, counted);
+  if (counted && handle->task != NULL && handle->serial == S->serial)
+    return await_task(L, S, task, handle);
+  tide_join_park(S->rt, task, tideL_tojoin(L, S, handle, function), counted);
   return suspend(L, S, task);
 }
 
@@ -137,7 +142,7 @@ static int core_is_awaitable(lua_State *L) {
 
 void tideL_setawaitmethod(lua_State *L, bool future) {
   static const tideL_awaiting task[] = {
-      {"Task:await", task_await, awaited, AWAIT_RESULTS},
+      {"Task:await", task_await, awaited, AWAIT_END},
       {NULL, NULL, NULL, AWAIT_RESULTS}};
   static const tideL_awaiting of_future[] = {
       {"Future:await", future_await, awaited, AWAIT_RESULTS},

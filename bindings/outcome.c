@@ -75,8 +75,7 @@ void tideL_pushfullinfo(lua_State *L, int index) {
 
 /* ---- what it ended with ---- */
 
-/* One value, if it fits beside or into the userdata. */
-static bool store_small(lua_State *T, int index, lua_State *co) {
+bool tideL_storesmall(lua_State *T, int index, lua_State *co) {
   tideL_task *handle = lua_touserdata(T, index);
   switch (lua_type(co, -1)) {
   case LUA_TNIL:
@@ -109,7 +108,7 @@ static bool store_small(lua_State *T, int index, lua_State *co) {
 }
 
 static void store_results(lua_State *T, int index, lua_State *co, int n) {
-  if (n == 0 || (n == 1 && store_small(T, index, co)))
+  if (n == 0 || (n == 1 && tideL_storesmall(T, index, co)))
     return;
   tideL_pushinfo(T, index);
   ((tideL_task *)lua_touserdata(T, index))->store = STORE_NONE; /* ... it set */

@@ -15,7 +15,6 @@ struct tideL_parking {
   tide_task *task;
   tideL_parking *next, *prev; /* in S->aborts */
   uint32_t round;             /* ... since then */
-  uint32_t epoch;
   uint32_t serial;
   bool done;      /* woken, aborted or left: a wake is stale */
   bool starting;  /* fn runs: its abort function is not known yet */
@@ -26,7 +25,7 @@ struct tideL_parking {
 static bool is_parked(const tideL_parking *self) {
   const tideL_state *S = self->state;
   return !self->done && self->serial == S->serial &&
-         self->task->epoch == self->epoch;
+         self->task->wait == &self->wait;
 }
 
 /* ---- those to abort ---- */
@@ -180,7 +179,6 @@ static int core_park(lua_State *L) {
   self = new_parking(L, S, task);
   prepare(L, S->starter);
   tide_park(S->rt, task, &self->wait);
-  self->epoch = task->epoch;
   self->done = false;
   self->starting = true;
   tide_waker_add(S->rt);

@@ -284,7 +284,8 @@ tide_task *tideL_spawn(lua_State *L, tideL_state *S, int first,
   tideL_task *handle = tideL_newtask(L, S);
   tide_task *task;
   lua_State *fresh = NULL;
-  if (S->spawning != NULL || !tide_task_pooled(S->rt)) {
+  bool prepared = S->spawning != NULL || !tide_task_pooled(S->rt);
+  if (prepared) {
     if (can_wait(L, S, last - first))
       pack(L, first + 1, last);
     else
@@ -293,10 +294,10 @@ tide_task *tideL_spawn(lua_State *L, tideL_state *S, int first,
   task = new_record(L, S);
   if (task->coro != NULL) {
     use_again(L, S, task, first, last);
-    if (lua_gettop(L) != top)
+    if (prepared) /* a finaliser's task has ended meanwhile */
       lua_settop(L, top);
   } else {
-    if (lua_gettop(L) == top)
+    if (!prepared)
       luaL_error(L, "not enough memory");
     if (fresh == NULL)
       keep_call(L, S, task, first);

@@ -63,6 +63,14 @@ tideL_task *tideL_findtask(lua_State *L, const tide_task *task) {
   return NULL;
 }
 
+bool tideL_isitstask(lua_State *L, const tide_task *task,
+                     const tideL_task *handle) {
+  const tideL_task *found = tideL_findtask(L, task);
+  if (found != NULL)
+    lua_pop(L, 1);
+  return found == handle;
+}
+
 tideL_task *tideL_pushtask(lua_State *L, tideL_state *S, tide_task *task) {
   tideL_task *handle = tideL_findtask(L, task), *quicker;
   if (handle != NULL)
@@ -73,6 +81,7 @@ tideL_task *tideL_pushtask(lua_State *L, tideL_state *S, tide_task *task) {
     lua_remove(L, -2);
     return quicker;
   }
+  S->remade = true; /* a finaliser may bring back the first one */
   handle->id = task->id;
   lua_pushvalue(L, -1);
   lua_rawseti(L, UP_HANDLES, (int)task->slot);

@@ -124,6 +124,8 @@ void tideL_openyieldable(lua_State *L) {
 #if LUA_VERSION_NUM < 503 && !TIDE_LUAJIT
   if (!prove_view(L))
     tideL_viewwrong = true;
+  /* A yield may fail: nothing is run in an await that has to yield then. */
+  tideL_get(L)->nested = tideL_viewwrong;
 #else
   (void)L;
 #endif

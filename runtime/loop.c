@@ -287,7 +287,7 @@ static TIDE_NOINLINE tide_task *next_task(tide_runtime *rt) {
 }
 
 /* The turn is over, and all there is to do is to begin the next. */
-static bool is_plain_turn(const tide_runtime *rt) {
+static inline bool is_plain_turn(const tide_runtime *rt) {
   return rt->ready.head != NULL && rt->blocking && rt->in_turn && !rt->stop &&
          rt->switches < rt->look_at && rt->ncalls == 0 &&
          rt->ticks.head == NULL && rt->seed == 0;
@@ -305,6 +305,21 @@ tide_task *tide_loop_next(tide_runtime *rt) {
       task->flags & TIDE_GIVENUP)
     return next_task(rt);
   return take(rt, task);
+}
+
+bool tide_loop_take(tide_runtime *rt, tide_task *task) {
+  if (rt->batch != task &&
+      (rt->batch != NULL || rt->ready.head != task || !is_plain_turn(rt)))
+    return false;
+  if (rt->until != TIDE_NEVER || rt->probed != NULL ||
+      task->flags & TIDE_GIVENUP)
+    return false;
+  if (rt->batch == NULL) {
+    rt->turns++;
+    take_ready(rt);
+  }
+  take(rt, task);
+  return true;
 }
 
 void tide_loop_end(tide_runtime *rt) {

@@ -125,6 +125,8 @@ int tide_loop_begin_step(tide_runtime *rt, double budget);
  * hook. */
 bool tide_loop_step_is_poll(tide_runtime *rt);
 tide_task *tide_loop_next(tide_runtime *rt);
+/* If that would be this task, with nothing to do before, takes it. */
+bool tide_loop_take(tide_runtime *rt, tide_task *task);
 /* The task that next gave has parked or ended. next does it, too; first of all
  * for who runs more user code before that. */
 void tide_loop_left(tide_runtime *rt);
@@ -201,18 +203,20 @@ typedef struct tide_timer {
   uint32_t order : 30; /* ties fire in the order set */
 } tide_timer;
 
-/* A task record: 80 bytes, everything rare is elsewhere. Read freely; write
+/* A task record: 64 bytes, everything rare is elsewhere. Read freely; write
  * only `coro` and the TIDE_USER flags. */
 struct tide_task {
-  tide_task *next, *prev; /* in the ready queue, or in the queue it waits in */
-  void *coro;             /* the bindings': the coroutine that runs now */
-  tide_wait *wait;        /* what it waits for, or last waited for */
-  tide_scope *scope;      /* innermost open scope; NULL: none */
-  uintptr_t ends;         /* who waits for its end; see internal.h */
-  tide_timer timer;
-  uint32_t epoch; /* of its suspension: a waker that holds another is stale */
-  uint32_t slot;  /* stable index of this record, from 1 */
-  uint64_t id;    /* of the task, increasing; names are made from it */
+  tide_task *next; /* in the ready queue, or in the queue it waits in */
+  union {
+    tide_task *prev;  /* in that; or whom it awaits: see join.c */
+    tide_timer timer; /* in the heap: then it is in no queue */
+  };
+  void *coro;        /* the bindings': the coroutine that runs now */
+  tide_wait *wait;   /* what it waits for, or last waited for */
+  tide_scope *scope; /* innermost open scope; NULL: none */
+  uintptr_t ends;    /* who waits for its end: see internal.h */
+  uint64_t id;       /* of the task, increasing; names are made from it */
+  uint32_t slot;     /* stable index of this record, from 1 */
   uint16_t flags;
   uint8_t state;
   uint8_t status; /* tide_status of the last suspension */

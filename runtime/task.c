@@ -6,7 +6,7 @@
  * A parked task is held by what it waits for, and by nothing else; tide_wake
  * ends the suspension. A task that is cancelled while parked has its wait
  * aborted, at most once, by the wait's own kind. The record of a finished task
- * is used again; `epoch` tells a stale waker.
+ * is used again.
  */
 #include <stdlib.h>
 
@@ -34,7 +34,6 @@ static tide_task *record_new(tide_runtime *rt, tide_task **list) {
 static void record_free(tide_runtime *rt, tide_task *task) {
   task->state = TIDE_TASK_FREE;
   task->flags = 0;
-  task->epoch++;
   task->wait = NULL;
   task->prev = NULL;
   tide_task **list = task->coro ? &rt->free_tasks : &rt->bare_tasks;
@@ -218,14 +217,13 @@ void tide_park(tide_runtime *rt, tide_task *task, tide_wait *wait) {
   if (task->state != TIDE_TASK_RUNNING)
     unpark(rt, task);
   task->wait = wait;
-  task->epoch++;
   task->flags &=
       (uint16_t) ~(TIDE_FRESH | TIDE_ABORTED | TIDE_LEAVING | TIDE_SELFCANCEL);
   task->state = TIDE_TASK_PARKED;
 }
 
 static void clear_sleep(tide_runtime *rt, tide_task *task) {
-  if (task->timer.index != 0) {
+  if (task->wait == &rt->sleeping && task->timer.index != 0) {
     tide__timer_clear(rt, &task->timer);
     rt->sleepers--;
   }
@@ -275,6 +273,7 @@ int tide_park_until(tide_runtime *rt, tide_task *task, uint64_t when) {
     return 0;
   }
   unpark(rt, task); /* before it has the timer that the abort would clear */
+  task->timer.index = 0;
   int err = tide__timer_set(rt, &task->timer, TIMER_TASK, when);
   if (err < 0)
     return err;

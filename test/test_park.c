@@ -1,25 +1,7 @@
 /* test_park.c: parking and waking, also where the yield fails. */
 #include "test.h"
 
-/* ---- epochs and stale wakes ---- */
-
-static void notes_epochs(actor *me) {
-  BEGIN
-  for (me->n = 0; me->n < 3; me->n++) {
-    me->arg = (void *)(uintptr_t)me->task->epoch;
-    TURN();
-    CHECK(me->task->epoch != (uintptr_t)me->arg);
-    me->arg = (void *)(uintptr_t)me->task->epoch;
-    SLEEP(1);
-    CHECK(me->task->epoch != (uintptr_t)me->arg);
-  }
-  END
-}
-
-TEST(each_suspension_has_an_epoch) {
-  spawn(rt, notes_epochs);
-  run(rt);
-}
+/* ---- stale wakes ---- */
 
 TEST(a_wake_of_a_task_that_is_not_parked_does_nothing) {
   tide_waitq queue = new_queue();

@@ -58,13 +58,12 @@ TEST(a_task_is_fresh_only_until_it_has_run) {
 TEST(a_recycled_record_keeps_its_slot_and_coro) {
   tide_task *task = spawn(rt, idler)->task;
   void *coro = task->coro;
-  uint32_t slot = task->slot, id = task->id, epoch = task->epoch;
+  uint32_t slot = task->slot, id = task->id;
   step(rt);
   CHECK(tide_task_new(rt) == task);
   CHECK(task->coro == coro);
   CHECK_EQ(task->slot, slot);
   CHECK_EQ(task->id, id + 1);
-  CHECK(task->epoch != epoch);
   CHECK(task->wait == NULL);
   CHECK(task->scope == NULL);
   tide_task_discard(rt, task);
@@ -96,7 +95,7 @@ TEST(a_task_that_was_not_started_never_was) {
 
 TEST(the_record_is_small) {
   if (sizeof(void *) == 8)
-    CHECK_EQ(sizeof(tide_task), 80);
+    CHECK_EQ(sizeof(tide_task), 64);
 }
 
 /* ---- turns ---- */
