@@ -283,9 +283,10 @@ const tide_hooks tideL_hooks = {NULL, on_abandon, tideL_oncall, on_report};
 
 /* ---- coroutine.running ---- */
 
+/* The coroutine on top, if it is the task's own, is one that Lua may hold. */
 static void expose(lua_State *L, tide_task *task) {
   lua_rawgeti(L, UP_THREADS, (int)task->slot);
-  if (lua_tothread(L, -1) == L) {
+  if (lua_rawequal(L, -1, -2)) {
     task->flags |= TASK_EXPOSED | TASK_GUARDED;
     tideL_own(L, OWN_EXPOSED);
     lua_insert(L, -2);
@@ -320,12 +321,19 @@ static bool push_caller(lua_State *L) {
  * again for another task. */
 static int coroutine_running(lua_State *L) {
   tideL_state *S = tideL_get(L);
+  bool awaits = S->current != NULL && S->current->coro == L;
 #if !TIDE_YIELDK
-  if (push_caller(L))
+  if (push_caller(L)) {
+    if (awaits)
+      expose(L, S->current);
     return 1;
+  }
 #endif
-  if (S->current != NULL && S->current->coro == L)
+  if (awaits) {
+    lua_pushthread(L);
     expose(L, S->current);
+    lua_pop(L, 1);
+  }
   tideL_own(L, OWN_RUNNING);
   lua_insert(L, 1);
   lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);

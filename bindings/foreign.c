@@ -358,6 +358,12 @@ static int core_in_task(lua_State *L) {
   return 1;
 }
 
+/* in_coroutine(): whether this is not the main program; tells nobody which */
+static int core_in_coroutine(lua_State *L) {
+  lua_pushboolean(L, !lua_pushthread(L));
+  return 1;
+}
+
 /* scope_id(): which scope is the innermost that what runs has opened; 0: none.
  * A generator asks before and after. */
 static int core_scope_id(lua_State *L) {
@@ -414,6 +420,7 @@ void tideL_openforeign(lua_State *L) {
       {"co_resume", foreign_resume},
       {"co_status", foreign_status},
       {"in_task", core_in_task},
+      {"in_coroutine", core_in_coroutine},
       {"scope_id", core_scope_id},
       {"drop_scopes", core_drop_scopes},
       {NULL, NULL}};
