@@ -168,9 +168,16 @@ static int end_now(lua_State *L, tideL_state *S, tide_task *task,
 
 #else
 
-/* Pauses where the Lua function has to call finish afterwards. */
+/* Pauses where the Lua function has to call finish afterwards. AWAIT_PAUSE:
+ * start has to be called again, for a hook between the two has taken the task
+ * out of its wait, where whoever wakes has passed it over as one that runs. */
 static int await_pause(lua_State *L) {
+  const tide_task *task = awaiter(L, tideL_get(L));
   lua_settop(L, 0);
+  if (task != NULL && task->state == TIDE_TASK_RUNNING) {
+    lua_pushinteger(L, AWAIT_PAUSE);
+    return 1;
+  }
   return lua_yield(L, 0);
 }
 
@@ -320,7 +327,9 @@ int tideL_raisecancel(lua_State *L, tideL_state *S, tide_task *task) {
 
 #define PAUSES "local start, finish, pause = ... "
 /* 2 is AWAIT_PAUSE; `trouble` is also true when start has not waited. */
-#define IF_TROUBLE "if trouble then if trouble == 2 then pause() end "
+#define IF_TROUBLE(args) \
+  "if trouble then while trouble == 2 and pause() == 2 do trouble = " \
+  "start(" args ") end if trouble then finish(" args ") end end "
 #if TIDE_LUAJIT /* a comparison is cheaper there than a number is to read */
 #define START_SLEEP \
   "local trouble if a == 0 then trouble = start() else trouble = start(a) " \
@@ -332,10 +341,10 @@ int tideL_raisecancel(lua_State *L, tideL_state *S, tide_task *task) {
 static const char *const wrappers[] = {
     [AWAIT_RESULTS] = "local start, finish = ... return function(a, b, c) "
                       "start(a, b, c) return finish(a, b, c) end",
-    [AWAIT_SLEEP] = PAUSES "return function(a, b) " START_SLEEP IF_TROUBLE
-                           "finish(a) end return b end",
-    [AWAIT_NOTHING] = PAUSES "return function() local trouble = "
-                             "start() " IF_TROUBLE "finish() end end",
+    [AWAIT_SLEEP] = PAUSES
+    "return function(a, b) " START_SLEEP IF_TROUBLE("a") "return b end",
+    [AWAIT_NOTHING] = PAUSES
+    "return function() local trouble = start() " IF_TROUBLE("") "end",
     [AWAIT_VALUE] = "local start, finish = ... return function(a, b, c) "
                     "local result, done = start(a, b, c) "
                     "if done == true then return result end "
@@ -346,18 +355,17 @@ static const char *const wrappers[] = {
                          "if done == false then return end "
                          "if result == 2 then pause() end "
                          "return finish(a) end",
-    [AWAIT_VOID] =
-        PAUSES "return function(a, b, c) local trouble = "
-               "start(a, b, c) " IF_TROUBLE "finish(a, b, c) end end",
+    [AWAIT_VOID] = PAUSES "return function(a, b, c) local trouble = "
+                          "start(a, b, c) " IF_TROUBLE("a, b, c") "end",
     [AWAIT_SELF] = PAUSES "return function(a) local trouble = "
-                          "start(a) " IF_TROUBLE "finish(a) end return a end"};
+                          "start(a) " IF_TROUBLE("a") "return a end"};
 
 static void push_wrapped(lua_State *L, const tideL_awaiting *await) {
   const char *code = wrappers[await->kind];
   if (luaL_loadbuffer(L, code, strlen(code), "=[tide]") != LUA_OK)
     lua_error(L);
   lua_insert(L, -3);
-  lua_pushcfunction(L, await_pause);
+  tideL_pushfunction(L, await_pause);
   lua_call(L, 3, 1);
 }
 

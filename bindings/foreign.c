@@ -351,16 +351,16 @@ static int foreign_status(lua_State *L) {
   return 1;
 }
 
-/* in_main(): whether it is called in the main program, which does not yield */
-static int core_in_main(lua_State *L) {
-  lua_pushboolean(L, lua_pushthread(L));
-  return 1;
-}
-
 /* in_task(): whether an await here would suspend a coroutine of a task */
 static int core_in_task(lua_State *L) {
   const tideL_state *S = tideL_get(L);
   lua_pushboolean(L, S->current != NULL && S->current->coro == L);
+  return 1;
+}
+
+/* in_coroutine(): whether this is not the main program; tells nobody which */
+static int core_in_coroutine(lua_State *L) {
+  lua_pushboolean(L, !lua_pushthread(L));
   return 1;
 }
 
@@ -419,8 +419,8 @@ void tideL_openforeign(lua_State *L) {
       {"inner_resume", core_inner_resume},
       {"co_resume", foreign_resume},
       {"co_status", foreign_status},
-      {"in_main", core_in_main},
       {"in_task", core_in_task},
+      {"in_coroutine", core_in_coroutine},
       {"scope_id", core_scope_id},
       {"drop_scopes", core_drop_scopes},
       {NULL, NULL}};

@@ -227,7 +227,8 @@ static int core_run(lua_State *L) {
   tide_loop_main(S->rt, main);
   handle = lua_touserdata(L, 1);
   handle->seen = true; /* its error is raised here */
-  while (handle->outcome == OUTCOME_NONE && tideL_drive(S) == 0)
+  /* Out of memory it may have ended without an outcome: it is asked. */
+  while (tideL_record(tideL_astask(L, S, 1)) != NULL && tideL_drive(S) == 0)
     continue;
   told = tide_interrupt_told(S->rt);
   end_turns(S);

@@ -40,7 +40,8 @@ static void polled(tide_runtime *rt) {
   tide__timers_fire(rt);
 }
 
-/* With nothing alive in it uv_run would but look at the clock. */
+/* With nothing alive in it uv_run would but look at the clock: who starts a
+ * timer of libuv's after a while without it calls uv_update_time before. */
 void tide__poll_now(tide_runtime *rt) {
   if (uv_loop_alive(&rt->uv))
     uv_run(&rt->uv, UV_RUN_NOWAIT);

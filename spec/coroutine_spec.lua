@@ -466,6 +466,26 @@ describe("an await where Lua cannot suspend", function()
 end)
 
 describe("coroutine.running and yield in a task", function()
+  task_it("a hook may wake who has asked for it at any step of its await", function()
+    for step = 1, 40 do
+      local semaphore, steps = tide.semaphore(0), 0
+      local task = tide.task(function()
+        coroutine.running()
+        debug.sethook(function()
+          steps = steps + 1
+          if steps == step then semaphore:release() end
+        end, "", 1)
+        semaphore:acquire()
+        debug.sethook()
+      end)
+      tide.sleep(0)
+      debug.sethook() -- LuaJIT has one for all
+      semaphore:release()
+      task:await()
+      assert.equal(steps >= step and 1 or 0, semaphore:value())
+    end
+  end)
+
   task_it("running is the task's coroutine, the same in pcall", function()
     local main, is_main = coroutine.running()
     assert.equal("thread", type(main))

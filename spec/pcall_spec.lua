@@ -239,6 +239,31 @@ describe("tide.pcall in a task", function()
     end
   end)
 
+  task_it("keeps neither the function, nor arguments, nor results, nor the caller", function()
+    local weak = setmetatable({}, { __mode = "v" })
+    local function call()
+      local function f(argument, ...)
+        local result = {}
+        weak[1], weak[2], weak[3] = argument, ..., result
+        tide.sleep(0)
+        return result, ...
+      end
+      local caller = tide.coroutine.create(function() tide.pcall(f, {}, {}) end)
+      weak[4], weak[5] = f, caller
+      tide.coroutine.resume(caller)
+      tide.pcall(f, {}, {})
+    end
+    call()
+    for _ = 1, 3 do collectgarbage() end
+    assert.same({}, { weak[1], weak[2], weak[3], weak[4], weak[5] })
+  end)
+
+  task_it("a traceback does not tell of the calls before", function()
+    for _ = 1, 20 do tide.pcall(tide.sleep, 0) end
+    local _, traceback = tide.xpcall(error, debug.traceback, "e")
+    assert.is_true(select(2, traceback:gsub("tail call", "")) < 5)
+  end)
+
   if is_51 then
     -- There the function runs in a coroutine, which is used again.
     task_it("its function has the hook of the caller", function()

@@ -33,6 +33,14 @@ describe("a finished coroutine", function()
     assert.equal(20, threads(20))
   end)
 
+  task_it("is used again also when the task has called tide.pcall", function()
+    local function call() return (tide.pcall(tide.sleep, 0)) end
+    tide.task(call):await()
+    local before = tide.stats().recycled
+    for _ = 1, 10 do assert.is_true(tide.task(call):await()) end
+    assert.equal(before + 10, tide.stats().recycled)
+  end)
+
   task_it("held by way of a pcall it is not used again", function()
     local seen = {}
     for _ = 1, 20 do

@@ -406,6 +406,26 @@ static void no_memory_at_all_is_survived(void) {
   starve(false);
 }
 
+/* Not even the end of its main task can be told. */
+static void run_without_memory_ends(void) {
+  bool hit = true;
+  for (long n = 0; hit && n < 5000; n++) {
+    budget budget = {.left = -1};
+    lua_State *L = prepare(lua_newstate(allocate, &budget));
+    if (luaL_loadstring(L, "tide.run(function() tide.sleep(0) end)") != LUA_OK)
+      abort();
+    budget.left = n;
+    if (lua_pcall(L, 0, 0, 0) != LUA_OK)
+      lua_pop(L, 1);
+    hit = budget.failed > 0;
+    budget.left = -1;
+    RUN(L,
+        "tide.run(function() after = tide.task(tide.sleep, 0, 1):await() end)");
+    CHECK(number(L, "after") == 1);
+    lua_close(L);
+  }
+}
+
 static void opening_without_memory_is_an_error(void) {
   int err = UV_ENOMEM;
   for (long n = 0; err != 0 && n < 5000; n++) {
@@ -450,6 +470,7 @@ static const struct {
              TEST(a_thousand_times_open_and_close),
              TEST(a_forked_child_renews),
 #if !TIDE_LUAJIT
+             TEST(run_without_memory_ends),
              TEST(opening_without_memory_is_an_error),
              TEST(one_failed_allocation_is_survived),
              TEST(no_memory_at_all_is_survived)

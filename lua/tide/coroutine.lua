@@ -53,8 +53,8 @@ M.pcall, M.xpcall = pcall, xpcall
 
 if _VERSION == "Lua 5.1" and not rawget(_G, "jit") then
   local pcall, xpcall = pcall, xpcall
-  local yield, create = native.yield, native.create
-  local in_main, inner_resume = core.in_main, core.inner_resume
+  local yield, create, resume = native.yield, native.create, native.resume
+  local in_coroutine, inner_resume = core.in_coroutine, core.inner_resume
 
   local KEPT = 64 -- coroutines that are used again, at most
   local idle, kept = {}, 0
@@ -65,21 +65,25 @@ if _VERSION == "Lua 5.1" and not rawget(_G, "jit") then
   -- What the coroutine yields first when its function has returned.
   local RETURNED = {}
 
-  local body
+  local function pass(...)
+    return ...
+  end
 
-  local function next_call(...)
-    return body(yield(RETURNED, ...))
+  local function call(f, ...)
+    return pass(f(...))
   end
 
   -- A C function cannot be the body of a 5.1 coroutine that yields; and a body
   -- may be any callable. It does not end: making a coroutine costs more than
-  -- all the rest.
-  function body(f, ...)
-    return next_call(f(...))
+  -- all the rest. It waits for the next call without a value of the last one.
+  local function body()
+    while true do
+      yield(RETURNED, call(yield()))
+    end
   end
 
   local function keep(co, _, ...)
-    if kept < KEPT then
+    if kept < KEPT and resume(co) then
       kept = kept + 1
       idle[kept] = co
     end
@@ -92,8 +96,14 @@ if _VERSION == "Lua 5.1" and not rawget(_G, "jit") then
       co = idle[kept]
       idle[kept] = false
       kept = kept - 1
+    else
+      co = create(body)
+      local ok, err = resume(co)
+      if not ok then -- a hook's error
+        error(err, 0)
+      end
     end
-    return core.inner_coroutine(co or create(body))
+    return core.inner_coroutine(co)
   end
 
   -- What f itself yields goes to whoever resumed the coroutine that called
@@ -113,7 +123,7 @@ if _VERSION == "Lua 5.1" and not rawget(_G, "jit") then
 
   --- In the main program, which does not yield, the built-in one will do.
   function M.pcall(f, ...)
-    if in_main() or not is_callable(f) then
+    if not in_coroutine() or not is_callable(f) then
       return pcall(f, ...)
     end
     local ok, co = pcall(inner)
@@ -134,7 +144,7 @@ if _VERSION == "Lua 5.1" and not rawget(_G, "jit") then
 
   --- The handler runs after f, and gets the coroutine in which f failed, too.
   function M.xpcall(f, handler, ...)
-    if in_main() then
+    if not in_coroutine() then
       if select("#", ...) == 0 then
         return xpcall(f, handler)
       end
