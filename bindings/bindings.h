@@ -256,134 +256,6 @@ void tideL_seterrorscope(lua_State *L, int index, uint64_t id, bool expired);
 /* Of the error at `index`, a cancellation, for the reason at `reason`. */
 void tideL_seterrorreason(lua_State *L, int index, int reason, bool expired);
 
-/* ---- await.c ---- */
-
-/* Ends an awaiting call: pushes its results, or raises. Arguments are where the
- * call found them. */
-typedef int (*tideL_finish)(lua_State *L, tideL_state *S, tide_task *task);
-
-/* An awaiting function: `start` begins and returns tideL_suspend, tideL_ready
- * or tideL_cancel with the same `finish`. */
-typedef struct tideL_awaiting {
-  const char *name;
-  lua_CFunction start;
-  tideL_finish finish;
-  enum {
-    AWAIT_RESULTS, /* finish has results; up to three arguments */
-    AWAIT_SLEEP,   /* finish only raises; the result is the second argument;
-                      start is called without an argument if the first is 0 */
-    AWAIT_NOTHING, /* finish only raises; there is no result */
-    AWAIT_VALUE,   /* as RESULTS; start may return tideL_done, or two values */
-    AWAIT_VOID,    /* as NOTHING; up to three arguments, start may return 0 */
-    AWAIT_END,     /* one argument; start may return tideL_ended */
-    AWAIT_SELF     /* finish only raises; the result is the only argument, start
-                      may return tideL_doneself */
-  } kind;
-} tideL_awaiting;
-
-#define AWAIT_PAUSE 2 /* start's result, see await.c */
-
-/* Into the table on top; the list ends with a NULL name. */
-void tideL_setawaiting(lua_State *L, const tideL_awaiting *list);
-
-tide_task *tideL_entertask(lua_State *L, tideL_state *S, const char *function);
-/* The task on whose behalf L awaits; raises where there is none. */
-static inline tide_task *tideL_enter(lua_State *L, tideL_state *S,
-                                     const char *function) {
-  tide_task *task = S->current;
-  return task != NULL && task->coro == L ? task
-                                         : tideL_entertask(L, S, function);
-}
-/* Start has ended a call of AWAIT_VALUE itself, with one result, which is on
- * top: what it returns then. */
-static inline int tideL_done(lua_State *L) {
-#if TIDE_YIELDK
-  (void)L;
-  return 1;
-#else
-  lua_pushboolean(L, 1); /* a second value: a wait has but one */
-  return 2;
-#endif
-}
-/* The same for AWAIT_END, with n results, at most one. */
-static inline int tideL_ended(lua_State *L, int n) {
-#if TIDE_YIELDK
-  (void)L;
-  return n;
-#else
-  if (n == 0)
-    lua_pushnil(L);
-  lua_pushboolean(L, n);
-  return 2;
-#endif
-}
-/* The same for AWAIT_SELF. */
-static inline int tideL_doneself(lua_State *L) {
-#if TIDE_YIELDK
-  if (lua_gettop(L) > 1)
-    lua_settop(L, 1);
-  return 1;
-#else
-  (void)L;
-  return 0;
-#endif
-}
-/* True: a cancellation is to be raised; return tideL_cancel then. It may have
- * ended waits of others: nothing read before it holds after it. */
-static inline bool tideL_checkpoint(tideL_state *S, tide_task *task) {
-  return task->flags & TIDE_TROUBLE && tide_checkpoint(S->rt, task);
-}
-int tideL_cancel(lua_State *L, tideL_state *S, tide_task *task,
-                 const char *function, tideL_finish finish);
-/* There nothing may wait, nor run or close the loop. Costs a hook call. */
-void tideL_refusefinaliser(lua_State *L, const char *function);
-void tideL_openyieldable(lua_State *L);
-/* Before a wait is registered: an await that cannot yield leaves no trace. */
-bool tideL_rareyieldable(lua_State *L, const tide_task *task);
-static inline bool tideL_yieldable(lua_State *L, const tide_task *task) {
-  if (!(task->flags & (TIDE_ROOT | TASK_PINNED)))
-    return lua_isyieldable(L);
-  return tideL_rareyieldable(L, task);
-}
-int tideL_cannotyield(lua_State *L, const char *function);
-static inline void tideL_checkyield(lua_State *L, const tide_task *task,
-                                    const char *function) {
-  if (!tideL_yieldable(L, task))
-    tideL_cannotyield(L, function);
-}
-/* The wait is registered: suspends. */
-int tideL_suspend(lua_State *L, tideL_state *S, tide_task *task,
-                  tideL_finish finish);
-#if TIDE_YIELDK
-/* What the continuation of tideL_suspend does. */
-int tideL_continue(lua_State *L, tideL_finish finish);
-#endif
-#define STREAK 128 /* calls in a row that did not wait: time for a turn */
-/* For a call that need not wait: true if it is time for a turn all the same;
- * then return tideL_suspend. What the task has is forfeited as `wait` tells, if
- * there is one, should the task die meanwhile. */
-bool tideL_turnnow(lua_State *L, tideL_state *S, tide_task *task,
-                   tide_wait *wait);
-static inline bool tideL_turn(lua_State *L, tideL_state *S, tide_task *task,
-                              tide_wait *wait) {
-  return ++S->streak % STREAK == 0 && tideL_turnnow(L, S, task, wait);
-}
-/* The call need not wait. */
-int tideL_ready(lua_State *L, tideL_state *S, tide_task *task, tide_wait *wait,
-                tideL_finish finish);
-/* The call ends as if it had waited and was woken. */
-int tideL_finishnow(lua_State *L, tideL_state *S, tide_task *task,
-                    tideL_finish finish);
-/* Raises if it was not woken by what it waited for, or cancelled since. */
-void tideL_checkwoken(lua_State *L, tideL_state *S, tide_task *task);
-/* The same, but what was woken is delivered although cancelled since. */
-void tideL_checkdelivered(lua_State *L, tideL_state *S, tide_task *task);
-void tideL_pushdeadlock(lua_State *L, tideL_state *S); /* a DeadlockError */
-/* Runs the loop until the root task, which has parked, is woken. */
-void tideL_driveroot(tideL_state *S, tide_task *root);
-int tideL_raisecancel(lua_State *L, tideL_state *S, tide_task *task);
-void tideL_pushcancel(lua_State *L, tideL_state *S, tide_task *task);
-
 /* ---- spawn.c ---- */
 
 /* Values that stay at the bottom of the stack of a task's coroutine. */
@@ -575,6 +447,7 @@ void tideL_opentesting(lua_State *L);
 
 #pragma GCC visibility pop
 
+#include "await.h"
 #include "ends.h"
 
 #endif
