@@ -322,11 +322,10 @@ static tide_scope *culprit_of(tide_scope *scope) {
 
 /* Of the own scope of a host, inside it a group's, inside that a child's. */
 static int open_nest(tide_runtime *rt, tide_scope **scopes) {
-  tide_task *task = NULL, *child = NULL;
   tide_group *group = NULL;
   int n = 0;
-  for (int i = 0; i < 3; i++, task = child) {
-    child = new_task(rt);
+  for (int i = 0; i < 3; i++) {
+    tide_task *child = new_task(rt);
     if (group != NULL)
       CHECK_EQ(tide_group_add(rt, group, child), 0);
     CHECK_EQ(tide_task_cancel(rt, child), 0);
