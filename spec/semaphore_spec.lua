@@ -9,27 +9,8 @@ local run, pcall, sleep = testing.run, tide.pcall, tide.sleep
 -- `local x <close>` is syntax of 5.4, so those tests are compiled there only.
 local has_close = support.has_close
 
---- A task that acquires, appends its name to log, and keeps the permit.
-local function acquirer(sem, log, name)
-  return tide.task(function()
-    sem:acquire()
-    log[#log + 1] = name
-  end)
-end
-
---- As many as there are names, parked in sem.
-local function acquirers(sem, log, names)
-  local tasks = {}
-  for name in names:gmatch("%S+") do
-    tasks[#tasks + 1] = acquirer(sem, log, name)
-  end
-  sleep(0)
-  return tasks
-end
-
-local function said(log)
-  return table.concat(log, " ")
-end
+local semaphores = require "spec.semaphore_support"
+local acquirer, acquirers, said = semaphores.acquirer, semaphores.acquirers, semaphores.said
 
 describe("a semaphore", function()
   task_it("hands out as many permits as it was made with, one by default", function()
@@ -382,46 +363,6 @@ describe("a semaphore as a variable to be closed", function()
     sem:acquire()
     assert.is_false(tide.move_on_after(1, held, sem, error)) -- never got there
     assert.equal(0, sem:value())
-  end)
-end)
-
-describe("a bounded semaphore", function()
-  task_it("102: released too often raises and changes nothing", function()
-    local sem = tide.bounded_semaphore(2)
-    misuse("released too often", function() sem:release() end)
-    sem:acquire()
-    misuse("released too often", function() sem:release(2) end)
-    misuse("released too often", function() sem:release(2 ^ 53) end)
-    assert.equal(1, sem:value())
-    sem:release()
-    assert.equal(2, sem:value())
-    local none = tide.bounded_semaphore(0)
-    misuse("released too often", function() none:release() end)
-    misuse("", function() getmetatable(sem).__close(sem) end)
-    assert.equal(2, sem:value())
-    assert.equal(1, tide.bounded_semaphore():value())
-  end)
-
-  task_it("102: an unbounded one can be released above its first value", function()
-    local sem = tide.semaphore(1)
-    sem:release(2)
-    assert.equal(3, sem:value())
-  end)
-
-  task_it("102: too many with waiters wake none of them", function()
-    local sem, log = tide.bounded_semaphore(1), {}
-    sem:acquire()
-    local tasks = acquirers(sem, log, "a b")
-    misuse("released too often", function() sem:release(2) end)
-    turns(2)
-    assert.equal("", said(log))
-    sem:release()
-    tasks[1]:await()
-    sem:release()
-    tasks[2]:await()
-    sem:release()
-    assert.equal("a b", said(log))
-    misuse("released too often", function() sem:release() end)
   end)
 end)
 

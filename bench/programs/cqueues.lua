@@ -7,6 +7,7 @@
 local condition = require "cqueues.condition"
 local cqueues = require "cqueues"
 local meter = require "bench.meter"
+local threads = require "bench.threads"
 
 local queue = cqueues.new()
 local pause, sleep = cqueues.poll, cqueues.sleep
@@ -33,64 +34,7 @@ local function await(task)
   return task.result
 end
 
-local function nothing() end
-
-local function await_all(tasks)
-  for i = 1, #tasks do
-    await(tasks[i])
-  end
-end
-
-local rows = {}
-
-function rows.switch(n, width)
-  local function spin()
-    for _ = 1, n / width do
-      pause()
-    end
-  end
-  local tasks = {}
-  for i = 1, width do
-    tasks[i] = spawn(spin)
-  end
-  pause()
-  return function() await_all(tasks) end
-end
-
-function rows.spawn(n)
-  return function()
-    for _ = 1, n do
-      await(spawn(nothing))
-    end
-  end
-end
-
-function rows.spawn_all(n)
-  return function()
-    local tasks = {}
-    for i = 1, n do
-      tasks[i] = spawn(nothing)
-    end
-    await_all(tasks)
-  end
-end
-
-function rows.gather(n)
-  local functions = {}
-  for i = 1, n do
-    functions[i] = function() return i end
-  end
-  return function()
-    local tasks, results = {}, {}
-    for i = 1, n do
-      tasks[i] = spawn(functions[i])
-    end
-    for i = 1, n do
-      results[i] = await(tasks[i])
-    end
-    assert(results[n] == n)
-  end
-end
+local rows, await_all = threads(spawn, pause, await)
 
 --- N items through a list of `maxsize` and two conditions.
 function rows.queue(n, maxsize, width)

@@ -5,6 +5,7 @@
 
 local uv = require "luv"
 local meter = require "bench.meter"
+local threads = require "bench.threads"
 
 local create, resume, yield = coroutine.create, coroutine.resume, coroutine.yield
 local running = coroutine.running
@@ -59,12 +60,6 @@ local function await(task)
   return task.result
 end
 
-local function await_all(tasks)
-  for i = 1, #tasks do
-    await(tasks[i])
-  end
-end
-
 --- libuv counts from the time that it last looked at, when the turn began: with
 -- much to do in a turn sleeps would be far too short.
 local function sleep(milliseconds)
@@ -97,56 +92,7 @@ local function nothing() end
 
 -- ---- rows
 
-local rows = {}
-
-function rows.switch(n, width)
-  local function spin()
-    for _ = 1, n / width do
-      pause()
-    end
-  end
-  local tasks = {}
-  for i = 1, width do
-    tasks[i] = spawn(spin)
-  end
-  pause()
-  return function() await_all(tasks) end
-end
-
-function rows.spawn(n)
-  return function()
-    for _ = 1, n do
-      await(spawn(nothing))
-    end
-  end
-end
-
-function rows.spawn_all(n)
-  return function()
-    local tasks = {}
-    for i = 1, n do
-      tasks[i] = spawn(nothing)
-    end
-    await_all(tasks)
-  end
-end
-
-function rows.gather(n)
-  local functions = {}
-  for i = 1, n do
-    functions[i] = function() return i end
-  end
-  return function()
-    local tasks, results = {}, {}
-    for i = 1, n do
-      tasks[i] = spawn(functions[i])
-    end
-    for i = 1, n do
-      results[i] = await(tasks[i])
-    end
-    assert(results[n] == n)
-  end
-end
+local rows, await_all = threads(spawn, pause, await)
 
 --- N items through a list of `maxsize`.
 function rows.queue(n, maxsize, width)
