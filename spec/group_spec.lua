@@ -1,5 +1,4 @@
 local tide = require "tide"
-local testing = require "tide.testing"
 local support = require "spec.support"
 local groups = require "spec.group_support"
 
@@ -7,7 +6,7 @@ local misuse, pack, raises = support.misuse, support.pack, support.raises
 local task_it, now, fails, fails_with = groups.task_it, groups.now, groups.fails, groups.fails_with
 local sleeper, reports_of = groups.sleeper, groups.reports_of
 
-local run, pcall, sleep, group = testing.run, tide.pcall, tide.sleep, tide.group
+local pcall, sleep, group = tide.pcall, tide.sleep, tide.group
 
 describe("a group", function()
   task_it("returns the results of its function, called with it and the arguments", function()
@@ -363,54 +362,6 @@ describe("an error in a group", function()
       end)
     end))
     assert.same({ true, nil }, { ran, awaited })
-  end)
-end)
-
-describe("a group used after its end", function()
-  task_it("117: raises at the caller's line and runs nothing", function()
-    local ran
-    local function body() ran = true end
-    local function check(g)
-      misuse("'Group:task': the group has ended", function() g:task(body) end)
-      misuse("'Group:start': the group has ended", function() g:start(body) end)
-      assert.is_false(g:cancel())
-      assert.equal("Group<ended>", tostring(g))
-    end
-    local held
-    group(function(g) held = g end)
-    check(held)
-    pcall(group, function(g) held = g error("bad") end)
-    check(held)
-    group(function(g) held = g g:cancel() sleep(0) end)
-    check(held)
-    for _ = 1, 3 do sleep(0) end
-    assert.is_nil(ran)
-  end)
-
-  it("of a closed loop does, too", function()
-    local held
-    group(function(g) held = g end)
-    local co = coroutine.wrap(function() end)
-    co()
-    tide.loop():close()
-    misuse("the group has ended", function() held:task(print) end)
-    tide.loop()
-    misuse("the group has ended", function() held:task(print) end)
-    assert.is_false(held:cancel())
-  end)
-
-  it("that was open when its loop was closed does, too", function()
-    local held
-    tide.task(group, function(g) held = g sleep(60) end)
-    tide.loop():step()
-    assert.equal("Group<0 tasks>", tostring(held))
-    tide.loop():close()
-    misuse("the group has ended", function() held:task(print) end)
-    assert.is_false(held:cancel())
-    run(function()
-      misuse("the group has ended", function() held:start(print) end)
-      assert.equal("Group<ended>", tostring(held))
-    end)
   end)
 end)
 
