@@ -81,13 +81,14 @@ local lock, lock_waiters = permit("lock")
 
 return {
   switch("1", "1 task", true),
+  switch("2", "2 tasks"),
   switch("1000", "1,000 tasks", true),
   switch("100000", "100,000 tasks"),
   {
     name = "pair",
     title = "switch / resume and yield in that Lua",
     n = 2000000,
-    run = { "switch", "1" },
+    run = { "switch", "2" },
     floor = "coroutines",
     most = { ["lua5.1"] = 1.1, default = 1.0 },
   },

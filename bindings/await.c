@@ -249,9 +249,8 @@ int tideL_cancel(lua_State *L, tideL_state *S, tide_task *task,
 /* Where it cannot be suspended it keeps its turn: what it took is its own. */
 bool tideL_turnnow(lua_State *L, tideL_state *S, tide_task *task,
                    tide_wait *wait) {
-  if (!tideL_yieldable(L, task))
+  if (!tideL_yieldable(L, task) || tideL_giveturn(S, task))
     return false;
-  tide_park_turn(S->rt, task);
   if (wait != NULL)
     task->wait = wait;
   return true;

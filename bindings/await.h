@@ -107,6 +107,14 @@ int tideL_suspend(lua_State *L, tideL_state *S, tide_task *task,
 /* What the continuation of tideL_suspend does. */
 int tideL_continue(lua_State *L, tideL_finish finish);
 #endif
+/* The task, which can be suspended, gives up its turn. True: nobody else wanted
+ * one, and it goes on in the next; false: it is parked. */
+static inline bool tideL_giveturn(tideL_state *S, tide_task *task) {
+  if (!tide_next_turn(S->rt, task))
+    return false;
+  S->streak = 0;
+  return true;
+}
 #define STREAK 128 /* calls in a row that did not wait: time for a turn */
 /* For a call that need not wait: true if it is time for a turn all the same;
  * then return tideL_suspend. What the task has is forfeited as `wait` tells, if

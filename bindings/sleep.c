@@ -75,16 +75,18 @@ static int core_sleep(lua_State *L) {
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, slept);
   tideL_checkyield(L, task, name);
-  if (seconds <= 0)
-    tide_park_turn(S->rt, task);
-  else if (tide_park_until(S->rt, task, tide_deadline(S->rt, seconds)) < 0)
-    return luaL_error(L, "not enough memory");
 #if TIDE_YIELDK /* what a stranger resumes it with is no result */
   if (lua_gettop(L) == 1)
     lua_pushnil(L); /* cheaper than lua_settop */
   else
     lua_settop(L, 2);
 #endif
+  if (seconds <= 0) {
+    if (tideL_giveturn(S, task))
+      return TIDE_YIELDK; /* how many results `start` has */
+  } else if (tide_park_until(S->rt, task, tide_deadline(S->rt, seconds)) < 0) {
+    return luaL_error(L, "not enough memory");
+  }
   return suspend(L, S, task);
 }
 

@@ -274,6 +274,10 @@ void tide__scope_adopt(tide_runtime *rt, tide_task *task, tide_scope *outer);
 void tide__call_queue(tide_runtime *rt, tide_call *call);
 void tide__calls_run(tide_runtime *rt);
 
+/* loop.c: nothing is ready. True: nor is anything else to be done, and the next
+ * turn has begun. */
+bool tide__turn_alone(tide_runtime *rt);
+
 /* poll.c: asks libuv, then takes interrupts and fires timers */
 void tide__poll_init(tide_runtime *rt);
 bool tide__poll_is_due(tide_runtime *rt);

@@ -286,23 +286,26 @@ static TIDE_NOINLINE tide_task *next_task(tide_runtime *rt) {
   }
 }
 
-/* The turn is over, and all there is to do is to begin the next. */
+/* Where the turn is over, all there is to do is to begin the next. */
 static inline bool is_plain_turn(const tide_runtime *rt) {
-  return rt->ready.head != NULL && rt->blocking && rt->in_turn && !rt->stop &&
+  return rt->blocking && rt->in_turn && !rt->stop &&
          rt->switches < rt->look_at && rt->ncalls == 0 &&
          rt->ticks.head == NULL && rt->seed == 0;
+}
+
+static inline bool is_watched(const tide_runtime *rt) {
+  return rt->until != TIDE_NEVER || rt->probed != NULL;
 }
 
 /* One call a switch: as short as it can be. */
 tide_task *tide_loop_next(tide_runtime *rt) {
   tide_task *task = rt->batch;
-  if (task == NULL && is_plain_turn(rt)) {
+  if (task == NULL && rt->ready.head != NULL && is_plain_turn(rt)) {
     rt->turns++;
     take_ready(rt);
     task = rt->batch;
   }
-  if (task == NULL || rt->until != TIDE_NEVER || rt->probed != NULL ||
-      task->flags & TIDE_GIVENUP)
+  if (task == NULL || is_watched(rt) || task->flags & TIDE_GIVENUP)
     return next_task(rt);
   return take(rt, task);
 }
@@ -311,14 +314,21 @@ bool tide_loop_take(tide_runtime *rt, tide_task *task) {
   if (rt->batch != task &&
       (rt->batch != NULL || rt->ready.head != task || !is_plain_turn(rt)))
     return false;
-  if (rt->until != TIDE_NEVER || rt->probed != NULL ||
-      task->flags & TIDE_GIVENUP)
+  if (is_watched(rt) || task->flags & TIDE_GIVENUP)
     return false;
   if (rt->batch == NULL) {
     rt->turns++;
     take_ready(rt);
   }
   take(rt, task);
+  return true;
+}
+
+bool tide__turn_alone(tide_runtime *rt) {
+  if (!is_plain_turn(rt) || is_watched(rt))
+    return false;
+  rt->turns++;
+  rt->batch_ends = ++rt->switches;
   return true;
 }
 

@@ -260,6 +260,10 @@ void tide_park(tide_runtime *rt, tide_task *task, tide_wait *wait);
 void tide_wake(tide_runtime *rt, tide_task *task, tide_status status);
 /* To the end of the ready queue: exactly one turn. */
 void tide_park_turn(tide_runtime *rt, tide_task *task);
+/* The same, unless it is the only one that is ready and nothing else is to be
+ * done before it runs again: then true, it is not parked, and its next turn has
+ * begun. */
+bool tide_next_turn(tide_runtime *rt, tide_task *task);
 /* Until the host's next step; in tide_loop_run until the next turn. */
 void tide_park_tick(tide_runtime *rt, tide_task *task);
 /* Until `when` on the runtime's clock; TIDE_NEVER: for ever. */

@@ -213,12 +213,17 @@ bool tide_task_alive(const tide_task *task) {
 
 /* ---- park and wake ---- */
 
+/* What was true of it until this suspension. */
+static inline void clear_flags(tide_task *task) {
+  task->flags &=
+      (uint16_t) ~(TIDE_FRESH | TIDE_ABORTED | TIDE_LEAVING | TIDE_SELFCANCEL);
+}
+
 void tide_park(tide_runtime *rt, tide_task *task, tide_wait *wait) {
   if (task->state != TIDE_TASK_RUNNING)
     unpark(rt, task);
   task->wait = wait;
-  task->flags &=
-      (uint16_t) ~(TIDE_FRESH | TIDE_ABORTED | TIDE_LEAVING | TIDE_SELFCANCEL);
+  clear_flags(task);
   task->state = TIDE_TASK_PARKED;
 }
 
@@ -256,6 +261,16 @@ void tide_park_turn(tide_runtime *rt, tide_task *task) {
   task->status = TIDE_WOKEN;
   if (!(task->flags & TIDE_ROOT)) /* who drives the loop makes one turn */
     tide__list_push(&rt->ready, task);
+}
+
+bool tide_next_turn(tide_runtime *rt, tide_task *task) {
+  if (rt->batch == NULL && rt->ready.head == NULL &&
+      task->state == TIDE_TASK_RUNNING && tide__turn_alone(rt)) {
+    clear_flags(task);
+    return true;
+  }
+  tide_park_turn(rt, task);
+  return false;
 }
 
 void tide_park_tick(tide_runtime *rt, tide_task *task) {
