@@ -6,7 +6,7 @@ local testing = require "tide.testing"
 local versioned = { ["tide.coroutine.close"] = true, ["tide.coroutine.isyieldable"] = true }
 
 local TYPES = {}
-for file in io.popen("ls types/*.lua"):lines() do
+for file in io.popen("ls types/library/*.lua"):lines() do
   TYPES[#TYPES + 1] = file
 end
 
