@@ -46,7 +46,7 @@ LUA_SRC := $(shell find lua -name '*.lua' 2>/dev/null)
 C_FILES := $(wildcard include/*.h runtime/*.[ch] bindings/*.[ch] test/*.[ch] \
   bench/floors/*.c)
 LUA_FILES := $(wildcard lua spec bin/tide examples bench) \
-  $(wildcard tools/*.lua rockspec/*.rockspec)
+  $(wildcard tools/*.lua tools/check-docs tools/check-types rockspec/*.rockspec)
 RUNTIME_TESTS := $(patsubst test/%.c,%,$(wildcard test/test_*.c))
 LUA_TESTS := $(patsubst test/%.c,%,$(wildcard test/lua_*.c))
 
@@ -151,7 +151,7 @@ suites = rm -rf $(BUILD)/results; \
 suite = tools/suite $(BUILD)/results
 check = $(suite) --check
 
-lint: ## check layers, format, Lua files and source lists
+lint: ## check layers, format, Lua files, source lists and types/
 spec: ## run the specs (LUA=lua5.1 SPEC=spec/task_spec.lua)
 ctest: ## run the C tests
 examples: ## run the examples on every Lua
@@ -177,7 +177,8 @@ asan: ## C tests and specs under the address and UB sanitizers
 run-asan:
 	+@$(call suites,run-ctest run-spec)
 
-run-lint: run-lint-layers run-lint-format run-lint-luacheck run-lint-sources
+run-lint: run-lint-layers run-lint-format run-lint-luacheck run-lint-sources \
+  run-lint-types
 run-lint-layers:
 	@$(check) lint-layers tools/check-layers
 run-lint-format:
@@ -187,6 +188,10 @@ run-lint-luacheck:
 run-lint-sources:
 	@$(check) lint-sources tools/rockspec --check \
 	  $(RUNTIME_SRC) $(BINDINGS_SRC) $(LUA_SRC)
+
+run-lint-types: run-build
+	@$(check) lint-types $(call lua_env,$(DEFAULT)) \
+	  $(call interpreter,$(DEFAULT)) tools/check-types
 
 # libuv's headers only: with all of /usr/include, glibc's would be found too.
 run-windows:

@@ -1,4 +1,4 @@
----@meta tide.future
+---@meta _
 
 ---What can be waited for: a function is made a Task.
 ---@alias tide.Awaitable tide.Task|tide.Future|tide.Callable
@@ -7,6 +7,7 @@
 local tide = {}
 
 ---A future that is not set. Since 0.1.0.
+---@nodiscard
 ---@return tide.Future
 function tide.future() end
 
@@ -38,10 +39,12 @@ function Future:await() end
 function Future:cancel(reason) end
 
 ---Whether it is set or cancelled. Since 0.1.0.
+---@nodiscard
 ---@return boolean
 function Future:done() end
 
 ---Whether it is cancelled. Since 0.1.0.
+---@nodiscard
 ---@return boolean
 function Future:cancelled() end
 
@@ -60,7 +63,7 @@ function Future:exception() end
 ---@param fn fun(future: tide.Future)
 function Future:add_done_callback(fn) end
 
----Since 0.1.0.
+---How many it removed. Since 0.1.0.
 ---@param fn fun(future: tide.Future)
 ---@return integer removed
 function Future:remove_done_callback(fn) end

@@ -1,4 +1,4 @@
----@meta tide.generator
+---@meta _
 
 --- What `tide.generator` makes.
 

@@ -1,4 +1,4 @@
----@meta tide.group
+---@meta _
 
 --- What `tide.group` gives to its function.
 
@@ -6,7 +6,7 @@
 ---@class tide.Group
 local Group = {}
 
----A task of the group. Raises when that has ended. Since 0.1.0.
+---A task of the group. Raises a string when the group has ended. Since 0.1.0.
 ---@param fn tide.Callable
 ---@param ... any
 ---@return tide.Task
@@ -17,7 +17,7 @@ function Group:task(fn, ...) end
 ---ends, or the group has ended. A cancel cancels the task and waits for its end.
 ---Since 0.1.0.
 ---@async
----@param fn fun(started: fun(...), ...)
+---@param fn async fun(started: fun(...), ...)
 ---@param ... any
 ---@return any ...
 function Group:start(fn, ...) end

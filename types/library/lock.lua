@@ -1,4 +1,4 @@
----@meta tide.lock
+---@meta _
 
 --- What `tide.lock`, `tide.condition` and `tide.barrier` make.
 
@@ -33,6 +33,7 @@ function Lock:release() end
 function Lock:with(fn, ...) end
 
 ---Whether somebody has it, or it is broken. Since 0.1.0.
+---@nodiscard
 ---@return boolean
 function Lock:locked() end
 
@@ -50,6 +51,7 @@ function Condition:acquire() end
 function Condition:release() end
 
 ---Whether somebody has its lock, or that is broken. Since 0.1.0.
+---@nodiscard
 ---@return boolean
 function Condition:locked() end
 
@@ -70,7 +72,7 @@ function Condition:wait() end
 ---Waits until `predicate()` gives a value that is true: that value. Raises if
 ---the task does not have the lock. Since 0.1.0.
 ---@async
----@param predicate fun(): any
+---@param predicate async fun(): any
 ---@return any value
 function Condition:wait_for(predicate) end
 
@@ -108,13 +110,16 @@ function Barrier:reset() end
 function Barrier:abort() end
 
 ---For how many it was made. Since 0.1.0.
+---@nodiscard
 ---@return integer
 function Barrier:parties() end
 
 ---How many wait. Since 0.1.0.
+---@nodiscard
 ---@return integer
 function Barrier:n_waiting() end
 
 ---Whether it was aborted and not reset since. Since 0.1.0.
+---@nodiscard
 ---@return boolean
 function Barrier:broken() end

@@ -1,6 +1,10 @@
----@meta tide.loop
+---@meta _
+
+---@class tide
+local tide = {}
 
 ---The loop of this Lua state. Since 0.1.0.
+---@nodiscard
 ---@return tide.Loop
 function tide.loop() end
 
@@ -11,40 +15,43 @@ function tide.loop() end
 ---@field task? tide.Task
 ---@field traceback? string
 
----Since 0.1.0.
+---The loop object. Since 0.1.0.
 ---@class tide.Loop
 ---@field slow_callback_duration number seconds; longer is reported in debug mode
 local Loop = {}
 
 ---Seconds on a monotonic clock. Since 0.1.0.
+---@nodiscard
 ---@return number
 function Loop:time() end
 
 ---Calls `fn(...)` in the next turn; it cannot await. Since 0.1.0.
----@param fn tide.Callable
+---@param fn tide.Callback
 ---@param ... any
 ---@return tide.Handle
 function Loop:call_soon(fn, ...) end
 
----Since 0.1.0.
+---Calls `fn(...)` after so many seconds; it cannot await. Since 0.1.0.
 ---@param seconds number
----@param fn tide.Callable
+---@param fn tide.Callback
 ---@param ... any
 ---@return tide.Handle
 function Loop:call_later(seconds, fn, ...) end
 
----Since 0.1.0.
+---Calls `fn(...)` at that point in time; it cannot await. Since 0.1.0.
 ---@param when number
----@param fn tide.Callable
+---@param fn tide.Callback
 ---@param ... any
 ---@return tide.Handle
 function Loop:call_at(when, fn, ...) end
 
----Since 0.1.0.
+---Whether the loop runs. Since 0.1.0.
+---@nodiscard
 ---@return boolean
 function Loop:is_running() end
 
----Since 0.1.0.
+---Whether it was closed. Since 0.1.0.
+---@nodiscard
 ---@return boolean
 function Loop:is_closed() end
 
@@ -58,30 +65,37 @@ function Loop:close() end
 function Loop:step(budget) end
 
 ---A descriptor to poll, or nil. Since 0.1.0.
+---@nodiscard
 ---@return integer?
 function Loop:fd() end
 
 ---Seconds until a step is due; `math.huge`: only by the descriptor. Since 0.1.0.
+---@nodiscard
 ---@return number
 function Loop:next_timeout() end
 
 ---Whether anything can still happen. Since 0.1.0.
+---@nodiscard
 ---@return boolean
 function Loop:alive() end
 
----nil: the default, which prints to stderr. Since 0.1.0.
----@param fn? fun(report: tide.Report)
+---It is called for errors that nobody else gets, and cannot await. nil: the
+---default, which prints to stderr. Since 0.1.0.
+---@param fn fun(report: tide.Report)|nil
 function Loop:set_exception_handler(fn) end
 
----Since 0.1.0.
+---What was set; nil: the default. Since 0.1.0.
+---@nodiscard
 ---@return fun(report: tide.Report)?
 function Loop:get_exception_handler() end
 
----Since 0.1.0.
+---Failures are reported at once, cancellations have a traceback, slow callbacks
+---are reported. Since 0.1.0.
 ---@param on boolean
 function Loop:set_debug(on) end
 
----Since 0.1.0.
+---Whether debug mode is on. Since 0.1.0.
+---@nodiscard
 ---@return boolean
 function Loop:get_debug() end
 
@@ -89,11 +103,11 @@ function Loop:get_debug() end
 ---@param on boolean
 function Loop:set_blocking(on) end
 
----SIGINT cancels the main task. Since 0.1.0.
+---While on, SIGINT cancels the main task; a second one is passed on. Since 0.1.0.
 ---@param on boolean
 ---@return true? ok
 ---@return string? message
----@return string? code "EBUSY", "ENOTSUP"
+---@return "EBUSY"|"ENOTSUP"|nil code another loop of this process has it; Windows
 function Loop:set_interrupt(on) end
 
 ---How long `run` waits for what it cancelled: 5 seconds. Since 0.1.0.
@@ -103,14 +117,12 @@ function Loop:set_grace(seconds) end
 ---Runs the loop until a Task, Future or function has ended: its results, or
 ---raises its error. Raises DeadlockError; a string if it is stopped before, or if
 ---the loop runs. Other tasks are not ended. Since 0.1.0.
----@async
----@param aw tide.Task|tide.Future|tide.Callable
+---@param aw tide.Awaitable
 ---@return any ...
 function Loop:run_until_complete(aw) end
 
 ---Runs the loop until `stop`. Raises DeadlockError; a string if the loop runs.
 ---Since 0.1.0.
----@async
 function Loop:run_forever() end
 
 ---Ends `run_until_complete` or `run_forever` after this turn; if none of them
@@ -136,7 +148,7 @@ local Handle = {}
 ---It will not be called. Since 0.1.0.
 function Handle:cancel() end
 
----Since 0.1.0.
+---Whether it was taken back. Since 0.1.0.
 ---@return boolean
 function Handle:cancelled() end
 

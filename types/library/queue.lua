@@ -1,4 +1,4 @@
----@meta tide.queue
+---@meta _
 
 --- What `tide.queue`, `tide.lifo_queue` and `tide.priority_queue` make.
 
@@ -7,8 +7,8 @@
 ---@class tide.Queue
 local Queue = {}
 
----Puts an item in; waits while the queue is full. Raises QueueShutDown. Since
----0.1.0.
+---Puts an item in; waits while the queue is full. Raises QueueShutDown when the
+---queue is shut down, also while it waits. Since 0.1.0.
 ---@async
 ---@param item any not nil
 function Queue:put(item) end
@@ -33,7 +33,7 @@ function Queue:get_nowait() end
 
 ---An iterator over what `get` returns. On PUC Lua 5.1 no `for` can wait: call it
 ---in a `while` loop there. Since 0.1.0.
----@async
+---@nodiscard
 ---@return async fun(): any
 function Queue:iter() end
 
@@ -50,18 +50,22 @@ function Queue:join() end
 function Queue:shutdown(immediate) end
 
 ---How many items can be got without waiting. Since 0.1.0.
+---@nodiscard
 ---@return integer
 function Queue:qsize() end
 
 ---Whether `get` would have to wait. Since 0.1.0.
+---@nodiscard
 ---@return boolean
 function Queue:empty() end
 
 ---Whether `put` would have to wait. Since 0.1.0.
+---@nodiscard
 ---@return boolean
 function Queue:full() end
 
 ---How many items it may hold; 0: any number. Since 0.1.0.
+---@nodiscard
 ---@return integer
 function Queue:maxsize() end
 

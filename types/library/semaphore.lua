@@ -1,4 +1,4 @@
----@meta tide.semaphore
+---@meta _
 
 --- What `tide.semaphore`, `tide.bounded_semaphore` and `tide.event` make.
 
@@ -31,10 +31,12 @@ function Semaphore:release(n) end
 function Semaphore:with(fn, ...) end
 
 ---Whether `acquire` would have to wait. Since 0.1.0.
+---@nodiscard
 ---@return boolean
 function Semaphore:locked() end
 
 ---The permits that are free. Since 0.1.0.
+---@nodiscard
 ---@return integer
 function Semaphore:value() end
 
@@ -50,9 +52,10 @@ function Event:wait() end
 ---Sets it and wakes all that wait. Since 0.1.0.
 function Event:set() end
 
----Since 0.1.0.
+---Whoever waits from now on waits for the next `set`. Since 0.1.0.
 function Event:clear() end
 
----Since 0.1.0.
+---Whether it is set. Since 0.1.0.
+---@nodiscard
 ---@return boolean
 function Event:is_set() end

@@ -1,6 +1,6 @@
----@meta tide.task
+---@meta _
 
----Since 0.1.0.
+---A function that runs next to the others. Since 0.1.0.
 ---@class tide.Task
 local Task = {}
 
@@ -16,10 +16,12 @@ function Task:await() end
 function Task:cancel(reason) end
 
 ---Whether it ended cancelled. Since 0.1.0.
+---@nodiscard
 ---@return boolean
 function Task:cancelled() end
 
 ---How often `cancel` was called. Since 0.1.0.
+---@nodiscard
 ---@return integer
 function Task:cancelling() end
 
@@ -28,6 +30,7 @@ function Task:cancelling() end
 function Task:uncancel() end
 
 ---Whether it has ended. Since 0.1.0.
+---@nodiscard
 ---@return boolean
 function Task:done() end
 
@@ -40,11 +43,12 @@ function Task:result() end
 ---@return any
 function Task:exception() end
 
----Since 0.1.0.
+---Its name, which is `task-1` and so on where none was set. Since 0.1.0.
+---@nodiscard
 ---@return string
 function Task:get_name() end
 
----Since 0.1.0.
+---Returns the task, for `tide.task(fn):set_name("reader")`. Since 0.1.0.
 ---@param name string
 ---@return tide.Task self
 function Task:set_name(name) end
@@ -53,11 +57,12 @@ function Task:set_name(name) end
 ---@param fn fun(task: tide.Task)
 function Task:add_done_callback(fn) end
 
----Since 0.1.0.
+---How many it removed. Since 0.1.0.
 ---@param fn fun(task: tide.Task)
 ---@return integer removed
 function Task:remove_done_callback(fn) end
 
----Where it is, or where it failed. Since 0.1.0.
+---Where it is, or where it failed; nil if it ended well. Since 0.1.0.
+---@nodiscard
 ---@return string?
 function Task:traceback() end

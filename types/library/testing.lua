@@ -9,7 +9,7 @@ local testing = {}
 ---@field seed? integer shuffles the order of ready tasks, reproducibly
 
 ---`tide.run(fn)` under a virtual clock, which jumps when all tasks are blocked.
----Since 0.1.0.
+---Raises what `fn` raises, and a string while the loop runs. Since 0.1.0.
 ---@param fn tide.Callable
 ---@param options? tide.testing.Options
 ---@return any ...
@@ -30,7 +30,7 @@ function testing.wait_all_tasks_blocked() end
 ---Runs `fn` again and again, cancelling its task at the 1st, 2nd, ... await.
 ---Raises errors that are no CancelledError. The number of runs. Since 0.1.0.
 ---@param fn tide.Callable
----@param check? fun(outcome: tide.testing.Outcome)
+---@param check? fun(outcome: tide.testing.Outcome) called after each run
 ---@param options? tide.testing.Options
 ---@return integer runs
 function testing.explore(fn, check, options) end

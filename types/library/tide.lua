@@ -1,25 +1,32 @@
 ---@meta tide
 
 --- tide: asyncio for Lua. Seconds are numbers; points in time are seconds on the
---- clock of `tide.loop():time()`. Whatever is marked async raises
---- CancelledError when a scope around it is cancelled.
+--- clock of `tide.loop():time()`.
+---
+--- Misuse (a wrong argument, a call where it makes no sense) raises a string.
+--- Whatever is marked async raises CancelledError when a scope around it is
+--- cancelled, and a string where nothing can wait, as in a callback of the loop;
+--- in the main program it drives the loop. Whatever calls a function raises what
+--- that raises. What else is raised is told at each.
 ---@class tide
 ---@field _VERSION string since 0.1.0
 local tide = {}
 
----What can be called: a function, or a table with `__call`.
----@alias tide.Callable fun(...): ...
+---What can be called: a function, or a table with `__call`. It may await.
+---@alias tide.Callable async fun(...): ...
+
+---What the loop calls. It cannot await.
+---@alias tide.Callback fun(...)
 
 -- Errors
 
 ---What tide raises. Since 0.1.0.
 ---@class tide.Error
 ---@field message? string
----@field reason? any what was given to `cancel`
----@field code? any
----@field cause? any
----@field errors? any[]
----@field traceback? string
+---@field reason? any of CancelledError, ScopeCancelled: what was given to `cancel`
+---@field code? any of OSError: the name of the failure, such as "EBUSY"
+---@field errors? any[] of ErrorGroup: in the order in which they came
+---@field traceback? string of CancelledError, in debug mode
 
 ---A class of errors: call it with a message or a table of fields to make one.
 ---@class tide.ErrorClass
@@ -27,32 +34,26 @@ local tide = {}
 ---@overload fun(message: string|table): tide.Error
 
 ---The scope is cancelled; `reason`. Let it pass. Since 0.1.0.
----@class tide.CancelledError: tide.Error
 ---@type tide.ErrorClass
 tide.CancelledError = nil
 
 ---A deadline passed. Since 0.1.0.
----@class tide.TimeoutError: tide.Error
 ---@type tide.ErrorClass
 tide.TimeoutError = nil
 
 ---A scope without a function was cancelled; `reason`. Since 0.1.0.
----@class tide.ScopeCancelled: tide.Error
 ---@type tide.ErrorClass
 tide.ScopeCancelled = nil
 
 ---The object is not in a state for this. Since 0.1.0.
----@class tide.InvalidStateError: tide.Error
 ---@type tide.ErrorClass
 tide.InvalidStateError = nil
 
 ---Nothing can wake the main task any more. Since 0.1.0.
----@class tide.DeadlockError: tide.Error
 ---@type tide.ErrorClass
 tide.DeadlockError = nil
 
 ---The task went on after its cancellation and was given up. Since 0.1.0.
----@class tide.AbandonedError: tide.Error
 ---@type tide.ErrorClass
 tide.AbandonedError = nil
 
@@ -62,48 +63,45 @@ tide.AbandonedError = nil
 tide.Interrupted = nil
 
 ---Several errors of a group: `errors`. Since 0.1.0.
----@class tide.ErrorGroup: tide.Error
 ---@type tide.ErrorClass
 tide.ErrorGroup = nil
 
 ---A failure of the operating system: `code`. Since 0.1.0.
----@class tide.OSError: tide.Error
 ---@type tide.ErrorClass
 tide.OSError = nil
 
 ---A process failed. Not raised yet. Since 0.1.0.
----@class tide.ProcessError: tide.Error
 ---@type tide.ErrorClass
 tide.ProcessError = nil
 
----The queue was shut down. Since 0.1.0.
----@class tide.QueueShutDown: tide.Error
+---`put` on a queue that was shut down. Since 0.1.0.
 ---@type tide.ErrorClass
 tide.QueueShutDown = nil
 
----The barrier is broken. Not raised yet. Since 0.1.0.
----@class tide.BrokenBarrierError: tide.Error
+---The barrier was aborted, or reset while the task waited. Since 0.1.0.
 ---@type tide.ErrorClass
 tide.BrokenBarrierError = nil
 
----The owner of the lock ended. Not raised yet. Since 0.1.0.
----@class tide.BrokenLockError: tide.Error
+---The owner of the lock ended without releasing it. Since 0.1.0.
 ---@type tide.ErrorClass
 tide.BrokenLockError = nil
 
 ---Whether `err` is an error of that class. Since 0.1.0.
+---@nodiscard
 ---@param err any
 ---@param class tide.ErrorClass
 ---@return boolean
 function tide.is(err, class) end
 
 ---Whether `err` is a CancelledError. Since 0.1.0.
+---@nodiscard
 ---@param err any
 ---@return boolean
 function tide.is_cancelled(err) end
 
 ---Iterates over the errors that `err` stands for: those of an ErrorGroup, or
 ---`err` alone. Since 0.1.0.
+---@nodiscard
 ---@param err any
 ---@return fun(): any
 function tide.errors(err) end
@@ -132,10 +130,12 @@ function tide.exit(code) end
 function tide.task(fn, ...) end
 
 ---The task that runs; nil in callbacks and in the main program. Since 0.1.0.
+---@nodiscard
 ---@return tide.Task?
 function tide.current_task() end
 
 ---The unfinished tasks. Since 0.1.0.
+---@nodiscard
 ---@return tide.Task[]
 function tide.all_tasks() end
 
@@ -153,14 +153,16 @@ function tide.sleep(seconds, result) end
 function tide.next_tick() end
 
 ---Suspends the task until `wake(...)` is called; returns what that was given.
----`fn` starts what is to be waited for, cannot await, and returns a function
----that aborts it (false from that: cannot be aborted) or nothing. Since 0.1.0.
+---`fn` starts what is to be waited for, and returns a function that aborts it
+---(false from that: cannot be aborted) or nothing; neither can await. `wake`
+---returns whether it was the call that counted. Since 0.1.0.
 ---@async
----@param fn fun(wake: fun(...): boolean): (fun(): boolean?)?
+---@param fn fun(wake: (fun(...): boolean)): (fun(): boolean?)?
 ---@return any ...
 function tide.park(fn) end
 
 ---Counts of the runtime. Since 0.1.0.
+---@nodiscard
 ---@return tide.Stats
 function tide.stats() end
 
@@ -226,11 +228,11 @@ function tide.wait_for(aw, seconds) end
 ---scope's cancellation ended it. Since 0.1.0.
 ---@async
 ---@param options tide.ScopeOptions
----@param fn fun(scope: tide.Scope, ...): ...
+---@param fn async fun(scope: tide.Scope, ...): ...
 ---@param ... any
 ---@return boolean completed
 ---@return any ... results or reason
----@overload fun(fn: (fun(scope: tide.Scope, ...): ...), ...): boolean, ...
+---@overload async fun(fn: (async fun(scope: tide.Scope, ...): ...), ...): boolean, ...
 ---@overload fun(options: tide.ScopeOptions): tide.Scope
 function tide.scope(options, fn, ...) end
 
@@ -246,7 +248,7 @@ function tide.shield(aw, ...) end
 ---or the error of `fn` pass on. Since 0.1.0.
 ---@async
 ---@param fn tide.Callable
----@param cleanup fun(err: any)
+---@param cleanup async fun(err: any) nil: `fn` returned
 ---@param ... any
 ---@return any ...
 function tide.finally(fn, cleanup, ...) end
@@ -255,54 +257,62 @@ function tide.finally(fn, cleanup, ...) end
 ---The first error cancels the others; one is raised unchanged, several as an
 ---ErrorGroup. A cancel while it waits cancels the tasks and is raised by the next
 ---await. Without `fn`, Lua 5.4.3 and later: a group for `local g <close> =`.
----The class is in types/group.lua. Since 0.1.0.
+---Since 0.1.0.
 ---@async
----@param fn fun(group: tide.Group, ...): ...
+---@param fn async fun(group: tide.Group, ...): ...
 ---@param ... any
 ---@return any ...
 ---@overload fun(): tide.Group
 function tide.group(fn, ...) end
 
 ---The innermost scope that the task has open. Since 0.1.0.
+---@nodiscard
 ---@return tide.Scope?
 function tide.current_scope() end
 
--- Semaphores and events: the classes are in types/semaphore.lua
+-- Semaphores and events: the classes are in semaphore.lua
 
 ---`n` (1) permits: so many tasks at a time. Since 0.1.0.
+---@nodiscard
 ---@param n? integer 0 or more
 ---@return tide.Semaphore
 function tide.semaphore(n) end
 
 ---One that raises when it is released above `n`. Since 0.1.0.
+---@nodiscard
 ---@param n? integer 0 or more
 ---@return tide.Semaphore
 function tide.bounded_semaphore(n) end
 
 ---A flag to wait for, not set. Since 0.1.0.
+---@nodiscard
 ---@return tide.Event
 function tide.event() end
 
--- Locks, conditions and barriers: the classes are in types/lock.lua
+-- Locks, conditions and barriers: the classes are in lock.lua
 
 ---A lock, which belongs to the task that acquired it. Since 0.1.0.
+---@nodiscard
 ---@return tide.Lock
 function tide.lock() end
 
 ---A condition, with a lock of its own or a given one. Since 0.1.0.
+---@nodiscard
 ---@param lock? tide.Lock
 ---@return tide.Condition
 function tide.condition(lock) end
 
 ---A barrier for so many tasks. Since 0.1.0.
+---@nodiscard
 ---@param parties integer 1 or more
 ---@return tide.Barrier
 function tide.barrier(parties) end
 
--- Vars, generators, resources, callbacks: the classes are in types/var.lua,
--- types/generator.lua and types/with.lua
+-- Vars, generators, resources, callbacks: the classes are in var.lua,
+-- generator.lua and with.lua
 
 ---A variable that each task has for itself. Since 0.1.0.
+---@nodiscard
 ---@param default? any
 ---@return tide.Var
 function tide.var(default) end
@@ -311,7 +321,8 @@ function tide.var(default) end
 ---gives nil: the values that `fn` gives to its `yield`. `fn` may await. `yield`
 ---raises inside a scope that `fn` has open, and when the generator is closed.
 ---Since 0.1.0.
----@param fn fun(yield: fun(...))
+---@nodiscard
+---@param fn async fun(yield: fun(...))
 ---@return tide.Generator generator
 ---@return nil
 ---@return nil
@@ -319,10 +330,12 @@ function tide.var(default) end
 function tide.generator(fn) end
 
 ---Calls `fn(resource, ...)`, then closes the resource, shielded, whatever
----happened; the results of `fn`. Since 0.1.0.
+---happened; the results of `fn`. A resource has a method `with`, or `__close`, or
+---a method `close`. Since 0.1.0.
 ---@async
----@param resource tide.Resource
----@param fn tide.Callable
+---@generic R
+---@param resource R
+---@param fn async fun(resource: R, ...): ...
 ---@param ... any
 ---@return any ...
 function tide.with(resource, fn, ...) end
@@ -331,33 +344,36 @@ function tide.with(resource, fn, ...) end
 ---Since 0.1.0.
 ---@generic T
 ---@param value T?
----@param message? any
----@param code? any
----@param ... any
+---@param ... any after nil: message and code
 ---@return T value
 ---@return any ...
-function tide.check(value, message, code, ...) end
+function tide.check(value, ...) end
 
 ---A function that calls `fn(..., callback)`, waits until the callback is called,
----and returns what that was given, or raises the error. Since 0.1.0.
----@param fn tide.Callable
+---and returns what that was given, or raises the error. `fn` cannot await.
+---Since 0.1.0.
+---@nodiscard
+---@param fn fun(...): ...
 ---@param options? tide.CallbackOptions
 ---@return tide.Callable
 function tide.from_callback(fn, options) end
 
--- Queues: the classes are in types/queue.lua
+-- Queues: the classes are in queue.lua
 
 ---A queue, first in first out, of `maxsize` items; 0 or nil: unbounded. Since 0.1.0.
+---@nodiscard
 ---@param maxsize? integer 0 or more
 ---@return tide.Queue
 function tide.queue(maxsize) end
 
 ---A queue, last in first out. Since 0.1.0.
+---@nodiscard
 ---@param maxsize? integer 0 or more
 ---@return tide.Queue
 function tide.lifo_queue(maxsize) end
 
 ---A queue by priority, the lowest first. Since 0.1.0.
+---@nodiscard
 ---@param maxsize? integer 0 or more
 ---@return tide.PriorityQueue
 function tide.priority_queue(maxsize) end
@@ -369,7 +385,8 @@ function tide.priority_queue(maxsize) end
 tide.coroutine = {}
 
 ---Since 0.1.0.
----@param fn function
+---@nodiscard
+---@param fn async fun(...): ...
 ---@return thread
 function tide.coroutine.create(fn) end
 
@@ -393,8 +410,9 @@ function tide.coroutine.yield(...) end
 function tide.coroutine.status(co) end
 
 ---Since 0.1.0.
----@param fn function
----@return fun(...): ...
+---@nodiscard
+---@param fn async fun(...): ...
+---@return async fun(...): ...
 function tide.coroutine.wrap(fn) end
 
 ---Since 0.1.0.

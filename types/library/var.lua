@@ -1,4 +1,4 @@
----@meta tide.var
+---@meta _
 
 --- What `tide.var` makes.
 
@@ -10,6 +10,7 @@ local Var = {}
 ---@class tide.Token
 
 ---Its value in the running task, callback or main program. Since 0.1.0.
+---@nodiscard
 ---@return any
 function Var:get() end
 
