@@ -137,7 +137,7 @@ run-demo: $(BUILD)/$(DEFAULT)/tide/core.so
 test: ## install what is missing and run every check on every Lua
 	$(if $(filter no,$(DEPS)),,@tools/deps test $(or $(LUA),$(LUAS)))
 	+@$(call suites,run-lint run-windows run-clang run-ctest run-spec \
-	  run-examples run-rock run-missing)
+	  run-docs-c run-examples run-rock run-missing)
 
 deps: ## install what `make test` needs
 	@tools/deps test $(or $(LUA),$(LUAS))
@@ -229,6 +229,11 @@ run-examples: $(NAMES:%=run-examples-%)
 run-examples-%: run-build
 	@$(suite) examples-$* $(call lua_env,$*) \
 	  tools/check-examples $* $(call interpreter,$*)
+
+run-docs-c: $(NAMES:%=run-docs-c-%)
+run-docs-c-%:
+	@$(suite) docs-c-$* tools/check-docs-c $(CC) -std=gnu11 -Iinclude \
+	  -I$(call incdir,$*)
 
 run-ctest: $(TESTS:$(BUILD)/%=run-ctest/%)
 run-ctest/%: run-build-tests
