@@ -81,7 +81,7 @@ lua_env = env LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;' \
 preload = $(if $(PRELOAD),LD_PRELOAD='$(PRELOAD)' ASAN_OPTIONS=detect_leaks=0)
 
 .PHONY: all demo deps test spec explore ctest lint format check-windows examples rock \
-  rockspec asan bench install clean help tests run-build FORCE
+  rockspec asan bench docs install clean help tests run-build FORCE
 .DELETE_ON_ERROR:
 
 all: $(MODULES) ## build for every Lua found (LUA=luajit: one)
@@ -137,7 +137,7 @@ run-demo: $(BUILD)/$(DEFAULT)/tide/core.so
 test: ## install what is missing and run every check on every Lua
 	$(if $(filter no,$(DEPS)),,@tools/deps test $(or $(LUA),$(LUAS)))
 	+@$(call suites,run-lint run-windows run-clang run-ctest run-spec \
-	  run-docs-c run-examples run-rock run-missing)
+	  run-docs-c run-docs-html run-examples run-rock run-missing)
 
 deps: ## install what `make test` needs
 	@tools/deps test $(or $(LUA),$(LUAS))
@@ -211,7 +211,7 @@ run-clang:
 	+@$(check) clang $(MAKE) --no-print-directory tests \
 	  BUILD=build/clang CC=clang CFLAGS=-O0 WERROR=1
 
-# Luas that nobody installed (DEPS=no) are seen in the total.
+# What nobody installed (DEPS=no) is seen in the total.
 run-missing: $(MISSING:%=run-missing-%)
 run-missing-%:
 	@$(suite) missing-$* echo "$* not found: 0 passed, 0 failed, 1 skipped"
@@ -234,6 +234,11 @@ run-docs-c: $(NAMES:%=run-docs-c-%)
 run-docs-c-%:
 	@$(suite) docs-c-$* tools/check-docs-c $(CC) -std=gnu11 -Iinclude \
 	  -I$(call incdir,$*)
+
+# In it every link between pages is looked at.
+run-docs-html: $(if $(shell command -v mkdocs),run-docs-mkdocs,run-missing-mkdocs)
+run-docs-mkdocs:
+	@$(check) docs-html tools/docs $(BUILD)/docs
 
 run-ctest: $(TESTS:$(BUILD)/%=run-ctest/%)
 run-ctest/%: run-build-tests
@@ -258,6 +263,10 @@ rockspec: ## write the source lists of the rockspecs
 bench: all ## measure (BENCH=queue LUA=luajit ROUNDS=3)
 	@LUA_PATH='./?.lua;;' BENCH='$(BENCH)' ROUNDS='$(ROUNDS)' \
 	  $(call interpreter,$(DEFAULT)) bench/run.lua $(foreach f,$(FOUND),'$f')
+
+docs: ## make HTML of the pages, in build/docs (needs mkdocs)
+	@tools/docs $(BUILD)/docs
+	@echo "$(BUILD)/docs/index.html"
 
 install: $(BUILD)/$(DEFAULT)/tide/core.so ## install for LUA= under PREFIX=
 	@tools/install '$(DESTDIR)$(PREFIX)' $(BUILD)/$(DEFAULT) \
