@@ -16,7 +16,7 @@
 
 #define POOL_MAX 1024 /* idle coroutines kept */
 #define PACK_MAX 10   /* arguments that wait with their function */
-#define CHUNK 512     /* tasks whose arguments wait in one table */
+#define CHUNK 2048    /* tasks whose arguments wait in one table */
 
 #if TIDE_BASEFRAME
 enum { CO_BASE = 1, CO_NOTER };
