@@ -81,7 +81,8 @@ enum {
   OWN_CALLS,     /* slot -> function, or table of function and arguments */
   OWN_PARKED,    /* slot of a task -> its parking */
   OWN_CONTEXTS,  /* slot of a task -> its context */
-  OWN_ARGUMENTS, /* slot of a task that waits for a coroutine -> see spawn.c */
+  OWN_ARGUMENTS, /* of tasks that wait for a coroutine: see spawn.c */
+  OWN_SPARE,     /* a table for these */
   OWN_CALLVARS,  /* context of the callback that runs */
   OWN_MAINVARS,  /* context of the main program */
   OWN_PUTTING,   /* slot of a task that waits in put -> its item */
@@ -149,10 +150,11 @@ typedef struct tideL_state {
   tide_task **swallowers;   /* to be reported: */
   uint32_t swallower_count; /* so many, and those there is room for */
   uint32_t swallower_room;
+  uint16_t *waiting;    /* arguments in each table of OWN_ARGUMENTS */
+  uint32_t chunks;      /* so many tables there is room for */
   uint32_t serial : 24; /* of the runtime: tells objects of a closed one */
   uint32_t pooled;      /* coroutines kept for the next tasks */
   uint32_t links;       /* entries in OWN_LINKS */
-  uint32_t arguments;   /* entries in OWN_ARGUMENTS */
   uint32_t detached;    /* entries ever made in OWN_DETACHED */
   uint32_t abort_round; /* of those that come next */
   uint32_t unseen;      /* sentinels of failures that are not collected */
@@ -176,6 +178,7 @@ typedef struct tideL_state {
   bool hooked;   /* see await.c */
   bool starting; /* what park starts runs */
   bool dead;     /* lua_close has come so far */
+  bool spare;    /* there is a table in OWN_SPARE */
   bool varied;   /* a var has been set: contexts are looked at */
   bool calling;  /* a callback runs */
   bool draining; /* run cancels what is left: failures are reported at once */
@@ -268,6 +271,7 @@ tide_task *tideL_spawn(lua_State *L, tideL_state *S, int first,
 lua_State *tideL_begin(lua_State *T, tideL_state *S, tide_task *task);
 /* ... or will not run at all. */
 void tideL_dropcall(lua_State *T, tideL_state *S, const tide_task *task);
+void tideL_forgetcalls(tideL_state *S); /* of all tasks: the runtime closes */
 /* The task has ended on its coroutine, with n values on its top. */
 void tideL_putaway(lua_State *T, tideL_state *S, tide_task *task, lua_State *co,
                    int n, bool reusable);

@@ -72,7 +72,6 @@ static int new_runtime(lua_State *L) {
   S->serial++;
   S->pooled = 0;
   S->links = 0;
-  S->arguments = 0;
   S->hosted = false;
   return 0;
 }
@@ -145,6 +144,7 @@ void tideL_close(lua_State *L, tideL_state *S) {
   S->mainthread = NULL;
   S->chores = false;
   tideL_forgetswallowers(S);
+  tideL_forgetcalls(S);
   S->aborts = S->last_abort = NULL;
   S->detached = 0;
   S->serial++;
@@ -172,6 +172,7 @@ static int state__gc(lua_State *L) {
   S->serial++;
   tideL_lastreports(L, lua_upvalueindex(1));
   orphan_handles(L, lua_upvalueindex(2));
+  tideL_forgetcalls(S);
   if (rt == NULL)
     return 0;
   for (uint32_t slot = 1; slot <= tide_task_slots(rt); slot++) {

@@ -4,15 +4,19 @@
  * A task that can have an idle coroutine gets it at once, with its function and
  * arguments on it. Any other gets one when it first runs: those before it may
  * have ended by then, and one coroutine serves thousands. Until then UP_THREADS
- * has in its slot what it is to call, and OWN_ARGUMENTS with what: one value,
- * or a closure over several.
+ * has in its slot what it is to call, and OWN_ARGUMENTS, in a table for each
+ * CHUNK of slots, with what: one value, or a closure over several.
  *
  * From 5.4 on what the base frame needs stays at the bottom of the stack.
  */
+#include <stdlib.h>
+#include <string.h>
+
 #include "bindings.h"
 
 #define POOL_MAX 1024 /* idle coroutines kept */
 #define PACK_MAX 10   /* arguments that wait with their function */
+#define CHUNK 2048    /* tasks whose arguments wait in one table */
 
 #if TIDE_BASEFRAME
 enum { CO_BASE = 1, CO_NOTER };
@@ -136,28 +140,125 @@ static void unpack(lua_State *T) {
   }
 }
 
-void tideL_dropcall(lua_State *T, tideL_state *S, const tide_task *task) {
-  if (S->arguments == 0)
+/* Chunks of slots have a table each, so that the memory of arguments that were
+ * taken is free again before the last are. */
+static uint32_t chunk_of(const tide_task *task) {
+  return (task->slot - 1) / CHUNK;
+}
+
+static int place_of(const tide_task *task) {
+  return (int)((task->slot - 1) % CHUNK) + 1;
+}
+
+/* There is a table to spare, for no finaliser may run once it is needed. */
+static void want_spare(lua_State *L, tideL_state *S) {
+  if (S->spare)
     return;
-  tideL_own(T, OWN_ARGUMENTS);
-  if (tide_rawgeti(T, -1, (int)task->slot) != LUA_TNIL) {
-    lua_pushnil(T);
-    lua_rawseti(T, -3, (int)task->slot);
-    S->arguments--;
+  lua_createtable(L, CHUNK, 0);
+  lua_rawseti(L, UP_OWN, OWN_SPARE);
+  S->spare = true;
+}
+
+static bool has_arguments(const tideL_state *S, const tide_task *task) {
+  uint32_t chunk = chunk_of(task);
+  return chunk < S->chunks && S->waiting[chunk] > 0;
+}
+
+static void reserve_count(lua_State *L, tideL_state *S, uint32_t chunk) {
+  uint32_t room = S->chunks > 0 ? S->chunks * 2 : 8;
+  uint16_t *waiting;
+  if (chunk < S->chunks)
+    return;
+  if (room <= chunk)
+    room = chunk + 1;
+  waiting = realloc(S->waiting, room * sizeof *waiting);
+  if (waiting == NULL)
+    luaL_error(L, "not enough memory");
+  memset(waiting + S->chunks, 0, (room - S->chunks) * sizeof *waiting);
+  S->waiting = waiting;
+  S->chunks = room;
+}
+
+/* Pushes OWN_ARGUMENTS and the chunk, which the spare table becomes if there is
+ * none. */
+static void push_chunk(lua_State *L, tideL_state *S, uint32_t chunk) {
+  tideL_own(L, OWN_ARGUMENTS);
+  if (tide_rawgeti(L, -1, (int)chunk + 1) != LUA_TNIL)
+    return;
+  reserve_count(L, S, chunk);
+  lua_pop(L, 1);
+  tideL_own(L, OWN_SPARE);
+  lua_pushvalue(L, -1);
+  lua_rawseti(L, -3, (int)chunk + 1);
+  tideL_disown(L, OWN_SPARE);
+  S->spare = false;
+}
+
+/* The chunk at `index`, above OWN_ARGUMENTS, has become empty. The collector
+ * would come to it too late, but a table that gets a key it has no room for
+ * first gives up the room that it does not use. */
+static void drop_chunk(lua_State *T, tideL_state *S, int index,
+                       uint32_t chunk) {
+  lua_pushnil(T);
+  lua_rawseti(T, index - 1, (int)chunk + 1);
+  if (!S->spare) {
+    lua_pushvalue(T, index);
+    lua_rawseti(T, UP_OWN, OWN_SPARE);
+    S->spare = true;
+  } else {
+    lua_pushboolean(T, 1);
+    lua_pushboolean(T, 1);
+    lua_rawset(T, index);
   }
-  lua_pop(T, 2);
+}
+
+static void put_value(lua_State *L, tideL_state *S, const tide_task *task,
+                      int value) {
+  uint32_t chunk = chunk_of(task);
+  push_chunk(L, S, chunk);
+  if (tide_rawgeti(L, -1, place_of(task)) == LUA_TNIL)
+    S->waiting[chunk]++;
+  lua_pushvalue(L, value);
+  lua_rawseti(L, -3, place_of(task));
+  lua_pop(L, 3);
+}
+
+/* Pushes what waits for the task, or nil, and takes it out. The chunk is there.
+ */
+static void take_value(lua_State *T, tideL_state *S, const tide_task *task) {
+  uint32_t chunk = chunk_of(task);
+  int top = lua_gettop(T);
+  push_chunk(T, S, chunk);
+  if (tide_rawgeti(T, -1, place_of(task)) != LUA_TNIL) {
+    lua_pushnil(T);
+    lua_rawseti(T, -3, place_of(task));
+    if (--S->waiting[chunk] == 0)
+      drop_chunk(T, S, top + 2, chunk);
+  }
+  lua_replace(T, top + 1);
+  lua_settop(T, top + 1);
+}
+
+void tideL_dropcall(lua_State *T, tideL_state *S, const tide_task *task) {
+  if (!has_arguments(S, task))
+    return;
+  take_value(T, S, task);
+  lua_pop(T, 1);
+}
+
+void tideL_forgetcalls(tideL_state *S) {
+  free(S->waiting);
+  S->waiting = NULL;
+  S->chunks = 0;
 }
 
 /* The function, and the arguments on top, wait for the task to run. */
 static void keep_call(lua_State *L, tideL_state *S, const tide_task *task,
                       int function) {
-  tideL_dropcall(L, S, task); /* what an error may have left in the slot */
-  if (!lua_isnil(L, -1)) {
-    tideL_own(L, OWN_ARGUMENTS);
-    lua_pushvalue(L, -2);
-    lua_rawseti(L, -2, (int)task->slot);
-    S->arguments++;
-  }
+  if (lua_isnil(L, -1))
+    tideL_dropcall(L, S, task); /* what an error may have left in the slot */
+  else
+    put_value(L, S, task, lua_gettop(L));
   lua_pushvalue(L, function);
   lua_rawseti(L, UP_THREADS, (int)task->slot);
 }
@@ -165,14 +266,11 @@ static void keep_call(lua_State *L, tideL_state *S, const tide_task *task,
 /* Pushes its arguments, if there are any. */
 static void take_arguments(lua_State *T, tideL_state *S,
                            const tide_task *task) {
-  if (S->arguments == 0)
+  if (!has_arguments(S, task))
     return;
   luaL_checkstack(T, PACK_MAX + 4, NULL);
-  tideL_own(T, OWN_ARGUMENTS);
-  lua_rawgeti(T, -1, (int)task->slot);
-  lua_remove(T, -2);
+  take_value(T, S, task);
   unpack(T);
-  tideL_dropcall(T, S, task);
 }
 
 /* Pushes an idle coroutine, or a new one. */
@@ -286,10 +384,13 @@ tide_task *tideL_spawn(lua_State *L, tideL_state *S, int first,
   lua_State *fresh = NULL;
   bool prepared = S->spawning != NULL || !tide_task_pooled(S->rt);
   if (prepared) {
-    if (can_wait(L, S, last - first))
+    if (can_wait(L, S, last - first)) {
       pack(L, first + 1, last);
-    else
+      if (!lua_isnil(L, -1))
+        want_spare(L, S);
+    } else {
       fresh = push_coroutine(L);
+    }
   }
   task = new_record(L, S);
   if (task->coro != NULL) {

@@ -9,16 +9,19 @@
 
 #include "internal.h"
 
+/* It doubles: what grows by little leaves a hole between any two slabs. */
 bool tide__young_reserve(tide_runtime *rt) {
   uint32_t slabs = rt->tasks.count / TIDE_SLAB;
-  uint64_t *newest;
   if (rt->tasks.count % TIDE_SLAB != 0)
     return true;
-  newest = realloc(rt->newest, (slabs + 1) * sizeof *newest);
-  if (newest == NULL)
-    return false;
-  newest[slabs] = 0;
-  rt->newest = newest;
+  if ((slabs & (slabs - 1)) == 0) { /* 0, 1, 2, 4, ... */
+    size_t room = slabs > 0 ? (size_t)slabs * 2 : 1;
+    uint64_t *newest = realloc(rt->newest, room * sizeof *newest);
+    if (newest == NULL)
+      return false;
+    rt->newest = newest;
+  }
+  rt->newest[slabs] = 0;
   return true;
 }
 

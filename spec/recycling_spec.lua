@@ -169,6 +169,42 @@ describe("a finished coroutine", function()
     assert.same({ { 2 }, { 0 }, { 4, 3000, nil, false, nil } }, got)
   end)
 
+  task_it("gets the arguments of its own task, in every order", function()
+    local function give(...) return select("#", ...), ... end
+    local kept = {}
+    for round = 1, 3 do -- places come back in another order
+      local tasks = {}
+      for i = 1, 5000 do
+        tasks[i] = i % 7 == round and tide.task(give) or tide.task(give, i, round)
+        if i % 5 == 0 then tasks[i]:cancel() end
+      end
+      for i = 1, 5000 do
+        if i % 5 > 0 then
+          local expected = i % 7 == round and { 0 } or { 2, i, round }
+          assert.same(expected, { tasks[i]:await() })
+        end
+      end
+      for _ = 1, 1500 do kept[#kept + 1] = tide.task(tide.sleep, 1) end
+      tide.sleep(0)
+    end
+    for _, task in ipairs(kept) do task:await() end
+  end)
+
+  task_it("leaves no room behind where its arguments waited", function()
+    local function sleeper(_) tide.sleep(1) end
+    local function kilobytes(...)
+      for _ = 1, 20000 do tide.task(sleeper, ...) end
+      tide.sleep(0)
+      for _ = 1, 3 do collectgarbage() end
+      local count = collectgarbage("count")
+      tide.sleep(2)
+      return count
+    end
+    kilobytes()
+    local without, with = kilobytes(), kilobytes(1)
+    assert.is_true(with - without < 100, with .. " instead of " .. without)
+  end)
+
   if not is_jit then -- there a hook is the state's, and so everybody's
     task_it("has the hook of its spawner, not of the task before", function()
       local lines = 0
