@@ -248,7 +248,7 @@ function tide.shield(aw, ...) end
 ---or the error of `fn` pass on. Since 0.1.0.
 ---@async
 ---@param fn tide.Callable
----@param cleanup async fun(err: any) nil: `fn` returned
+---@param cleanup async fun(err: any) given nil if `fn` returned
 ---@param ... any
 ---@return any ...
 function tide.finally(fn, cleanup, ...) end
