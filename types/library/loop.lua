@@ -59,8 +59,8 @@ function Loop:is_closed() end
 function Loop:close() end
 
 ---For hosts: turns until nothing is ready or `budget` seconds (0: one turn) are
----spent, then looks for events. True if work is ready. Raises in a task. Since
----0.1.0.
+---spent, then looks for events. True if work is ready. Raises while the loop
+---runs. Since 0.1.0.
 ---@param budget? number
 ---@return boolean
 function Loop:step(budget) end
