@@ -90,8 +90,7 @@ function Loop:set_exception_handler(fn) end
 ---@return fun(report: tide.Report)?
 function Loop:get_exception_handler() end
 
----Failures are reported at once, cancellations have a traceback, slow callbacks
----are reported. Since 0.1.0.
+---Since 0.1.0.
 ---@param on boolean
 function Loop:set_debug(on) end
 
