@@ -91,6 +91,12 @@ describe("explore", function()
     assert.matches("always", err)
   end)
 
+  it("says so when it had cancelled nothing", function()
+    local ok, err = pcall(explore, function() error("broken", 0) end)
+    assert.is_false(ok)
+    assert.equal("explore: not cancelled: broken", err)
+  end)
+
   it("raises an error of check, and is over then: the clock is real again", function()
     local err = {}
     local runs = 0

@@ -71,8 +71,10 @@ end
 
 local function check_outcome(result, seed)
   if not result.ok and not tide.is_cancelled(result[1]) then
-    error(("explore: cancelled at await %d (%s)%s: %s"):format(result.k, result.at,
-      seed and ", seed " .. seed or "", tostring(result[1])), 0)
+    local where = result.hit and ("cancelled at await %d (%s)"):format(result.k, result.at)
+      or "not cancelled"
+    error(("explore: %s%s: %s"):format(where, seed and ", seed " .. seed or "",
+      tostring(result[1])), 0)
   end
 end
 
