@@ -28,6 +28,12 @@
  *   call.c       callbacks, and the handles of delayed ones
  *   traceback.c  where a coroutine is, where an error was raised
  *   report.c     the exception handler, what nobody awaited
+ *   tree.c       who waits for whom: as text, and as tables
+ *   snapshot.c   ... at one moment
+ *   watch.c      debug mode: since when, what runs too long
+ *   blocking.c   ... calls that block the loop
+ *   leaks.c      ... where things are made, what run leaves behind
+ *   trace.c      the timeline; tracefile.c writes it
  *   error.c      the error classes; misuse
  *   testing.c    virtual clock, seeds, probes
  *   host.c       include/tide.h
@@ -99,10 +105,15 @@ enum {
   OWN_DRAINED,   /* failed while run ended what was left */
   OWN_NOTED,     /* the last error whose stack was noted, and that: */
   OWN_NOTEDSTACK,
-  OWN_RUNNING, /* Lua's own coroutine.running */
-  OWN_LOOPOBJ, /* the loop object of this runtime */
-  OWN_GROUPS,  /* scope id of a group -> its errors: see group.c */
-  OWN_ERRORS   /* from here on the error classes */
+  OWN_RUNNING,       /* Lua's own coroutine.running */
+  OWN_LOOPOBJ,       /* the loop object of this runtime */
+  OWN_GROUPS,        /* scope id of a group -> its errors: see group.c */
+  OWN_CREATIONNOTER, /* debug mode: notes where a task is made */
+  OWN_MADE,          /* ... where delayed calls were: see leaks.c */
+  OWN_BLOCKERS,      /* ... see blocking.c */
+  OWN_WARNED,
+  OWN_TRACEFILE, /* a file of Lua's that the timeline goes to */
+  OWN_ERRORS     /* from here on the error classes */
 };
 
 typedef enum tideL_class {
@@ -130,6 +141,8 @@ typedef enum tideL_class {
 #define TASK_GUARDED TIDE_USER5 /* others may resume what it runs in */
 
 typedef struct tideL_parking tideL_parking;
+typedef struct tideL_trace tideL_trace;
+#define TIDEL_PLACE 128 /* bytes of a place in the source */
 
 /* One per lua_State: the userdata made first, so finalised last. */
 typedef struct tideL_state {
@@ -168,6 +181,8 @@ typedef struct tideL_state {
   bool remade;    /* a task may have two Tasks */
   bool failed;    /* the base frame of the current task caught an error */
   bool debug;
+  bool watching; /* debug mode, or a timeline is written: see watch.c */
+  bool blockers; /* io.read and others tell that they block */
   bool hosted;   /* a host steps the loop: the main program cannot wait */
   bool blocking; /* set_blocking */
   bool embedded; /* a C program has the runtime's address */
@@ -181,6 +196,17 @@ typedef struct tideL_state {
   bool draining; /* run cancels what is left: failures are reported at once */
   bool exiting;  /* tide.exit was called */
   int exitcode;
+
+  /* While it watches: */
+  tideL_trace *trace;            /* the timeline, or NULL */
+  struct tideL_waiting *waiting; /* since when tasks wait, by slot */
+  uint32_t waiting_room;
+  uint32_t traces;           /* timelines begun so far */
+  uint64_t began;            /* what runs; on the real clock */
+  uint64_t runs;             /* id of the task that does */
+  uint64_t swallowed_before; /* cancellations, when run began */
+  char from[TIDEL_PLACE];    /* where that began */
+  char to[TIDEL_PLACE];      /* ... and where it paused */
 } tideL_state;
 
 static inline tideL_state *tideL_get(lua_State *L) {
@@ -250,6 +276,9 @@ bool tideL_iscallable(lua_State *L, int index);
 const char *tideL_typename(lua_State *L, int index); /* may push */
 /* Pushes the text of any error value. */
 void tideL_tostring(lua_State *L, int index);
+/* Finds, from this level of the stack of co on, what runs a line that is not
+ * ours: its source and line are in *ar. */
+bool tideL_userlevel(lua_State *L, lua_State *co, int level, lua_Debug *ar);
 /* The scope that a CancelledError belongs to; 0: none of ours. */
 uint64_t tideL_errorscope(lua_State *L, int index);
 void tideL_seterrorscope(lua_State *L, int index, uint64_t id, bool expired);
@@ -324,6 +353,8 @@ void tideL_openforeign(lua_State *L);
 lua_State *tideL_handback(lua_State *T, tideL_state *S, tide_task *task,
                           lua_State *co, int status, int n, int *nargs);
 
+/* What waits for that coroutine, which it resumed; or NULL. */
+lua_State *tideL_resumer(lua_State *L, lua_State *co);
 /* The task is given up: what it had resumed will not come back, and nobody may
  * resume it. */
 void tideL_droplinks(lua_State *T, tideL_state *S, tide_task *task);
@@ -399,6 +430,7 @@ void tideL_wantchores(tideL_state *S);
 void tideL_opentraceback(lua_State *L);
 int tideL_noter(lua_State *L); /* a message handler: notes the stack */
 void tideL_traceback(lua_State *L, lua_State *co); /* pushes where co is */
+void tideL_tracebackfrom(lua_State *L, lua_State *co, int level);
 /* Before the traceback on top comes the text of the error at `index`. */
 void tideL_addmessage(lua_State *L, int index);
 /* Pushes the stack noted for the error at `index`, of this task; false: none,
@@ -413,8 +445,9 @@ void tideL_report(lua_State *T, tideL_state *S);
 /* Pushes such a table for the error at `index`. */
 void tideL_pushreport(lua_State *T, const char *message, int index);
 /* The Task at `index` failed: sees to it that somebody learns of it, now if
- * nobody else can ask for it. */
-void tideL_watchfailure(lua_State *T, tideL_state *S, int index, bool held);
+ * nobody else can ask for it; in debug mode, if nobody awaits it. */
+void tideL_watchfailure(lua_State *T, tideL_state *S, int index, bool held,
+                        bool awaited);
 void tideL_reportfailure(lua_State *T, tideL_state *S, int index);
 void tideL_flushreports(lua_State *T, tideL_state *S);
 /* Of the tasks that failed while run ended what was left. */
@@ -427,7 +460,53 @@ void tideL_reportswallowers(lua_State *T, tideL_state *S);
 void tideL_forgetswallowers(tideL_state *S);
 /* After a run: the failures that nobody can ask for any more. */
 void tideL_reportunseen(lua_State *L, tideL_state *S);
-void tideL_pushtree(lua_State *L, tideL_state *S);
+
+/* ---- debug mode and the timeline: watch.c, leaks.c, trace.c ---- */
+
+bool tideL_debugwanted(void); /* by TIDE_DEBUG */
+void tideL_setdebug(lua_State *L, tideL_state *S, bool on);
+/* After a change of S->debug, S->trace or S->rt. */
+void tideL_watch(tideL_state *S);
+void tideL_unwatch(tideL_state *S); /* frees what watch.c has */
+/* While S->watching: around each run of a task, and each callback; the task, or
+ * the main program, waits from now on; a task was made, its Task is on top. */
+void tideL_beforerun(lua_State *T, tideL_state *S, const tide_task *task);
+void tideL_afterrun(lua_State *T, tideL_state *S, tide_task *task);
+void tideL_beforecall(lua_State *T, tideL_state *S, const tide_call *call);
+void tideL_aftercall(lua_State *T, tideL_state *S);
+void tideL_watchparked(lua_State *T, tideL_state *S, const tide_task *task);
+void tideL_notespawn(lua_State *L, tideL_state *S, tide_task *task);
+/* Since when the task waits, if that is known; or 0. */
+uint64_t tideL_waitssince(const tideL_state *S, const tide_task *task);
+/* In debug mode: a delayed call was made; around a run: what is left when main
+ * has ended, as a list, and its report with what is left after that. */
+void tideL_notecall(lua_State *L, const tide_call *call);
+void tideL_beginleaks(lua_State *L, tideL_state *S);
+void tideL_pushleft(lua_State *L, tideL_state *S);
+void tideL_reportleft(lua_State *L, tideL_state *S);
+void tideL_openleaks(lua_State *L);
+/* The timeline: writes what there is; ends it, 0 or an errno. */
+void tideL_flushtrace(tideL_state *S);
+int tideL_stoptrace(tideL_state *S);
+/* The task gets another name. */
+void tideL_tracerenamed(tideL_state *S, const tide_task *task);
+void tideL_opentrace(lua_State *L);
+
+/* ---- tree.c ---- */
+
+/* Pushes who waits for whom, a line a task; each line begins with the margin.
+ * Of `top` and below only, if it is not NULL. */
+void tideL_pushtree(lua_State *L, tideL_state *S, const tide_task *top,
+                    const char *margin);
+/* Pushes a line of it. */
+void tideL_pushtold(lua_State *L, tideL_state *S, const tide_task *task);
+/* Pushes where the task waits in code that is not ours, as "file:line"; false:
+ * nowhere, and pushes nothing. */
+bool tideL_pushplace(lua_State *L, const tide_task *task);
+/* Pushes its name without making it a Task. */
+void tideL_pushtaskname(lua_State *L, const tideL_state *S,
+                        const tide_task *task);
+void tideL_opentree(lua_State *L);
 
 /* ---- the other nouns; see primitives.h ---- */
 

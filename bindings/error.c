@@ -179,16 +179,20 @@ static bool is_users(lua_State *L, lua_State *co, lua_Debug *ar) {
   return !ours;
 }
 
+bool tideL_userlevel(lua_State *L, lua_State *co, int level, lua_Debug *ar) {
+  for (; lua_getstack(co, level, ar); level++)
+    if (is_users(L, co, ar))
+      return true;
+  return false;
+}
+
 /* Pushes the first line of the stack of co that is not ours. */
 static bool push_line(lua_State *L, lua_State *co, int level) {
   lua_Debug ar;
-  for (; lua_getstack(co, level, &ar); level++) {
-    if (is_users(L, co, &ar)) {
-      lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
-      return true;
-    }
-  }
-  return false;
+  if (!tideL_userlevel(L, co, level, &ar))
+    return false;
+  lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
+  return true;
 }
 
 /* The function of a pcall of 5.1 runs in a coroutine of its own: then the line

@@ -244,16 +244,6 @@ static tide_task *new_record(lua_State *L, tideL_state *S) {
   return task;
 }
 
-/* In debug mode the report of its failure tells where it was created. */
-static void note_creation(lua_State *L, const tideL_state *S) {
-  if (!S->debug)
-    return;
-  tideL_pushinfo(L, -1);
-  tideL_traceback(L, L);
-  lua_setfield(L, -2, "created");
-  lua_pop(L, 1);
-}
-
 /* The record's own coroutine gets the call. */
 static void use_again(lua_State *L, tideL_state *S, const tide_task *task,
                       int first, int last) {
@@ -315,6 +305,7 @@ tide_task *tideL_spawn(lua_State *L, tideL_state *S, int first,
   handle->id = task->id;
   S->spawning = NULL;
   tide_task_start(S->rt, task);
-  note_creation(L, S);
+  if (S->watching)
+    tideL_notespawn(L, S, task);
   return task;
 }

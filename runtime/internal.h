@@ -79,7 +79,7 @@ struct tide_runtime {
   tide_task *batch;    /* what is left of this turn */
   uint64_t switches;   /* resumes so far */
   uint64_t until;      /* a step ends then */
-  tide_task *probed;   /* testing: cancelled at its nth await */
+  bool watched;        /* no short cuts: see watch.c, probe.c */
   uint64_t batch_ends; /* how many switches it will have been then */
   const tide_hooks *hooks;
   uint32_t pace;    /* resumes between looks at the clock */
@@ -139,12 +139,14 @@ struct tide_runtime {
   double swallow_seconds;
   uint64_t seed;
 
-  uint32_t probe_left; /* awaits of `probed` */
+  const tide_watcher *watcher;
+  tide_task *probed;   /* testing: cancelled at its nth await */
+  uint32_t probe_left; /* awaits of it */
   tide_probe_at probe_at;
   bool probe_hit, probe_armed;
 
   tide_timer stop_timer;
-  uint64_t turns, spawned, polls;
+  uint64_t turns, spawned, polls, swallowed;
 
   uv_loop_t uv;
   uv_timer_t alarm;  /* ends a blocking poll at the first deadline */
@@ -226,11 +228,17 @@ bool tide__stays_for(tide_runtime *rt, tide_task *other, const tide_task *task);
  * that stays for what it cancelled need not. */
 void tide__rings_break(tide_runtime *rt, tide_task *task);
 
+/* watch.c: of a task with TIDE_PROBED or TIDE_WATCHED that was woken; of one
+ * with TIDE_WATCHED around which a scope was cancelled */
+void tide__watch_woken(tide_runtime *rt, tide_task *task);
+void tide__watch_cancelled(tide_runtime *rt, tide_task *task);
+
 /* young.c, before the pool of tasks grows */
 bool tide__young_reserve(tide_runtime *rt);
 
 /* gather.c */
-extern const tide_waitkind tide__gather_kind;
+/* What the parked task waits in for several ends; NULL: it does not. */
+tide_gather *tide__gathering(const tide_task *task);
 extern const tide_waitkind tide__group_kind; /* a host, at its group's edge */
 void tide__gather_ended(tide_runtime *rt, tide_link *link, tide_end how);
 /* It has cancelled what is pending; it need not stay for those that stay for
