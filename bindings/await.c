@@ -318,6 +318,7 @@ int tideL_raisecancel(lua_State *L, tideL_state *S, tide_task *task) {
     return tideL_raise(L, TIDEL_INTERRUPTED, "interrupted");
   }
   luaL_checkstack(L, 8, "an error");
+  tide_task_raises(S->rt, task);
   tideL_pushcancel(L, S, task);
   return lua_error(L);
 }

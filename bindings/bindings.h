@@ -202,7 +202,7 @@ typedef struct tideL_state {
   struct tideL_waiting *waiting; /* since when tasks wait, by slot */
   uint32_t waiting_room;
   uint32_t traces;           /* timelines begun so far */
-  uint64_t began;            /* what runs; on the real clock */
+  uint64_t began;            /* what runs; on the real clock; 0: not seen */
   uint64_t runs;             /* id of the task that does */
   uint64_t swallowed_before; /* cancellations, when run began */
   char from[TIDEL_PLACE];    /* where that began */
@@ -442,6 +442,8 @@ bool tideL_pushnoted(lua_State *L, int index, uint64_t id);
 void tideL_openreport(lua_State *L);
 /* Reports the table {message=, error=, task=, traceback=} on top; pops it. */
 void tideL_report(lua_State *T, tideL_state *S);
+/* Reports a message alone. */
+void tideL_reporttext(lua_State *L, tideL_state *S, const char *message);
 /* Pushes such a table for the error at `index`. */
 void tideL_pushreport(lua_State *T, const char *message, int index);
 /* The Task at `index` failed: sees to it that somebody learns of it, now if
@@ -488,6 +490,8 @@ void tideL_openleaks(lua_State *L);
 /* The timeline: writes what there is; ends it, 0 or an errno. */
 void tideL_flushtrace(tideL_state *S);
 int tideL_stoptrace(tideL_state *S);
+/* The same, and reports the error. */
+void tideL_endtrace(lua_State *L, tideL_state *S);
 /* The task gets another name. */
 void tideL_tracerenamed(tideL_state *S, const tide_task *task);
 void tideL_opentrace(lua_State *L);

@@ -138,7 +138,7 @@ void tideL_close(lua_State *L, tideL_state *S) {
   if (rt == NULL)
     return;
   close_coroutines(L, S);
-  tideL_stoptrace(S);
+  tideL_endtrace(L, S);
   tideL_orphanlinks(L);
   orphan_handles(L, UP_HANDLES);
   S->rt = NULL;
@@ -160,7 +160,6 @@ void tideL_close(lua_State *L, tideL_state *S) {
   }
   tideL_disown(L, OWN_LOOPOBJ);
   tideL_disown(L, OWN_HANDLER);
-  tideL_disown(L, OWN_TRACEFILE);
   tideL_unwatch(S);
   set_defaults(S);
   tideL_setdebug(L, S, tideL_debugwanted());

@@ -197,11 +197,10 @@ static inline void resume(lua_State *T, tideL_state *S, tide_task *task) {
 void tideL_resumeall(lua_State *T, tideL_state *S) {
   tide_task *task;
   while ((task = tide_loop_next(S->rt)) != NULL) {
-    bool watched = S->watching;
-    if (watched)
+    if (S->watching)
       tideL_beforerun(T, S, task);
     resume(T, S, task);
-    if (watched)
+    if (S->watching)
       tideL_afterrun(T, S, task);
   }
 }

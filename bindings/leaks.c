@@ -171,8 +171,7 @@ void tideL_reportleft(lua_State *L, tideL_state *S) {
       lua_rawgeti(L, list, i);
       lua_concat(L, 3);
     }
-    tideL_pushreport(L, lua_tostring(L, -1), 0);
-    tideL_report(L, S);
+    tideL_reporttext(L, S, lua_tostring(L, -1));
   }
   lua_settop(L, list - 1);
 }

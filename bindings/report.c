@@ -73,6 +73,11 @@ void tideL_report(lua_State *T, tideL_state *S) {
   lua_pop(T, 1);
 }
 
+void tideL_reporttext(lua_State *L, tideL_state *S, const char *message) {
+  tideL_pushreport(L, message, 0);
+  tideL_report(L, S);
+}
+
 /* ---- failures ---- */
 
 void tideL_reportfailure(lua_State *T, tideL_state *S, int index) {

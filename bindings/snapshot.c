@@ -7,6 +7,7 @@
  */
 #include "snapshot.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 typedef void (*on_edge)(tideL_snapshot *self, const tide_task *target);
@@ -60,6 +61,11 @@ static void count_edges(tideL_snapshot *self, const tideL_state *S) {
   }
 }
 
+static int by_age(const void *a, const void *b) {
+  uint64_t x = ((const tideL_place *)a)->id, y = ((const tideL_place *)b)->id;
+  return (x > y) - (x < y);
+}
+
 static void fill(tideL_snapshot *self, const tideL_state *S) {
   for (uint32_t slot = 1; slot <= self->slots; slot++) {
     const tide_task *task = tide_task_at(S->rt, slot);
@@ -68,25 +74,28 @@ static void fill(tideL_snapshot *self, const tideL_state *S) {
     if (!node->there)
       continue;
     node->id = task->id;
+    self->order[self->count++] = (tideL_place){task->id, slot};
     node->first = self->edge_count;
     each_awaited(self, task, add_edge);
     node->awaits = self->edge_count - node->first;
     each_child(self, task, add_edge);
     node->count = self->edge_count - node->first;
   }
+  qsort(self->order, self->count, sizeof *self->order, by_age);
 }
 
 /* If finalisers have changed it when there is room for it, it is counted
  * again. */
 tideL_snapshot *tideL_takesnapshot(lua_State *L, const tideL_state *S) {
   tideL_snapshot now = {0}, *self;
-  size_t nodes, size;
+  size_t nodes, order, size;
   if (S->rt != NULL)
     count_edges(&now, S);
   for (;;) {
     uint32_t slots = now.slots, edges = now.edge_count;
     nodes = sizeof *self + ((size_t)slots + 1) * sizeof(tideL_node);
-    size = nodes + edges * sizeof(uint32_t);
+    order = ((size_t)slots + 1) * sizeof(tideL_place);
+    size = nodes + order + edges * sizeof(uint32_t);
     self = tide_newuserdata(L, size);
     now = (tideL_snapshot){0};
     if (S->rt != NULL)
@@ -97,7 +106,8 @@ tideL_snapshot *tideL_takesnapshot(lua_State *L, const tideL_state *S) {
   }
   memset(self, 0, size);
   self->slots = now.slots;
-  self->edges = (uint32_t *)((char *)self + nodes);
+  self->order = (tideL_place *)((char *)self + nodes);
+  self->edges = (uint32_t *)((char *)self + nodes + order);
   if (S->rt != NULL)
     fill(self, S);
   return self;

@@ -20,8 +20,15 @@ typedef struct tideL_node {
   bool open; /* it is shown, and what is under it is not yet */
 } tideL_node;
 
+typedef struct tideL_place {
+  uint64_t id;
+  uint32_t slot;
+} tideL_place;
+
 typedef struct tideL_snapshot {
   uint32_t slots, edge_count;
+  uint32_t count;     /* of tasks */
+  tideL_place *order; /* their slots, by age */
   uint32_t *edges;    /* slots */
   tideL_node nodes[]; /* from 0, which is none */
 } tideL_snapshot;

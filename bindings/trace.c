@@ -259,6 +259,7 @@ static int core_trace_start(lua_State *L) {
   tideL_state *S = tideL_open(L);
   tideL_trace *self;
   lua_settop(L, 1);
+  luaL_checkstack(L, 20, NULL);
   if (S->trace != NULL)
     return tideL_error(L, "'debug.trace': a trace is being written already");
   self = calloc(1, sizeof *self);
@@ -306,6 +307,26 @@ void tideL_flushtrace(tideL_state *S) {
     tideL_settlefile(&S->trace->file, 0);
 }
 
+void tideL_endtrace(lua_State *L, tideL_state *S) {
+  int error = tideL_stoptrace(S);
+  tideL_disown(L, OWN_TRACEFILE);
+  if (error == 0)
+    return;
+  lua_pushfstring(L, "not all of the timeline could be written: %s",
+                  strerror(error));
+  tideL_reporttext(L, S, lua_tostring(L, -1));
+  lua_pop(L, 1);
+}
+
+/* trace_end(which): one that nobody stops is ended; who would be told that it
+ * failed is the exception handler */
+static int core_trace_end(lua_State *L) {
+  tideL_state *S = tideL_get(L);
+  if (lua_tonumber(L, 1) == S->traces)
+    tideL_endtrace(L, S);
+  return 0;
+}
+
 /* trace_stop([which]): true; or nil, message, code: not all was written. One
  * that has been stopped stays so. */
 static int core_trace_stop(lua_State *L) {
@@ -324,6 +345,7 @@ static int core_trace_stop(lua_State *L) {
 void tideL_opentrace(lua_State *L) {
   static const luaL_Reg functions[] = {{"trace_start", core_trace_start},
                                        {"trace_stop", core_trace_stop},
+                                       {"trace_end", core_trace_end},
                                        {NULL, NULL}};
   tideL_setfunctions(L, functions);
 }

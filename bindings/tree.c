@@ -269,9 +269,10 @@ static void walk(tree *tree, uint32_t top, uint32_t beside) {
 static void walk_all(tree *tree) {
   uint32_t beside = 0;
   for (int pass = 0; pass < 2; pass++) {
-    for (uint32_t slot = 1; slot <= tree->snapshot->slots; slot++) {
+    for (uint32_t i = 0; i < tree->snapshot->count; i++) {
+      uint32_t slot = tree->snapshot->order[i].slot;
       const tideL_node *node = node_at(tree, slot);
-      if (node->there && !node->shown && (pass == 1 || !node->below))
+      if (!node->shown && (pass == 1 || !node->below))
         walk(tree, slot, beside++);
     }
   }
@@ -398,11 +399,12 @@ static void push_entry(lua_State *L, tideL_state *S, tide_task *task) {
 
 static void link_all(lua_State *L, const tideL_snapshot *snapshot,
                      int entries) {
-  for (uint32_t slot = 1; slot <= snapshot->slots; slot++) {
+  for (uint32_t i = 0; i < snapshot->count; i++) {
+    uint32_t slot = snapshot->order[i].slot;
     const tideL_node *node = &snapshot->nodes[slot];
-    for (uint32_t i = 0; node->there && i < node->count; i++) {
-      uint32_t target = snapshot->edges[node->first + i];
-      if (i < node->awaits) {
+    for (uint32_t k = 0; k < node->count; k++) {
+      uint32_t target = snapshot->edges[node->first + k];
+      if (k < node->awaits) {
         link_entries(L, entries, "awaits", slot, target);
         link_entries(L, entries, "awaited_by", target, slot);
       } else {
@@ -422,7 +424,8 @@ static int core_debug_tasks(lua_State *L) {
   snapshot = tideL_takesnapshot(L, S);
   lua_newtable(L);
   lua_newtable(L);
-  for (uint32_t slot = 1; slot <= snapshot->slots; slot++) {
+  for (uint32_t i = 0; i < snapshot->count; i++) {
+    uint32_t slot = snapshot->order[i].slot;
     tide_task *task = tideL_nodetask(S, snapshot, slot);
     if (task == NULL || task->flags & TIDE_ROOT)
       continue;

@@ -151,10 +151,14 @@ static void report_step(lua_State *T, tideL_state *S, double seconds) {
   lua_settop(T, runner - 1);
 }
 
+/* Where a task begins to watch, it has not been seen to begin itself. */
 void tideL_afterrun(lua_State *T, tideL_state *S, tide_task *task) {
   double seconds = (double)(uv_hrtime() - S->began) / 1e9;
   bool ended = task->state == TIDE_TASK_FREE || task->id != S->runs;
   bool is_slow = S->debug && seconds >= S->slow;
+  if (S->began == 0)
+    return;
+  S->began = 0;
   tide_loop_left(S->rt);
   strcpy(S->to, ended ? "its end" : "");
   if (!ended && (is_slow || S->trace != NULL))
@@ -187,6 +191,7 @@ void tideL_beforecall(lua_State *T, tideL_state *S, const tide_call *call) {
 void tideL_aftercall(lua_State *T, tideL_state *S) {
   double seconds = (double)(uv_hrtime() - S->began) / 1e9;
   char span[48];
+  S->began = 0;
   if (S->trace != NULL)
     tideL_tracecalled(S);
   if (!S->debug || seconds < S->slow)
@@ -194,8 +199,7 @@ void tideL_aftercall(lua_State *T, tideL_state *S) {
   snprintf(span, sizeof span, "a callback ran for %.3f seconds", seconds);
   lua_pushfstring(T, "%s%s%s", span, S->from[0] != '\0' ? ": function at " : "",
                   S->from);
-  tideL_pushreport(T, lua_tostring(T, -1), 0);
-  tideL_report(T, S);
+  tideL_reporttext(T, S, lua_tostring(T, -1));
   lua_pop(T, 1);
 }
 
@@ -229,6 +233,7 @@ void tideL_watch(tideL_state *S) {
 }
 
 void tideL_unwatch(tideL_state *S) {
+  S->began = 0;
   free(S->waiting);
   S->waiting = NULL;
   S->waiting_room = 0;

@@ -68,6 +68,8 @@ typedef struct tide_extra {
   uint32_t swallowed; /* cancellations delivered since it was last free */
   uint64_t since;     /* when the first of them was */
   uint64_t culprit;   /* the scope whose cancel is on its way */
+  uint64_t raised;    /* ... and was last raised in it */
+  uint32_t again;     /* how often one was that it had caught */
   struct tide_extra *next_free;
   tide_lock *locks; /* those it owns and others wait for */
   uint64_t place;   /* what the barrier it last waited at gave it */

@@ -295,7 +295,9 @@ bool tide_checkpoint(tide_runtime *rt, tide_task *task);
 void tide_park_raise(tide_runtime *rt, tide_task *task);
 /* Gives a task up; bindings learn of it through hooks->abandon. */
 void tide_task_give_up(tide_runtime *rt, tide_task *task);
-/* Cancellations that it caught and met again, since it was last free. */
+/* A cancellation is raised in it: was the last one of the same scope, it has
+ * caught that, which is counted. */
+void tide_task_raises(tide_runtime *rt, tide_task *task);
 uint32_t tide_task_swallowed(const tide_task *task);
 /* Limits after which a task that swallows its own cancel is given up. */
 void tide_swallow_limits(tide_runtime *rt, uint32_t times, double seconds);

@@ -433,12 +433,9 @@ void tide_park_raise(tide_runtime *rt, tide_task *task) {
   if (extra == NULL || ++extra->swallowed <= SWALLOW_FREE) {
     if (extra != NULL && extra->swallowed == 1)
       extra->since = tide_now(rt);
-    else
-      rt->swallowed++;
     tide_park_turn(rt, task);
     return;
   }
-  rt->swallowed++;
   now = tide_now(rt);
   if (!(task->flags & TIDE_SWALLOWER)) {
     task->flags |= TIDE_SWALLOWER;
@@ -455,10 +452,20 @@ void tide_park_raise(tide_runtime *rt, tide_task *task) {
   task->flags |= TIDE_ABORTED; /* another cancel does not shorten the pause */
 }
 
-/* The last one that was delivered is not swallowed yet. */
+void tide_task_raises(tide_runtime *rt, tide_task *task) {
+  tide_extra *extra = tide__extra(task);
+  uint64_t culprit = tide_task_culprit(rt, task);
+  if (extra == NULL || culprit == 0)
+    return;
+  if (extra->raised == culprit) {
+    extra->again++;
+    rt->swallowed++;
+  }
+  extra->raised = culprit;
+}
+
 uint32_t tide_task_swallowed(const tide_task *task) {
-  const tide_extra *extra = tide__extra(task);
-  return extra != NULL && extra->swallowed > 1 ? extra->swallowed - 1 : 0;
+  return tide__extra(task) != NULL ? tide__extra(task)->again : 0;
 }
 
 void tide_task_give_up(tide_runtime *rt, tide_task *task) {

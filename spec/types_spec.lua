@@ -1,6 +1,7 @@
 -- What is public, what types/ annotates and what the pages document is the same.
 local tide = require "tide"
 local testing = require "tide.testing"
+local debugging = require "tide.debug"
 
 -- What only some Luas have in their coroutine library.
 local versioned = { ["tide.coroutine.close"] = true, ["tide.coroutine.isyieldable"] = true }
@@ -23,7 +24,7 @@ local function add(names, prefix, t)
   end
 end
 
---- Everything that `require "tide"` and `require "tide.testing"` give.
+--- Everything that `require "tide"`, "tide.testing" and "tide.debug" give.
 local function public()
   local names = { ["Scope.deadline"] = true, ["Scope.shield"] = true,
     ["Loop.slow_callback_duration"] = true }
@@ -31,6 +32,7 @@ local function public()
   names["tide.coroutine"] = nil
   add(names, "tide.coroutine.", tide.coroutine)
   add(names, "testing.", testing)
+  add(names, "debug.", debugging)
   tide.run(function()
     local task = tide.task(tide.sleep, 0)
     add(names, "Task:", getmetatable(task).__index)
@@ -48,6 +50,9 @@ local function public()
     add(names, "Barrier:", getmetatable(tide.barrier(1)).__index)
     add(names, "Var:", getmetatable(tide.var()).__index)
     add(names, "Generator:", getmetatable((tide.generator(print))).__index)
+    local trace = debugging.trace(io.tmpfile())
+    add(names, "Trace:", getmetatable(trace).__index)
+    trace:stop()
     add(names, "Queue:", getmetatable(tide.queue()).__index)
     add(names, "PriorityQueue:", getmetatable(tide.priority_queue()).__index)
     tide.group(function(group)

@@ -28,22 +28,21 @@ function M.dump(file)
   file:flush()
 end
 
-local Trace = {}
-Trace.__index = Trace
-Trace.__name = "tide.Trace"
+local methods = {}
+local metatable = { __index = methods, __name = "tide.Trace" }
 
 --- Ends the timeline: true, or nil, message, code if not all was written.
-function Trace:stop()
+function methods:stop()
   return core.trace_stop(self.number)
 end
 
-function Trace:__close()
-  self:stop()
+function metatable:__close()
+  core.trace_end(self.number)
 end
 
 local function finish(number, ok, ...)
   local err = ...
-  core.trace_stop(number)
+  core.trace_end(number)
   if not ok then
     error(err, 0)
   end
@@ -69,7 +68,7 @@ function M.trace(file, fn, ...)
   elseif fn ~= nil then
     return finish(number, protected(fn, ...))
   end
-  return setmetatable({ number = number }, Trace)
+  return setmetatable({ number = number }, metatable)
 end
 
 return M

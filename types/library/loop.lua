@@ -10,6 +10,7 @@ function tide.loop() end
 ---@field error? any
 ---@field task? tide.Task
 ---@field traceback? string
+---@field created? string in debug mode: where the task was made
 
 ---Since 0.1.0.
 ---@class tide.Loop
@@ -77,6 +78,7 @@ function Loop:set_exception_handler(fn) end
 ---@return fun(report: tide.Report)?
 function Loop:get_exception_handler() end
 
+---Debug mode; on from the beginning if the environment has TIDE_DEBUG=1.
 ---Since 0.1.0.
 ---@param on boolean
 function Loop:set_debug(on) end
