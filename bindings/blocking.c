@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "debugging.h"
+#include "bindings.h"
 
 static const struct blocker {
   const char *library; /* NULL: the methods of files */
@@ -56,7 +56,7 @@ static int blocking_note(lua_State *L) {
   tide_task *task = S->current;
   lua_Debug ar;
   if (!S->blockers || (task == NULL && !S->calling) ||
-      (lua_gettop(L) == 2 && !is_stdin(L, 2)) || !tideL_userlevel(L, L, 1, &ar))
+      (lua_gettop(L) == 2 && !is_stdin(L, 2)) || !tideL_caller(L, 1, &ar))
     return 0;
   lua_pushfstring(L, "%s blocks the loop and all its tasks, at %s:%d", what,
                   ar.short_src, ar.currentline);

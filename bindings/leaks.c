@@ -4,7 +4,7 @@
  */
 #include <stdio.h>
 
-#include "debugging.h"
+#include "bindings.h"
 
 #define MOST 20 /* of a kind that are named */
 
@@ -13,7 +13,7 @@
 /* stack: the caller's. Pushes its line, or nil. */
 static void push_caller(lua_State *L) {
   lua_Debug ar;
-  if (tideL_userlevel(L, L, 0, &ar))
+  if (tideL_caller(L, 0, &ar))
     lua_pushfstring(L, "%s:%d", ar.short_src, ar.currentline);
   else
     lua_pushnil(L);

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "debugging.h"
+#include "bindings.h"
 
 #pragma GCC visibility push(hidden)
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "debugging.h"
+#include "bindings.h"
 
 /* Of the task that was in a slot. */
 struct tideL_waiting {

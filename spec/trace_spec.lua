@@ -176,8 +176,8 @@ describe("a timeline", function()
 
   it("is JSON whatever the names are", function()
     local _, tracks = traced(function()
-      for _, name in ipairs { 'a"b\\c/d\n\0e', "h\195\169 \240\159\140\138", "\255\195(\237\160\128",
-        ("x"):rep(5000) } do
+      for _, name in ipairs { 'a"b\\c/d\n\0e', "h\195\169 \240\159\140\138",
+        "\255\195(\237\160\128", ("x"):rep(5000) } do
         tide.task(tide.sleep, 0):set_name(name)
       end
       tide.sleep(0)
