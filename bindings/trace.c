@@ -90,9 +90,21 @@ static bool put_name(lua_State *L, tideL_state *S, const tide_task *task) {
 
 /* ---- tasks ---- */
 
+void tideL_traceran(tideL_state *S, bool ended) {
+  tideL_trace *self = S->trace;
+  if (self->running == 0)
+    return; /* it began before the trace */
+  tideL_putevent(&self->file, "E", self->running, NULL);
+  if (ended)
+    tideL_putstring(&self->file, "then", "ended");
+  tideL_endevent(&self->file);
+  self->running = 0;
+}
+
 void tideL_tracerun(lua_State *T, tideL_state *S, const tide_task *task) {
   tideL_trace *self = S->trace;
   track *at = find(self, task);
+  tideL_traceran(S, false); /* what an error out of the last run left open */
   if (at != NULL && !at->named) {
     if (!put_name(T, S, task))
       return;
@@ -109,17 +121,6 @@ void tideL_tracerun(lua_State *T, tideL_state *S, const tide_task *task) {
     tideL_putflow(&self->file, "f", self->running, at->flow);
     at->flow = 0;
   }
-}
-
-void tideL_traceran(tideL_state *S, bool ended) {
-  tideL_trace *self = S->trace;
-  if (self->running == 0)
-    return; /* it began before the trace */
-  tideL_putevent(&self->file, "E", self->running, NULL);
-  if (ended)
-    tideL_putstring(&self->file, "then", "ended");
-  tideL_endevent(&self->file);
-  self->running = 0;
 }
 
 void tideL_traceparked(tideL_state *S, const tide_task *task,
@@ -192,21 +193,22 @@ void tideL_tracerenamed(tideL_state *S, const tide_task *task) {
 
 /* ---- the loop ---- */
 
-void tideL_tracecall(tideL_state *S, const char *place) {
-  tideL_trace *self = S->trace;
-  self->calling = true;
-  tideL_putevent(&self->file, "B", LOOP, "callback");
-  if (*place != '\0')
-    tideL_putstring(&self->file, "function", place);
-  tideL_endevent(&self->file);
-}
-
 void tideL_tracecalled(tideL_state *S) {
   tideL_trace *self = S->trace;
   if (!self->calling)
     return;
   self->calling = false;
   tideL_putevent(&self->file, "E", LOOP, NULL);
+  tideL_endevent(&self->file);
+}
+
+void tideL_tracecall(tideL_state *S, const char *place) {
+  tideL_trace *self = S->trace;
+  tideL_tracecalled(S); /* the same for callbacks */
+  self->calling = true;
+  tideL_putevent(&self->file, "B", LOOP, "callback");
+  if (*place != '\0')
+    tideL_putstring(&self->file, "function", place);
   tideL_endevent(&self->file);
 }
 
