@@ -109,6 +109,7 @@ enum {
   OWN_LOOPOBJ,       /* the loop object of this runtime */
   OWN_GROUPS,        /* scope id of a group -> its errors: see group.c */
   OWN_CREATIONNOTER, /* debug mode: notes where a task is made */
+  OWN_LEFTFINDER,    /* ... lists what run leaves behind */
   OWN_MADE,          /* ... where delayed calls were: see leaks.c */
   OWN_BLOCKERS,      /* ... see blocking.c */
   OWN_WARNED,

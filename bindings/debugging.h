@@ -28,7 +28,7 @@ uint64_t tideL_waitssince(const tideL_state *S, const tide_task *task);
  * has ended, as a list, and its report with what is left after that. */
 void tideL_notecall(lua_State *L, const tide_call *call);
 void tideL_beginleaks(lua_State *L, tideL_state *S);
-void tideL_pushleft(lua_State *L, tideL_state *S);
+void tideL_pushleft(lua_State *L);
 void tideL_reportleft(lua_State *L, tideL_state *S);
 void tideL_openleaks(lua_State *L);
 /* The timeline: writes what there is; ends it, 0 or an errno. */

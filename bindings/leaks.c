@@ -90,12 +90,13 @@ static void push_task_line(lua_State *L, tideL_state *S, tide_task *task) {
   lua_settop(L, top);
 }
 
-void tideL_pushleft(lua_State *L, tideL_state *S) {
+/* left_finder(): a list of the tasks that are left. */
+static int left_finder(lua_State *L) {
+  tideL_state *S = tideL_get(L);
+  const int list = 1;
   uint32_t count = 0;
-  int list;
   luaL_checkstack(L, 12, NULL);
   lua_newtable(L);
-  list = lua_gettop(L);
   for (uint32_t slot = 1; slot <= tide_task_slots(S->rt); slot++) {
     tide_task *task = tide_task_at(S->rt, slot);
     if (!tide_task_alive(task) || task == S->spawning ||
@@ -108,6 +109,16 @@ void tideL_pushleft(lua_State *L, tideL_state *S) {
     add_line(L, list, &count);
   }
   add_rest(L, list, count, "tasks");
+  return 1;
+}
+
+/* Protected: run has yet to end them. */
+void tideL_pushleft(lua_State *L) {
+  tideL_own(L, OWN_LEFTFINDER);
+  if (lua_pcall(L, 0, 1, 0) != LUA_OK) {
+    lua_pop(L, 1);
+    lua_pushnil(L);
+  }
 }
 
 /* Pushes "  a delayed call, due in 3 s, made at a.lua:5"; false: it was not
@@ -156,6 +167,10 @@ static void add_count(lua_State *L, int list, uint64_t count,
 void tideL_reportleft(lua_State *L, tideL_state *S) {
   int list = lua_gettop(L), n;
   tide_stats stats;
+  if (lua_isnil(L, list)) { /* out of memory */
+    lua_pop(L, 1);
+    return;
+  }
   tide_runtime_stats(S->rt, &stats);
   luaL_checkstack(L, 12, NULL);
   add_calls(L, S, list);
@@ -190,4 +205,6 @@ void tideL_openleaks(lua_State *L) {
   lua_rawseti(L, UP_OWN, OWN_MADE);
   tideL_pushfunction(L, creation_noter);
   lua_rawseti(L, UP_OWN, OWN_CREATIONNOTER);
+  tideL_pushfunction(L, left_finder);
+  lua_rawseti(L, UP_OWN, OWN_LEFTFINDER);
 }

@@ -245,6 +245,8 @@ static void report_swallower(lua_State *T, tideL_state *S, tide_task *task) {
   tideL_pushreport(T, lua_tostring(T, -1), 0);
   lua_pushvalue(T, -4);
   lua_setfield(T, -2, "task");
+  lua_pushinteger(T, (lua_Integer)tide_task_swallowed(task));
+  lua_setfield(T, -2, "swallowed");
   tideL_report(T, S);
   lua_pop(T, 3);
 }

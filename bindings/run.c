@@ -235,13 +235,13 @@ static int core_run(lua_State *L) {
   told = tide_interrupt_told(S->rt);
   debug = S->debug;
   if (debug)
-    tideL_pushleft(L, S);
+    tideL_pushleft(L);
   end_turns(S);
   tide_switchback(L);
+  tide_young_end(S->rt);
+  tideL_flushtrace(S);
   if (debug)
     tideL_reportleft(L, S);
-  tideL_flushtrace(S);
-  tide_young_end(S->rt);
   tideL_reportdrained(L, S);
   tideL_reportunseen(L, S);
   interrupted = take_interrupt(S);

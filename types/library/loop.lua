@@ -10,6 +10,7 @@ function tide.loop() end
 ---@field error? any
 ---@field task? tide.Task
 ---@field traceback? string
+---@field swallowed? integer of a task that goes on although cancelled: how often
 ---@field created? string in debug mode: where the task was made
 
 ---Since 0.1.0.
