@@ -221,6 +221,8 @@ static int finish_entry(lua_State *L) {
 /* ---- suspend ---- */
 
 void tideL_driveroot(tideL_state *S, tide_task *root) {
+  if (S->watching && root->state == TIDE_TASK_PARKED)
+    tideL_watchparked(S->mainthread, S, root);
   do
     tideL_drive(S);
   while (root->state == TIDE_TASK_PARKED && !S->exiting);
@@ -273,7 +275,7 @@ int tideL_finishnow(lua_State *L, tideL_state *S, tide_task *task,
 
 void tideL_pushdeadlock(lua_State *L, tideL_state *S) {
   lua_pushliteral(L, "nothing can wake the main task any more:\n");
-  tideL_pushtree(L, S);
+  tideL_pushtree(L, S, NULL, "  ");
   lua_concat(L, 2);
   tideL_pusherror(L, TIDEL_DEADLOCK, lua_tostring(L, -1));
 }
@@ -316,6 +318,7 @@ int tideL_raisecancel(lua_State *L, tideL_state *S, tide_task *task) {
     return tideL_raise(L, TIDEL_INTERRUPTED, "interrupted");
   }
   luaL_checkstack(L, 8, "an error");
+  tide_task_raises(S->rt, task);
   tideL_pushcancel(L, S, task);
   return lua_error(L);
 }

@@ -28,6 +28,12 @@
  *   call.c       callbacks, and the handles of delayed ones
  *   traceback.c  where a coroutine is, where an error was raised
  *   report.c     the exception handler, what nobody awaited
+ *   tree.c       who waits for whom: as text, and as tables
+ *   snapshot.c   ... at one moment
+ *   watch.c      debug mode: since when, what runs too long
+ *   blocking.c   ... calls that block the loop
+ *   leaks.c      ... where things are made, what run leaves behind
+ *   trace.c      the timeline; tracefile.c writes it
  *   error.c      the error classes; misuse
  *   testing.c    virtual clock, seeds, probes
  *   host.c       include/tide.h
@@ -100,10 +106,16 @@ enum {
   OWN_DRAINED,   /* failed while run ended what was left */
   OWN_NOTED,     /* the last error whose stack was noted, and that: */
   OWN_NOTEDSTACK,
-  OWN_RUNNING, /* Lua's own coroutine.running */
-  OWN_LOOPOBJ, /* the loop object of this runtime */
-  OWN_GROUPS,  /* scope id of a group -> its errors: see group.c */
-  OWN_ERRORS   /* from here on the error classes */
+  OWN_RUNNING,       /* Lua's own coroutine.running */
+  OWN_LOOPOBJ,       /* the loop object of this runtime */
+  OWN_GROUPS,        /* scope id of a group -> its errors: see group.c */
+  OWN_CREATIONNOTER, /* debug mode: notes where a task is made */
+  OWN_LEFTFINDER,    /* ... lists what run leaves behind */
+  OWN_MADE,          /* ... where delayed calls were: see leaks.c */
+  OWN_BLOCKERS,      /* ... see blocking.c */
+  OWN_WARNED,
+  OWN_TRACEFILE, /* a file of Lua's that the timeline goes to */
+  OWN_ERRORS     /* from here on the error classes */
 };
 
 typedef enum tideL_class {
@@ -131,6 +143,8 @@ typedef enum tideL_class {
 #define TASK_GUARDED TIDE_USER5 /* others may resume what it runs in */
 
 typedef struct tideL_parking tideL_parking;
+typedef struct tideL_trace tideL_trace;
+#define TIDEL_PLACE 128 /* bytes of a place in the source */
 
 /* One per lua_State: the userdata made first, so finalised last. */
 typedef struct tideL_state {
@@ -150,18 +164,18 @@ typedef struct tideL_state {
   tide_task **swallowers;   /* to be reported: */
   uint32_t swallower_count; /* so many, and those there is room for */
   uint32_t swallower_room;
-  uint16_t *waiting;    /* arguments in each table of OWN_ARGUMENTS */
-  uint32_t chunks;      /* so many tables there is room for */
-  uint32_t serial : 24; /* of the runtime: tells objects of a closed one */
-  uint32_t pooled;      /* coroutines kept for the next tasks */
-  uint32_t links;       /* entries in OWN_LINKS */
-  uint32_t detached;    /* entries ever made in OWN_DETACHED */
-  uint32_t abort_round; /* of those that come next */
-  uint32_t unseen;      /* sentinels of failures that are not collected */
-  uint32_t depth;       /* of resumes inside each other, on LuaJIT */
-  uint32_t streak;      /* awaits in a row that did not wait */
-  uint32_t busy;        /* calls of user code outside of the loop's own */
-  uint64_t callbacks;   /* begun so far */
+  uint16_t *deferred;     /* arguments in each table of OWN_ARGUMENTS */
+  uint32_t deferred_room; /* so many tables there is room for */
+  uint32_t serial : 24;   /* of the runtime: tells objects of a closed one */
+  uint32_t pooled;        /* coroutines kept for the next tasks */
+  uint32_t links;         /* entries in OWN_LINKS */
+  uint32_t detached;      /* entries ever made in OWN_DETACHED */
+  uint32_t abort_round;   /* of those that come next */
+  uint32_t unseen;        /* sentinels of failures that are not collected */
+  uint32_t depth;         /* of resumes inside each other, on LuaJIT */
+  uint32_t streak;        /* awaits in a row that did not wait */
+  uint32_t busy;          /* calls of user code outside of the loop's own */
+  uint64_t callbacks;     /* begun so far */
   uint64_t recycled;
   uint64_t noted; /* id of the task of OWN_NOTED; 0: of none */
   double grace;   /* seconds that run waits for what it cancelled */
@@ -170,6 +184,8 @@ typedef struct tideL_state {
   bool remade;    /* a task may have two Tasks */
   bool failed;    /* the base frame of the current task caught an error */
   bool debug;
+  bool watching; /* debug mode, or a timeline is written: see watch.c */
+  bool blockers; /* io.read and others tell that they block */
   bool hosted;   /* a host steps the loop: the main program cannot wait */
   bool blocking; /* set_blocking */
   bool embedded; /* a C program has the runtime's address */
@@ -184,6 +200,17 @@ typedef struct tideL_state {
   bool draining; /* run cancels what is left: failures are reported at once */
   bool exiting;  /* tide.exit was called */
   int exitcode;
+
+  /* While it watches: */
+  tideL_trace *trace;            /* the timeline, or NULL */
+  struct tideL_waiting *waiting; /* since when tasks wait, by slot */
+  uint32_t waiting_room;
+  uint32_t traces;           /* timelines begun so far */
+  uint64_t began;            /* what runs; on the real clock; 0: not seen */
+  uint64_t runs;             /* id of the task that does */
+  uint64_t swallowed_before; /* cancellations, when run began */
+  char from[TIDEL_PLACE];    /* where that began */
+  char to[TIDEL_PLACE];      /* ... and where it paused */
 } tideL_state;
 
 static inline tideL_state *tideL_get(lua_State *L) {
@@ -253,6 +280,11 @@ bool tideL_iscallable(lua_State *L, int index);
 const char *tideL_typename(lua_State *L, int index); /* may push */
 /* Pushes the text of any error value. */
 void tideL_tostring(lua_State *L, int index);
+/* Finds, from this level of the stack of co on, what runs a line that is not
+ * ours: its source and line are in *ar. */
+bool tideL_userlevel(lua_State *L, lua_State *co, int level, lua_Debug *ar);
+/* The same for who runs, from this level of L on. */
+bool tideL_caller(lua_State *L, int level, lua_Debug *ar);
 /* The scope that a CancelledError belongs to; 0: none of ours. */
 uint64_t tideL_errorscope(lua_State *L, int index);
 void tideL_seterrorscope(lua_State *L, int index, uint64_t id, bool expired);
@@ -328,6 +360,8 @@ void tideL_openforeign(lua_State *L);
 lua_State *tideL_handback(lua_State *T, tideL_state *S, tide_task *task,
                           lua_State *co, int status, int n, int *nargs);
 
+/* What waits for that coroutine, which it resumed; or NULL. */
+lua_State *tideL_resumer(lua_State *L, lua_State *co);
 /* The task is given up: what it had resumed will not come back, and nobody may
  * resume it. */
 void tideL_droplinks(lua_State *T, tideL_state *S, tide_task *task);
@@ -403,6 +437,7 @@ void tideL_wantchores(tideL_state *S);
 void tideL_opentraceback(lua_State *L);
 int tideL_noter(lua_State *L); /* a message handler: notes the stack */
 void tideL_traceback(lua_State *L, lua_State *co); /* pushes where co is */
+void tideL_tracebackfrom(lua_State *L, lua_State *co, int level);
 /* Before the traceback on top comes the text of the error at `index`. */
 void tideL_addmessage(lua_State *L, int index);
 /* Pushes the stack noted for the error at `index`, of this task; false: none,
@@ -414,11 +449,14 @@ bool tideL_pushnoted(lua_State *L, int index, uint64_t id);
 void tideL_openreport(lua_State *L);
 /* Reports the table {message=, error=, task=, traceback=} on top; pops it. */
 void tideL_report(lua_State *T, tideL_state *S);
+/* Reports a message alone. */
+void tideL_reporttext(lua_State *L, tideL_state *S, const char *message);
 /* Pushes such a table for the error at `index`. */
 void tideL_pushreport(lua_State *T, const char *message, int index);
 /* The Task at `index` failed: sees to it that somebody learns of it, now if
- * nobody else can ask for it. */
-void tideL_watchfailure(lua_State *T, tideL_state *S, int index, bool held);
+ * nobody else can ask for it; in debug mode, if nobody awaits it. */
+void tideL_watchfailure(lua_State *T, tideL_state *S, int index, bool held,
+                        bool awaited);
 void tideL_reportfailure(lua_State *T, tideL_state *S, int index);
 void tideL_flushreports(lua_State *T, tideL_state *S);
 /* Of the tasks that failed while run ended what was left. */
@@ -431,7 +469,6 @@ void tideL_reportswallowers(lua_State *T, tideL_state *S);
 void tideL_forgetswallowers(tideL_state *S);
 /* After a run: the failures that nobody can ask for any more. */
 void tideL_reportunseen(lua_State *L, tideL_state *S);
-void tideL_pushtree(lua_State *L, tideL_state *S);
 
 /* ---- the other nouns; see primitives.h ---- */
 
@@ -452,6 +489,7 @@ void tideL_opentesting(lua_State *L);
 #pragma GCC visibility pop
 
 #include "await.h"
+#include "debugging.h"
 #include "ends.h"
 
 #endif

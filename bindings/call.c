@@ -106,7 +106,10 @@ void tideL_oncall(tide_runtime *rt, tide_call *call) {
   lua_State *T = S->thread;
   int top = lua_gettop(T), n;
   bool inside = tideL_entercallback(T, S);
+  bool watched = S->watching;
   tideL_own(T, OWN_NOTER);
+  if (watched)
+    tideL_beforecall(T, S, call);
   n = take_call(T, S, call);
   if (n < 0) {
     chores(T, S);
@@ -114,6 +117,8 @@ void tideL_oncall(tide_runtime *rt, tide_call *call) {
     tideL_pushreport(T, "error in a callback", -1);
     tideL_report(T, S);
   }
+  if (watched)
+    tideL_aftercall(T, S);
   tideL_leavecallback(T, S, inside);
   lua_settop(T, top);
 }
@@ -168,6 +173,8 @@ static int timer_when(lua_State *L) {
 int tideL_schedule(lua_State *L, tideL_state *S, int first, uint64_t when) {
   tide_call *call = call_at(L, S, when, lua_gettop(L) - first);
   tideL_timer *self = tide_newuserdata(L, sizeof *self);
+  if (S->debug)
+    tideL_notecall(L, call);
   *self = (tideL_timer){TIMER_MAGIC,
                         S->serial,
                         call->slot,

@@ -55,7 +55,6 @@ void tideL_newclass(lua_State *L, int place, const char *name,
 static void set_defaults(tideL_state *S) {
   S->grace = 5;
   S->slow = 0.1;
-  S->debug = false;
   if (!S->embedded)
     S->blocking = true;
 }
@@ -73,6 +72,7 @@ static int new_runtime(lua_State *L) {
   S->pooled = 0;
   S->links = 0;
   S->hosted = false;
+  tideL_watch(S);
   return 0;
 }
 
@@ -137,6 +137,7 @@ void tideL_close(lua_State *L, tideL_state *S) {
   if (rt == NULL)
     return;
   close_coroutines(L, S);
+  tideL_endtrace(L, S);
   tideL_orphanlinks(L);
   orphan_handles(L, UP_HANDLES);
   S->rt = NULL;
@@ -159,7 +160,9 @@ void tideL_close(lua_State *L, tideL_state *S) {
   }
   tideL_disown(L, OWN_LOOPOBJ);
   tideL_disown(L, OWN_HANDLER);
+  tideL_unwatch(S);
   set_defaults(S);
+  tideL_setdebug(L, S, tideL_debugwanted());
 }
 
 /* lua_close, or nothing of tide is left: no Lua is called any more. */
@@ -167,6 +170,8 @@ static int state__gc(lua_State *L) {
   tideL_state *S = lua_touserdata(L, 1);
   tide_runtime *rt = S->rt;
   uint32_t fresh = 0;
+  tideL_stoptrace(S);
+  tideL_unwatch(S);
   S->rt = NULL;
   S->dead = true;
   S->serial++;
@@ -202,7 +207,7 @@ static int core_stats(lua_State *L) {
                 {"handles", stats.handles},   {"switches", stats.switches},
                 {"turns", stats.turns},       {"spawned", stats.spawned},
                 {"polls", stats.polls},       {"wakers", stats.wakers},
-                {"recycled", S->recycled}};
+                {"recycled", S->recycled},    {"swallowed", stats.swallowed}};
   lua_createtable(L, 0, sizeof fields / sizeof *fields);
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
     lua_pushnumber(L, (lua_Number)fields[i].value);
@@ -265,6 +270,9 @@ static int open_module(lua_State *L) {
   tideL_openerrors(L);
   tideL_opentraceback(L);
   tideL_openreport(L);
+  tideL_openleaks(L);
+  tideL_opentree(L);
+  tideL_opentrace(L);
   tideL_opencoroutine(L);
   tideL_opentask(L);
   tideL_openscope(L);
@@ -289,6 +297,7 @@ static int open_module(lua_State *L) {
   tideL_opencall(L);
   tideL_opentesting(L);
   tideL_setfunctions(L, functions);
+  tideL_setdebug(L, S, tideL_debugwanted());
   lua_pushvalue(L, -1);
   lua_rawseti(L, UP_OWN, OWN_MODULE);
   return 1;

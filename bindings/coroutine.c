@@ -88,6 +88,7 @@ static void end_task(lua_State *T, tideL_state *S, tide_task *task,
   bool forgotten = task->scope != NULL && leave_scopes(T, task);
   tideL_task *handle = tideL_findtask(T, task);
   bool held = handle != NULL;
+  bool awaited = failed && tide_task_is_awaited(task);
   tide_end how = TIDE_END_OK;
   if (!held && (failed || forgotten))
     handle = tideL_pushtask(T, S, task);
@@ -101,7 +102,7 @@ static void end_task(lua_State *T, tideL_state *S, tide_task *task,
   if (forgotten)
     report_forgotten(T, S);
   if (failed)
-    tideL_watchfailure(T, S, lua_gettop(T), held);
+    tideL_watchfailure(T, S, lua_gettop(T), held, awaited);
   if (handle != NULL)
     lua_pop(T, 1);
 }
@@ -190,28 +191,17 @@ static inline void resume(lua_State *T, tideL_state *S, tide_task *task) {
   S->current = NULL;
 }
 
-static void report_slow(lua_State *T, tideL_state *S, uint64_t since) {
-  double seconds = (double)(uv_hrtime() - since) / 1e9;
-  if (seconds < S->slow)
-    return;
-  lua_pushfstring(T, "a task ran for %f seconds without a pause", seconds);
-  tideL_pushreport(T, lua_tostring(T, -1), 0);
-  tideL_report(T, S);
-  lua_pop(T, 1);
-}
-
 /* The loop of all loops. A yield leaves lua_resume by longjmp, after which the
  * processor guesses the next few returns wrong: so as few as possible lie
  * between lua_resume and the next one. */
 void tideL_resumeall(lua_State *T, tideL_state *S) {
   tide_task *task;
   while ((task = tide_loop_next(S->rt)) != NULL) {
-    uint64_t since = S->debug ? uv_hrtime() : 0;
+    if (S->watching)
+      tideL_beforerun(T, S, task);
     resume(T, S, task);
-    if (since != 0) {
-      tide_loop_left(S->rt);
-      report_slow(T, S, since);
-    }
+    if (S->watching)
+      tideL_afterrun(T, S, task);
   }
 }
 
@@ -239,7 +229,7 @@ bool tideL_runhere(lua_State *L, tideL_state *S, tide_task *task,
   tide_task *next = handle->task;
   lua_State *co = next->coro;
   int n, status;
-  if (co == NULL || S->nested || S->debug ||
+  if (co == NULL || S->nested || S->watching ||
       task->flags & (TIDE_ROOT | TASK_GUARDED | TASK_PINNED) ||
       !tide_loop_take(S->rt, next))
     return false;

@@ -54,6 +54,7 @@ tideL_task *tideL_findtask(lua_State *L, const tide_task *task);
 bool tideL_isitstask(lua_State *L, const tide_task *task,
                      const tideL_task *handle);
 void tideL_pushname(lua_State *L, int index);
+void tideL_pushautoname(lua_State *L, uint64_t id); /* "task-1" */
 
 /* ---- coroutine.c ---- */
 

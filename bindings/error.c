@@ -179,34 +179,38 @@ static bool is_users(lua_State *L, lua_State *co, lua_Debug *ar) {
   return !ours;
 }
 
-/* Pushes the first line of the stack of co that is not ours. */
-static bool push_line(lua_State *L, lua_State *co, int level) {
-  lua_Debug ar;
-  for (; lua_getstack(co, level, &ar); level++) {
-    if (is_users(L, co, &ar)) {
-      lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
+bool tideL_userlevel(lua_State *L, lua_State *co, int level, lua_Debug *ar) {
+  for (; lua_getstack(co, level, ar); level++)
+    if (is_users(L, co, ar))
       return true;
-    }
-  }
   return false;
 }
 
 /* The function of a pcall of 5.1 runs in a coroutine of its own: then the line
  * is on the stack of the one that called it. */
-static void push_where(lua_State *L) {
+bool tideL_caller(lua_State *L, int level, lua_Debug *ar) {
+  int top = lua_gettop(L);
+  bool found;
   luaL_checkstack(L, 8, NULL);
-  if (push_line(L, L, 1))
-    return;
+  found = tideL_userlevel(L, L, level, ar);
   tideL_own(L, OWN_INNER);
   lua_pushthread(L);
-  for (;;) {
+  while (!found) {
     lua_rawget(L, -2);
     if (!lua_isthread(L, -1))
       break;
-    if (push_line(L, lua_tothread(L, -1), 0))
-      return;
+    found = tideL_userlevel(L, lua_tothread(L, -1), 0, ar);
   }
-  lua_pushliteral(L, "");
+  lua_settop(L, top);
+  return found;
+}
+
+static void push_where(lua_State *L) {
+  lua_Debug ar;
+  if (tideL_caller(L, 1, &ar))
+    lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
+  else
+    lua_pushliteral(L, "");
 }
 
 int tideL_error(lua_State *L, const char *format, ...) {

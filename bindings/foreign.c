@@ -44,6 +44,15 @@ static lua_State *push_resumer(lua_State *T, lua_State *co) {
   return lua_tothread(T, -1);
 }
 
+lua_State *tideL_resumer(lua_State *L, lua_State *co) {
+  lua_State *outer;
+  if (tideL_get(L)->links == 0)
+    return NULL;
+  outer = push_resumer(L, co);
+  lua_pop(L, 2);
+  return outer;
+}
+
 static uint64_t unlink_resumer(lua_State *T, tideL_state *S, lua_State *co) {
   uint64_t base;
   tideL_own(T, OWN_LINKS);

@@ -79,6 +79,8 @@ static int future_set_exception(lua_State *L) {
   tideL_state *S = tideL_get(L);
   const tideL_future *self = check(L, name);
   bool unset = check_unset(L, self, name);
+  bool awaited = self->join.joined.head != NULL ||
+                 self->join.watched.head != NULL || self->join.head != NULL;
   if (unset) {
     lua_settop(L, 2);
     if (lua_isnil(L, 2)) {
@@ -90,7 +92,7 @@ static int future_set_exception(lua_State *L) {
   lua_settop(L, 1);
   lua_pushboolean(L, unset);
   if (unset) /* may call user code: last */
-    tideL_watchfailure(L, S, 1, true);
+    tideL_watchfailure(L, S, 1, true, awaited);
   return 1;
 }
 

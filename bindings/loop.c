@@ -167,7 +167,7 @@ static int loop_get_exception_handler(lua_State *L) {
 
 static int loop_set_debug(lua_State *L) {
   tideL_state *S = check_loop(L, "Loop:set_debug");
-  S->debug = check_boolean(L, "Loop:set_debug");
+  tideL_setdebug(L, S, check_boolean(L, "Loop:set_debug"));
   return 0;
 }
 

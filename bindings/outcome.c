@@ -52,24 +52,32 @@ void tideL_pushinfo(lua_State *L, int index) {
   push_info(L, index, 0);
 }
 
-/* A value that only a finished Task has beside it gives way to a table. */
+/* A value that only a finished Task has beside it gives way to a table, which
+ * has all before it takes its place: making it may fail. */
 void tideL_pushfullinfo(lua_State *L, int index) {
   tideL_task *handle = lua_touserdata(L, index);
-  unsigned store = handle->store;
-  bool loose = store == STORE_VALUE || store == STORE_ERROR;
-  if (loose)
-    tide_getuservalue(L, index);
-  tideL_pushinfo(L, index);
-  if (!loose)
+  if (handle->store != STORE_VALUE && handle->store != STORE_ERROR) {
+    tideL_pushinfo(L, index);
     return;
-  lua_insert(L, -2);
-  if (store == STORE_ERROR) {
+  }
+  index = lua_absindex(L, index);
+  lua_createtable(L, 1, 2);
+  tide_getuservalue(L, index);
+  if (handle->store == STORE_ERROR) {
     lua_setfield(L, -2, "error");
   } else {
     lua_rawseti(L, -2, 1);
     lua_pushinteger(L, 1);
     lua_setfield(L, -2, "n");
   }
+  if (handle->info) { /* a finaliser was quicker */
+    lua_pop(L, 1);
+    tide_getuservalue(L, index);
+    return;
+  }
+  lua_pushvalue(L, -1);
+  tide_setuservalue(L, index);
+  handle->info = true;
   handle->store = STORE_NONE;
 }
 

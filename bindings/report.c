@@ -73,6 +73,11 @@ void tideL_report(lua_State *T, tideL_state *S) {
   lua_pop(T, 1);
 }
 
+void tideL_reporttext(lua_State *L, tideL_state *S, const char *message) {
+  tideL_pushreport(L, message, 0);
+  tideL_report(L, S);
+}
+
 /* ---- failures ---- */
 
 void tideL_reportfailure(lua_State *T, tideL_state *S, int index) {
@@ -100,11 +105,12 @@ void tideL_reportfailure(lua_State *T, tideL_state *S, int index) {
   lua_pop(T, 2);
 }
 
-void tideL_watchfailure(lua_State *T, tideL_state *S, int index, bool held) {
+void tideL_watchfailure(lua_State *T, tideL_state *S, int index, bool held,
+                        bool awaited) {
   const tideL_task *handle = lua_touserdata(T, index);
   if (handle->seen || handle->outcome != OUTCOME_FAILED)
     return;
-  if (!held || S->debug) {
+  if (!held || (S->debug && !awaited)) {
     tideL_reportfailure(T, S, index);
     return;
   }
@@ -239,6 +245,8 @@ static void report_swallower(lua_State *T, tideL_state *S, tide_task *task) {
   tideL_pushreport(T, lua_tostring(T, -1), 0);
   lua_pushvalue(T, -4);
   lua_setfield(T, -2, "task");
+  lua_pushinteger(T, (lua_Integer)tide_task_swallowed(task));
+  lua_setfield(T, -2, "swallowed");
   tideL_report(T, S);
   lua_pop(T, 3);
 }
@@ -259,33 +267,6 @@ void tideL_forgetswallowers(tideL_state *S) {
   free(S->swallowers);
   S->swallowers = NULL;
   S->swallower_count = S->swallower_room = 0;
-}
-
-/* ---- the task tree ---- */
-
-void tideL_pushtree(lua_State *L, tideL_state *S) {
-  int list = lua_gettop(L) + 1, lines = 0;
-  luaL_Buffer text;
-  lua_newtable(L);
-  for (uint32_t slot = 1; slot <= tide_task_slots(S->rt); slot++) {
-    tide_task *task = tide_task_at(S->rt, slot);
-    if (!tide_task_alive(task))
-      continue;
-    tideL_pushtask(L, S, task);
-    tideL_tostring(L, -1);
-    lua_rawseti(L, list, ++lines);
-    lua_settop(L, list);
-  }
-  luaL_buffinit(L, &text);
-  luaL_addstring(&text, lines == 0 ? "  no task is left" : "  ");
-  for (int i = 1; i <= lines; i++) {
-    if (i > 1)
-      luaL_addstring(&text, "\n  ");
-    lua_rawgeti(L, list, i);
-    luaL_addvalue(&text);
-  }
-  luaL_pushresult(&text);
-  lua_remove(L, list);
 }
 
 void tideL_openreport(lua_State *L) {

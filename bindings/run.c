@@ -210,7 +210,7 @@ static int core_run(lua_State *L) {
   tideL_state *S = tideL_open(L);
   tideL_task *handle;
   tide_task *main;
-  bool told, interrupted;
+  bool told, debug, interrupted;
   tideL_checkcallable(L, 1, "tide.run");
   if (tideL_isbusy(S))
     return tideL_error(L, "'tide.run' cannot be called while the loop runs: "
@@ -220,6 +220,8 @@ static int core_run(lua_State *L) {
                        S->hosted ? "a host steps the loop"
                                  : "set_blocking(false) was called");
   tideL_refusefinaliser(L, "tide.run");
+  if (S->debug)
+    tideL_beginleaks(L, S);
   main = tideL_spawn(L, S, 1, NULL);
   lua_replace(L, 1);
   lua_settop(L, 1);
@@ -231,9 +233,15 @@ static int core_run(lua_State *L) {
   while (tideL_record(tideL_astask(L, S, 1)) != NULL && tideL_drive(S) == 0)
     continue;
   told = tide_interrupt_told(S->rt);
+  debug = S->debug;
+  if (debug)
+    tideL_pushleft(L);
   end_turns(S);
   tide_switchback(L);
   tide_young_end(S->rt);
+  tideL_flushtrace(S);
+  if (debug)
+    tideL_reportleft(L, S);
   tideL_reportdrained(L, S);
   tideL_reportunseen(L, S);
   interrupted = take_interrupt(S);

@@ -161,22 +161,23 @@ static void want_spare(lua_State *L, tideL_state *S) {
 
 static bool has_arguments(const tideL_state *S, const tide_task *task) {
   uint32_t chunk = chunk_of(task);
-  return chunk < S->chunks && S->waiting[chunk] > 0;
+  return chunk < S->deferred_room && S->deferred[chunk] > 0;
 }
 
 static void reserve_count(lua_State *L, tideL_state *S, uint32_t chunk) {
-  uint32_t room = S->chunks > 0 ? S->chunks * 2 : 8;
-  uint16_t *waiting;
-  if (chunk < S->chunks)
+  uint32_t room = S->deferred_room > 0 ? S->deferred_room * 2 : 8;
+  uint16_t *counts;
+  if (chunk < S->deferred_room)
     return;
   if (room <= chunk)
     room = chunk + 1;
-  waiting = realloc(S->waiting, room * sizeof *waiting);
-  if (waiting == NULL)
+  counts = realloc(S->deferred, room * sizeof *counts);
+  if (counts == NULL)
     luaL_error(L, "not enough memory");
-  memset(waiting + S->chunks, 0, (room - S->chunks) * sizeof *waiting);
-  S->waiting = waiting;
-  S->chunks = room;
+  memset(counts + S->deferred_room, 0,
+         (room - S->deferred_room) * sizeof *counts);
+  S->deferred = counts;
+  S->deferred_room = room;
 }
 
 /* Pushes OWN_ARGUMENTS and the chunk, which the spare table becomes if there is
@@ -217,7 +218,7 @@ static void put_value(lua_State *L, tideL_state *S, const tide_task *task,
   uint32_t chunk = chunk_of(task);
   push_chunk(L, S, chunk);
   if (tide_rawgeti(L, -1, place_of(task)) == LUA_TNIL)
-    S->waiting[chunk]++;
+    S->deferred[chunk]++;
   lua_pushvalue(L, value);
   lua_rawseti(L, -3, place_of(task));
   lua_pop(L, 3);
@@ -232,7 +233,7 @@ static void take_value(lua_State *T, tideL_state *S, const tide_task *task) {
   if (tide_rawgeti(T, -1, place_of(task)) != LUA_TNIL) {
     lua_pushnil(T);
     lua_rawseti(T, -3, place_of(task));
-    if (--S->waiting[chunk] == 0)
+    if (--S->deferred[chunk] == 0)
       drop_chunk(T, S, top + 2, chunk);
   }
   lua_replace(T, top + 1);
@@ -247,9 +248,9 @@ void tideL_dropcall(lua_State *T, tideL_state *S, const tide_task *task) {
 }
 
 void tideL_forgetcalls(tideL_state *S) {
-  free(S->waiting);
-  S->waiting = NULL;
-  S->chunks = 0;
+  free(S->deferred);
+  S->deferred = NULL;
+  S->deferred_room = 0;
 }
 
 /* The function, and the arguments on top, wait for the task to run. */
@@ -342,16 +343,6 @@ static tide_task *new_record(lua_State *L, tideL_state *S) {
   return task;
 }
 
-/* In debug mode the report of its failure tells where it was created. */
-static void note_creation(lua_State *L, const tideL_state *S) {
-  if (!S->debug)
-    return;
-  tideL_pushinfo(L, -1);
-  tideL_traceback(L, L);
-  lua_setfield(L, -2, "created");
-  lua_pop(L, 1);
-}
-
 /* The record's own coroutine gets the call. */
 static void use_again(lua_State *L, tideL_state *S, const tide_task *task,
                       int first, int last) {
@@ -416,6 +407,7 @@ tide_task *tideL_spawn(lua_State *L, tideL_state *S, int first,
   handle->id = task->id;
   S->spawning = NULL;
   tide_task_start(S->rt, task);
-  note_creation(L, S);
+  if (S->watching)
+    tideL_notespawn(L, S, task);
   return task;
 }

@@ -180,8 +180,13 @@ static int task_uncancel(lua_State *L) {
 
 /* ---- names, callbacks, tracebacks ---- */
 
-void tideL_pushname(lua_State *L, int index) {
+void tideL_pushautoname(lua_State *L, uint64_t id) {
   char name[32];
+  snprintf(name, sizeof name, "task-%llu", (unsigned long long)id);
+  lua_pushstring(L, name);
+}
+
+void tideL_pushname(lua_State *L, int index) {
   const tideL_task *handle = lua_touserdata(L, index);
   if (handle->info) {
     tideL_pushinfo(L, index);
@@ -192,10 +197,9 @@ void tideL_pushname(lua_State *L, int index) {
     lua_pop(L, 1);
   }
   if (handle->id == 0)
-    snprintf(name, sizeof name, "a future");
+    lua_pushliteral(L, "a future");
   else
-    snprintf(name, sizeof name, "task-%llu", (unsigned long long)handle->id);
-  lua_pushstring(L, name);
+    tideL_pushautoname(L, handle->id);
 }
 
 static int task_get_name(lua_State *L) {
@@ -205,12 +209,15 @@ static int task_get_name(lua_State *L) {
 }
 
 static int task_set_name(lua_State *L) {
+  tideL_state *S = tideL_get(L);
   tideL_checktask(L, 1, "Task:set_name");
   if (lua_type(L, 2) != LUA_TSTRING)
     return tideL_typeerror(L, 2, "Task:set_name", "string");
   tideL_pushfullinfo(L, 1);
   lua_pushvalue(L, 2);
   lua_setfield(L, -2, "name");
+  if (S->trace != NULL && unfinished(lua_touserdata(L, 1), S) != NULL)
+    tideL_tracerenamed(S, unfinished(lua_touserdata(L, 1), S));
   lua_settop(L, 1);
   return 1;
 }

@@ -93,9 +93,13 @@ static void push_stack(lua_State *L, lua_State *co, int level) {
   luaL_pushresult(&text);
 }
 
-void tideL_traceback(lua_State *L, lua_State *co) {
+void tideL_tracebackfrom(lua_State *L, lua_State *co, int level) {
   luaL_checkstack(L, 20, NULL);
-  push_stack(L, co, 0);
+  push_stack(L, co, level);
+}
+
+void tideL_traceback(lua_State *L, lua_State *co) {
+  tideL_tracebackfrom(L, co, 0);
 }
 
 void tideL_addmessage(lua_State *L, int index) {

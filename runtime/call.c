@@ -73,6 +73,20 @@ tide_call *tide_call_find(const tide_runtime *rt, uint32_t slot,
   return live && call->serial == serial ? call : NULL;
 }
 
+tide_call *tide_call_in(const tide_runtime *rt, uint32_t slot) {
+  return tide__pool_at(&rt->calls, slot);
+}
+
+uint32_t tide_call_slots(const tide_runtime *rt) {
+  return rt->calls.count;
+}
+
+uint64_t tide_call_when(const tide_runtime *rt, const tide_call *call) {
+  if (call->state != TIDE_CALL_TIMED || call->timer.index == 0)
+    return TIDE_NEVER;
+  return rt->heap.nodes[call->timer.index - 1].when;
+}
+
 /* What they queue runs in the next turn. Each is taken off before it runs: the
  * hook may longjmp. */
 void tide__calls_run(tide_runtime *rt) {

@@ -9,13 +9,51 @@
 
 static bool abort_gather(tide_runtime *rt, tide_task *task, tide_status why);
 static bool abort_group(tide_runtime *rt, tide_task *task, tide_status why);
-const tide_waitkind tide__gather_kind = {"gather", abort_gather, NULL};
+static const tide_waitkind gather_kind = {"gather", abort_gather, NULL};
+static const tide_waitkind race_kind = {"race", abort_gather, NULL};
+static const tide_waitkind wait_kind = {"wait", abort_gather, NULL};
+static const tide_waitkind next_kind = {"as_completed", abort_gather, NULL};
 const tide_waitkind tide__group_kind = {"group", abort_group, NULL};
+
+/* They differ in their names. */
+static const tide_waitkind *kind_of(tide_until until, bool counted) {
+  switch (until) {
+  case TIDE_UNTIL_EMPTY:
+    return &tide__group_kind;
+  case TIDE_UNTIL_WINNER:
+    return &race_kind;
+  case TIDE_UNTIL_FIRST:
+    return counted ? &next_kind : &wait_kind;
+  default:
+    return counted ? &gather_kind : &wait_kind;
+  }
+}
 
 void tide_gather_init(tide_gather *gather, tide_until until, bool counted) {
   *gather = (tide_gather){.until = (uint8_t)until, .counted = counted};
-  gather->wait.kind =
-      until == TIDE_UNTIL_EMPTY ? &tide__group_kind : &tide__gather_kind;
+  gather->wait.kind = kind_of(until, counted);
+}
+
+tide_gather *tide__gathering(const tide_task *task) {
+  if (task->wait->kind->abort != abort_gather &&
+      task->wait->kind != &tide__group_kind)
+    return NULL;
+  return CONTAINER(task->wait, tide_gather, wait);
+}
+
+const tide_link *tide_task_pending(const tide_task *task) {
+  const tide_gather *gather =
+      task->state == TIDE_TASK_PARKED ? tide__gathering(task) : NULL;
+  return gather != NULL ? gather->pending.head : NULL;
+}
+
+bool tide_task_waits_in_group(const tide_task *task) {
+  return task->state == TIDE_TASK_PARKED &&
+         task->wait->kind == &tide__group_kind;
+}
+
+const tide_task *tide_link_target(const tide_link *link) {
+  return tide__link_task(link);
 }
 
 /* ---- lists ---- */

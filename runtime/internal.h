@@ -68,6 +68,8 @@ typedef struct tide_extra {
   uint32_t swallowed; /* cancellations delivered since it was last free */
   uint64_t since;     /* when the first of them was */
   uint64_t culprit;   /* the scope whose cancel is on its way */
+  uint64_t raised;    /* ... and was last raised in it */
+  uint32_t again;     /* how often one was that it had caught */
   struct tide_extra *next_free;
   tide_lock *locks; /* those it owns and others wait for */
   uint64_t place;   /* what the barrier it last waited at gave it */
@@ -79,7 +81,7 @@ struct tide_runtime {
   tide_task *batch;    /* what is left of this turn */
   uint64_t switches;   /* resumes so far */
   uint64_t until;      /* a step ends then */
-  tide_task *probed;   /* testing: cancelled at its nth await */
+  bool watched;        /* no short cuts: see watch.c, probe.c */
   uint64_t batch_ends; /* how many switches it will have been then */
   const tide_hooks *hooks;
   uint32_t pace;    /* resumes between looks at the clock */
@@ -139,12 +141,14 @@ struct tide_runtime {
   double swallow_seconds;
   uint64_t seed;
 
-  uint32_t probe_left; /* awaits of `probed` */
+  const tide_watcher *watcher;
+  tide_task *probed;   /* testing: cancelled at its nth await */
+  uint32_t probe_left; /* awaits of it */
   tide_probe_at probe_at;
   bool probe_hit, probe_armed;
 
   tide_timer stop_timer;
-  uint64_t turns, spawned, polls;
+  uint64_t turns, spawned, polls, swallowed;
 
   uv_loop_t uv;
   uv_timer_t alarm;  /* ends a blocking poll at the first deadline */
@@ -226,11 +230,17 @@ bool tide__stays_for(tide_runtime *rt, tide_task *other, const tide_task *task);
  * that stays for what it cancelled need not. */
 void tide__rings_break(tide_runtime *rt, tide_task *task);
 
+/* watch.c: of a task with TIDE_PROBED or TIDE_WATCHED that was woken; of one
+ * with TIDE_WATCHED around which a scope was cancelled */
+void tide__watch_woken(tide_runtime *rt, tide_task *task);
+void tide__watch_cancelled(tide_runtime *rt, tide_task *task);
+
 /* young.c, before the pool of tasks grows */
 bool tide__young_reserve(tide_runtime *rt);
 
 /* gather.c */
-extern const tide_waitkind tide__gather_kind;
+/* What the parked task waits in for several ends; NULL: it does not. */
+tide_gather *tide__gathering(const tide_task *task);
 extern const tide_waitkind tide__group_kind; /* a host, at its group's edge */
 void tide__gather_ended(tide_runtime *rt, tide_link *link, tide_end how);
 /* It has cancelled what is pending; it need not stay for those that stay for

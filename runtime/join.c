@@ -190,14 +190,6 @@ typedef struct walk {
   const tide_task *up;    /* see climb; or NULL */
 } walk;
 
-/* NULL: it stays for one task only. */
-static tide_gather *gathering(const tide_task *task) {
-  const tide_waitkind *kind = task->wait->kind;
-  if (kind != &tide__gather_kind && kind != &tide__group_kind)
-    return NULL;
-  return CONTAINER(task->wait, tide_gather, wait);
-}
-
 /* The one for whose end, or lock, it stays. */
 static tide_task *only_goal(const tide_task *task) {
   return task->wait->kind == &joined ? awaited(task)->task
@@ -259,7 +251,7 @@ static bool climb(walk *walk) {
 }
 
 static void list(walk *walk, tide_task *task, tide_task *via) {
-  tide_gather *gather = gathering(task);
+  tide_gather *gather = tide__gathering(task);
   if (gather->mark == walk->mark)
     return;
   gather->mark = walk->mark;
@@ -274,7 +266,7 @@ static bool visit(walk *walk, tide_task *task, tide_task *via) {
   while (task != NULL && task != walk->goal && tide_task_stays(task)) {
     if (!climb(walk))
       return false;
-    if (gathering(task) != NULL) {
+    if (tide__gathering(task) != NULL) {
       list(walk, task, via);
       return false;
     }
@@ -314,7 +306,7 @@ static bool visit_listed(walk *walk, bool found) {
     tide_task *at = walk->todo;
     walk->todo = at->next;
     at->next = NULL;
-    found = found || visit_all(walk, gathering(at));
+    found = found || visit_all(walk, tide__gathering(at));
   }
   return found;
 }
@@ -333,18 +325,18 @@ bool tide__stays_for(tide_runtime *rt, tide_task *other,
 static tide_task *ring_from(tide_runtime *rt, const tide_task *task,
                             const tide_link **link) {
   walk walk = {.goal = task, .mark = ++rt->mark};
-  gathering(task)->via = NULL;
+  tide__gathering(task)->via = NULL;
   for (; *link != NULL; *link = (*link)->after)
     if (visit_listed(&walk, visit(&walk, tide__link_task(*link), NULL)))
       return walk.via;
-  visit_listed(&walk, visit_starts(&walk, gathering(task)));
+  visit_listed(&walk, visit_starts(&walk, tide__gathering(task)));
   return walk.via;
 }
 
 /* It stays no longer: it leaves with its cancellation. */
 static void release(tide_runtime *rt, tide_task *task) {
-  if (gathering(task) != NULL) {
-    tide__gather_release(rt, gathering(task));
+  if (tide__gathering(task) != NULL) {
+    tide__gather_release(rt, tide__gathering(task));
   } else {
     task->wait->kind->abort(rt, task, TIDE_ABANDONED); /* cannot be refused */
     tide_wake(rt, task, TIDE_CANCELLED);
@@ -354,7 +346,7 @@ static void release(tide_runtime *rt, tide_task *task) {
 /* No release makes a ring where there was none: each walk goes on where the
  * last one found one. */
 void tide__rings_break(tide_runtime *rt, tide_task *task) {
-  const tide_link *link = gathering(task)->pending.head;
+  const tide_link *link = tide__gathering(task)->pending.head;
   tide_task *via;
   if (rt->leavers == 0) /* no ring is of hosts alone: children are younger */
     return;
@@ -376,6 +368,23 @@ const tide_task *tide_task_awaits(const tide_task *task) {
                      watched)
         ->task;
   return NULL;
+}
+
+bool tide_task_awaits_future(const tide_task *task) {
+  return task->state == TIDE_TASK_PARKED &&
+         (task->wait->kind == &joined || task->wait->kind == &watched) &&
+         tide_task_awaits(task) == NULL;
+}
+
+bool tide_task_is_awaited(const tide_task *task) {
+  const tide_extra *extra = tide__extra(task);
+  const tide_link *link = extra != NULL ? extra->join.head : NULL;
+  if (extra == NULL)
+    return task->ends != 0;
+  if (link == &extra->member) /* its group's, which is not its awaiter */
+    link = link->next;
+  return link != NULL || extra->join.joined.head != NULL ||
+         extra->join.watched.head != NULL;
 }
 
 /* A cancelled waiter that was the last cancels what it waited for, and stays

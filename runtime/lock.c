@@ -54,8 +54,14 @@ static void forfeit(tide_runtime *rt, tide_task *task) {
     tide_lock_release(rt, lock);
 }
 
+static const tide_waitkind kind = {"lock", abort_wait, forfeit};
+
+tide_task *tide_task_lock_owner(const tide_task *task) {
+  bool waits = task->state == TIDE_TASK_PARKED && task->wait->kind == &kind;
+  return waits && !tide_lock_broken(of(task)) ? of(task)->owner : NULL;
+}
+
 void tide_lock_init(tide_lock *lock) {
-  static const tide_waitkind kind = {"lock", abort_wait, forfeit};
   *lock = (tide_lock){0};
   tide_waitq_init(&lock->waiters, &kind);
 }

@@ -294,7 +294,7 @@ static inline bool is_plain_turn(const tide_runtime *rt) {
 }
 
 static inline bool is_watched(const tide_runtime *rt) {
-  return rt->until != TIDE_NEVER || rt->probed != NULL;
+  return rt->until != TIDE_NEVER || rt->watched;
 }
 
 /* One call a switch: as short as it can be. */
@@ -453,5 +453,6 @@ void tide_runtime_stats(tide_runtime *rt, tide_stats *out) {
   out->spawned = rt->spawned;
   out->polls = rt->polls;
   out->wakers = rt->wakers;
+  out->swallowed = rt->swallowed;
   out->handles = rt->uv.active_handles;
 }

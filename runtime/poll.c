@@ -30,6 +30,11 @@ static void take_interrupt(tide_runtime *rt) {
     tide_task_cancel(rt, victim);
 }
 
+static inline void watch(tide_runtime *rt, bool begins, bool blocking) {
+  if (rt->watcher != NULL)
+    rt->watcher->poll(rt, begins, blocking);
+}
+
 static void polled(tide_runtime *rt) {
   rt->polls++;
   rt->polled = rt->switches;
@@ -43,9 +48,11 @@ static void polled(tide_runtime *rt) {
 /* With nothing alive in it uv_run would but look at the clock: who starts a
  * timer of libuv's after a while without it calls uv_update_time before. */
 void tide__poll_now(tide_runtime *rt) {
+  watch(rt, true, false);
   if (uv_loop_alive(&rt->uv))
     uv_run(&rt->uv, UV_RUN_NOWAIT);
   polled(rt);
+  watch(rt, false, false);
 }
 
 /* Slow tasks are followed by a look at the clock each, quick ones every 32. */
@@ -77,9 +84,11 @@ static void arm_alarm(tide_runtime *rt) {
 void tide__poll_blocking(tide_runtime *rt) {
   if (rt->heap.count > 0 && !rt->is_virtual)
     arm_alarm(rt);
+  watch(rt, true, true);
   uv_ref((uv_handle_t *)&rt->wakeup);
   uv_run(&rt->uv, UV_RUN_ONCE);
   uv_unref((uv_handle_t *)&rt->wakeup);
   uv_timer_stop(&rt->alarm);
   polled(rt);
+  watch(rt, false, true);
 }

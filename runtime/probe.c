@@ -16,6 +16,7 @@ void tide__probe_enter(tide_runtime *rt, tide_task *task) {
 void tide_probe(tide_runtime *rt, tide_task *task, uint32_t nth,
                 tide_probe_at at) {
   rt->probed = task;
+  rt->watched = true;
   rt->probe_left = nth;
   rt->probe_at = at;
   rt->probe_hit = rt->probe_armed = false;
@@ -28,6 +29,7 @@ bool tide_probe_hit(const tide_runtime *rt) {
 
 void tide__probe_end(tide_runtime *rt) {
   rt->probed = NULL;
+  rt->watched = rt->watcher != NULL;
   rt->probe_armed = false;
 }
 

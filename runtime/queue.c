@@ -29,11 +29,12 @@ static void forfeit_place(tide_runtime *rt, tide_task *task) {
 }
 
 void tide_queue_init(tide_queue *queue, uint64_t maxsize, bool late) {
-  static const tide_waitkind getters = {"get", tide_waitq_abort, forfeit_item};
-  static const tide_waitkind putters = {"put", tide_waitq_abort, NULL};
-  static const tide_waitkind late_putters = {"put", tide_waitq_abort,
+  static const tide_waitkind getters = {"queue.get", tide_waitq_abort,
+                                        forfeit_item};
+  static const tide_waitkind putters = {"queue.put", tide_waitq_abort, NULL};
+  static const tide_waitkind late_putters = {"queue.put", tide_waitq_abort,
                                              forfeit_place};
-  static const tide_waitkind joiners = {"join", tide_waitq_abort, NULL};
+  static const tide_waitkind joiners = {"queue.join", tide_waitq_abort, NULL};
   *queue = (tide_queue){.maxsize = maxsize};
   tide_waitq_init(&queue->getters, &getters);
   tide_waitq_init(&queue->putters, late ? &late_putters : &putters);

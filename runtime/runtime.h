@@ -17,6 +17,7 @@
  *   waitq.c  FIFO queues of parked tasks; on it, one noun a file:
  *            semaphore.c event.c lock.c condition.c barrier.c queue.c
  *   call.c   callbacks that run from the loop (call_soon, call_later)
+ *   watch.c  debugging: what happens, and what tasks wait for
  *   probe.c  testing: cancels a task at its nth await
  *   shuffle.c  testing: another order of the ready tasks
  *   pool.c   slabs: records whose memory stays theirs until the runtime ends
@@ -95,7 +96,8 @@ typedef struct tide_stats {
   uint64_t turns;
   uint64_t spawned;
   uint64_t polls;
-  uint64_t wakers; /* outstanding promises of a wake from outside */
+  uint64_t wakers;    /* outstanding promises of a wake from outside */
+  uint64_t swallowed; /* cancellations that a task caught and met again */
 } tide_stats;
 
 /* ---- the runtime (loop.c) ---- */
@@ -193,7 +195,8 @@ enum {
   TIDE_USER2 = 1 << 11,
   TIDE_USER3 = 1 << 12,
   TIDE_USER4 = 1 << 13,
-  TIDE_USER5 = 1 << 14
+  TIDE_USER5 = 1 << 14,
+  TIDE_WATCHED = 1 << 15 /* see tide_watch */
 };
 
 /* The heap's view of what has a deadline; part of a task, scope or call. */
@@ -270,8 +273,10 @@ void tide_park_tick(tide_runtime *rt, tide_task *task);
 int tide_park_until(tide_runtime *rt, tide_task *task, uint64_t when);
 /* Until every other task is blocked. */
 void tide_park_idle(tide_runtime *rt, tide_task *task);
-const char *tide_task_waits_for(const tide_task *task);   /* NULL: nothing */
 const tide_task *tide_task_awaits(const tide_task *task); /* which task */
+bool tide_task_awaits_future(const tide_task *task);
+/* Somebody will be told how it ends: who awaits it, also with others. */
+bool tide_task_is_awaited(const tide_task *task);
 
 /* True: it waits on only for what it cancelled, or for its group. */
 bool tide_task_stays(const tide_task *task);
@@ -290,6 +295,10 @@ bool tide_checkpoint(tide_runtime *rt, tide_task *task);
 void tide_park_raise(tide_runtime *rt, tide_task *task);
 /* Gives a task up; bindings learn of it through hooks->abandon. */
 void tide_task_give_up(tide_runtime *rt, tide_task *task);
+/* A cancellation is raised in it: was the last one of the same scope, it has
+ * caught that, which is counted. */
+void tide_task_raises(tide_runtime *rt, tide_task *task);
+uint32_t tide_task_swallowed(const tide_task *task);
 /* Limits after which a task that swallows its own cancel is given up. */
 void tide_swallow_limits(tide_runtime *rt, uint32_t times, double seconds);
 
@@ -365,6 +374,28 @@ tide_scope *tide_scope_detach(tide_runtime *rt, tide_task *task,
 void tide_scope_attach(tide_runtime *rt, tide_task *task, tide_scope *top);
 void tide_scope_discard(tide_runtime *rt, tide_scope *top); /* detached */
 
+/* ---- looking on (watch.c) ---- */
+
+/* Is told what happens. Its functions must return, and change nothing. */
+typedef struct tide_watcher {
+  /* By the task that runs, or else the loop. */
+  void (*woken)(tide_runtime *rt, tide_task *task);
+  /* A scope around it was. */
+  void (*cancelled)(tide_runtime *rt, tide_task *task);
+  /* libuv is asked now, and was asked then. */
+  void (*poll)(tide_runtime *rt, bool begins, bool blocking);
+} tide_watcher;
+/* From now on, of all that have TIDE_WATCHED; NULL: no more. Those that are
+ * there get it, others by tide_watch_task. Meanwhile no task runs but by
+ * tide_loop_next. */
+void tide_watch(tide_runtime *rt, const tide_watcher *watcher);
+void tide_watch_task(tide_task *task);
+const char *tide_task_waits_for(const tide_task *task); /* NULL: nothing */
+/* When a sleep ends; TIDE_NEVER also: it does not sleep. */
+uint64_t tide_task_sleeps_until(const tide_runtime *rt, const tide_task *task);
+/* The owner of the lock that it waits for; NULL: it waits for none. */
+tide_task *tide_task_lock_owner(const tide_task *task);
+
 /* ---- callbacks (call.c) ---- */
 
 struct tide_call {
@@ -380,6 +411,10 @@ enum { TIDE_CALL_FREE, TIDE_CALL_TIMED, TIDE_CALL_QUEUED, TIDE_CALL_CANCELLED };
 int tide_call_soon(tide_runtime *rt, tide_call **out);
 int tide_call_at(tide_runtime *rt, uint64_t when, tide_call **out);
 void tide_call_cancel(tide_runtime *rt, tide_call *call);
+tide_call *tide_call_in(const tide_runtime *rt, uint32_t slot);
+uint32_t tide_call_slots(const tide_runtime *rt); /* slots are 1..this */
+/* TIDE_NEVER: in the next turn, or never. */
+uint64_t tide_call_when(const tide_runtime *rt, const tide_call *call);
 tide_call *tide_call_find(const tide_runtime *rt, uint32_t slot,
                           uint32_t serial);
 

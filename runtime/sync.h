@@ -148,6 +148,11 @@ bool tide_gather_begin(tide_runtime *rt, tide_task *task, tide_gather *gather);
 /* One of the ends that are still to come is the task's own. */
 bool tide_gather_awaits(const tide_gather *gather, const tide_task *task);
 void tide_gather_park(tide_runtime *rt, tide_task *task, tide_gather *gather);
+/* The first of those that a task waits for in it, or of its group's; the others
+ * follow by `after`. NULL: it waits in none. */
+const tide_link *tide_task_pending(const tide_task *task);
+bool tide_task_waits_in_group(const tide_task *task);     /* at its edge */
+const tide_task *tide_link_target(const tide_link *link); /* NULL: a future */
 /* Takes the one that ended first out of those that have; NULL: none has. */
 tide_link *tide_gather_take(tide_gather *gather);
 /* It no longer waits for the end of this pending link; of any: who waits in it

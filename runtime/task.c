@@ -108,6 +108,8 @@ tide_task *tide_task_root(tide_runtime *rt) {
     root->id = 0; /* so that it is never young */
     root->state = TIDE_TASK_RUNNING;
     root->flags = TIDE_ROOT;
+    if (rt->watcher != NULL)
+      root->flags |= TIDE_WATCHED;
     rt->root = root;
   }
   return rt->root;
@@ -251,8 +253,8 @@ void tide_wake(tide_runtime *rt, tide_task *task, tide_status status) {
     tide__list_push(&rt->ready, task);
   else if (rt->running)
     rt->stop = true;
-  if (task->flags & TIDE_PROBED)
-    tide__probe_parked(rt, task);
+  if (task->flags & (TIDE_PROBED | TIDE_WATCHED))
+    tide__watch_woken(rt, task);
 }
 
 void tide_park_turn(tide_runtime *rt, tide_task *task) {
@@ -324,10 +326,6 @@ void tide__waits_init(tide_runtime *rt) {
   tide_waitq_init(&rt->idlers, &idlers);
 }
 
-const char *tide_task_waits_for(const tide_task *task) {
-  return task->state == TIDE_TASK_PARKED ? task->wait->kind->what : NULL;
-}
-
 /* ---- cancellation ---- */
 
 void tide__task_abort(tide_runtime *rt, tide_task *task, tide_status why) {
@@ -357,13 +355,16 @@ uint64_t tide_task_culprit(tide_runtime *rt, const tide_task *task) {
 /* Takes over what the innermost scope says. */
 void tide__task_mark(tide_runtime *rt, tide_task *task) {
   unsigned scope = task->scope != NULL ? task->scope->flags : 0;
-  unsigned flags = task->flags & ~(unsigned)(TIDE_CANCEL | TIDE_TIMED);
+  unsigned before = task->flags;
+  unsigned flags = before & ~(unsigned)(TIDE_CANCEL | TIDE_TIMED);
   if (scope & TIDE_SCOPE_INSIDE)
     flags |= TIDE_CANCEL;
   if (scope & TIDE_SCOPE_TIMED)
     flags |= TIDE_TIMED;
   task->flags = (uint16_t)flags;
   if (flags & TIDE_CANCEL) {
+    if (before & TIDE_WATCHED && !(before & TIDE_CANCEL))
+      tide__watch_cancelled(rt, task);
     if (task->state == TIDE_TASK_PARKED && !(task->flags & TIDE_ABORTED))
       remember_culprit(rt, task);
     tide__task_abort(rt, task, TIDE_CANCELLED);
@@ -449,6 +450,22 @@ void tide_park_raise(tide_runtime *rt, tide_task *task) {
     tide_park_turn(rt, task);
   }
   task->flags |= TIDE_ABORTED; /* another cancel does not shorten the pause */
+}
+
+void tide_task_raises(tide_runtime *rt, tide_task *task) {
+  tide_extra *extra = tide__extra(task);
+  uint64_t culprit = tide_task_culprit(rt, task);
+  if (extra == NULL || culprit == 0)
+    return;
+  if (extra->raised == culprit) {
+    extra->again++;
+    rt->swallowed++;
+  }
+  extra->raised = culprit;
+}
+
+uint32_t tide_task_swallowed(const tide_task *task) {
+  return tide__extra(task) != NULL ? tide__extra(task)->again : 0;
 }
 
 void tide_task_give_up(tide_runtime *rt, tide_task *task) {

@@ -14,6 +14,8 @@ function tide.loop() end
 ---@field error? any
 ---@field task? tide.Task
 ---@field traceback? string
+---@field swallowed? integer of a task that goes on although cancelled: how often
+---@field created? string in debug mode: where the task was made
 
 ---The loop object. Since 0.1.0.
 ---@class tide.Loop
@@ -90,6 +92,7 @@ function Loop:set_exception_handler(fn) end
 ---@return fun(report: tide.Report)?
 function Loop:get_exception_handler() end
 
+---Debug mode; on from the beginning if the environment has TIDE_DEBUG=1.
 ---Since 0.1.0.
 ---@param on boolean
 function Loop:set_debug(on) end

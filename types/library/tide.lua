@@ -178,6 +178,7 @@ function tide.stats() end
 ---@field turns integer so far
 ---@field polls integer so far
 ---@field recycled integer coroutines used again so far
+---@field swallowed integer cancellations that a task caught and met again so far
 
 -- Scopes
 
