@@ -180,6 +180,7 @@ typedef struct tideL_state {
   bool calling;  /* a callback runs */
   bool draining; /* run cancels what is left: failures are reported at once */
   bool exiting;  /* tide.exit was called */
+  bool paused;   /* the trial's task has done its part: see testing.c */
   int exitcode;
 } tideL_state;
 
@@ -375,6 +376,7 @@ int tideL_step(tideL_state *S, double budget);
 int tideL_shut(tideL_state *S); /* closes the runtime; UV_ENOMEM */
 /* tide.exit: ends all tasks, then the process. */
 void tideL_leaveprocess(lua_State *L, tideL_state *S);
+bool tideL_takeinterrupt(tideL_state *S); /* true: one came since */
 
 /* ---- loop.c ---- */
 
@@ -386,6 +388,7 @@ void tideL_opencall(lua_State *L);
 /* Schedules the function at `first`, with the arguments above it; 0: soon.
  * Pushes a Handle, returns 1. */
 int tideL_schedule(lua_State *L, tideL_state *S, int first, uint64_t when);
+int tideL_pendingcalls(lua_State *L);
 /* Calls the function on top of L, with its n arguments, in the next turn. */
 void tideL_callsoon(lua_State *L, tideL_state *S, int n);
 /* The same; on top of the arguments is the context to call it in. */

@@ -66,6 +66,14 @@ void tide_call_cancel(tide_runtime *rt, tide_call *call) {
   }
 }
 
+tide_call *tide_call_at_slot(const tide_runtime *rt, uint32_t slot) {
+  return tide__pool_at(&rt->calls, slot);
+}
+
+uint32_t tide_call_slots(const tide_runtime *rt) {
+  return rt->calls.count;
+}
+
 tide_call *tide_call_find(const tide_runtime *rt, uint32_t slot,
                           uint32_t serial) {
   tide_call *call = tide__pool_at(&rt->calls, slot);

@@ -380,6 +380,8 @@ enum { TIDE_CALL_FREE, TIDE_CALL_TIMED, TIDE_CALL_QUEUED, TIDE_CALL_CANCELLED };
 int tide_call_soon(tide_runtime *rt, tide_call **out);
 int tide_call_at(tide_runtime *rt, uint64_t when, tide_call **out);
 void tide_call_cancel(tide_runtime *rt, tide_call *call);
+tide_call *tide_call_at_slot(const tide_runtime *rt, uint32_t slot);
+uint32_t tide_call_slots(const tide_runtime *rt); /* slots are 1..this */
 tide_call *tide_call_find(const tide_runtime *rt, uint32_t slot,
                           uint32_t serial);
 
