@@ -4,6 +4,8 @@
 local tide = require "tide"
 local testing = require "tide.testing"
 
+require("tide.busted").configure { task = false }
+
 local pcall, run = tide.pcall, testing.run
 local methods = run(function() return getmetatable(tide.current_task()).__index end)
 

@@ -2,6 +2,8 @@
 local tide = require "tide"
 local testing = require "tide.testing"
 
+require("tide.busted").configure { task = false }
+
 -- What only some Luas have in their coroutine library.
 local versioned = { ["tide.coroutine.close"] = true, ["tide.coroutine.isyieldable"] = true }
 

@@ -3,6 +3,9 @@ local testing = require "tide.testing"
 local support = require "spec.support"
 local task_it = support.task_it
 local core = require "tide.core"
+
+require("tide.busted").configure { task = false }
+
 local misuse, pack = support.misuse, support.pack
 
 local run, pcall, sleep = testing.run, tide.pcall, tide.sleep

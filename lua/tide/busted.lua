@@ -364,10 +364,10 @@ local function hooks_after(element)
 end
 
 --- What `finally` is given in a test runs in its task.
-local function wrap_finally(element, part)
+local function wrap_finally(element)
   local native, options = element.env.finally, options_of[element.run]
   function element.env.finally(fn)
-    native(function() call(part, fn, options) end)
+    native(function() call(test, fn, options) end)
   end
 end
 
@@ -377,9 +377,9 @@ local function test_start(element)
     finish_test()
   end
   if options_of[element.run] then
-    local part = begin_test()
-    part.element, part.after = element, hooks_after(element)
-    wrap_finally(element, part)
+    begin_test()
+    test.element, test.after = element, hooks_after(element)
+    wrap_finally(element)
   end
 end
 
