@@ -3,7 +3,7 @@ local tide = require "tide"
 local testing = require "tide.testing"
 local support = require "spec.support"
 
-require("tide.busted").configure { clock = "virtual" }
+require("tide.busted").configure { task = false }
 
 local raises = support.raises
 
@@ -12,8 +12,8 @@ local run, pcall, sleep = testing.run, tide.pcall, tide.sleep
 -- `local x <close>` is syntax of 5.4, so those tests are compiled there only.
 local has_close = support.has_close
 
-local function it(title, fn)
-  it(title, { task = false }, function()
+local function task_it(title, fn)
+  it(title, function()
     tide.loop():set_exception_handler(function() end) -- abandoned tasks are reported
     run(fn)
     tide.loop():set_exception_handler(nil)
@@ -61,14 +61,14 @@ local function assert_raised(waiters, owner)
 end
 
 describe("T42: a lock is broken by an owner that", function()
-  it("returns", function()
+  task_it("returns", function()
     local lock, owner, waiters = contended(sleep, 1)
     owner:await()
     assert_raised(waiters, owner)
     assert_broken(lock, owner)
   end)
 
-  it("fails", function()
+  task_it("fails", function()
     local bad = {}
     local lock, owner, waiters = contended(error, bad)
     assert_raised(waiters, owner)
@@ -76,7 +76,7 @@ describe("T42: a lock is broken by an owner that", function()
     assert.equal(bad, owner:exception())
   end)
 
-  it("is cancelled", function()
+  task_it("is cancelled", function()
     local lock, owner, waiters = contended(sleep, 1)
     owner:cancel()
     assert_raised(waiters, owner)
@@ -84,7 +84,7 @@ describe("T42: a lock is broken by an owner that", function()
     assert_broken(lock, owner)
   end)
 
-  it("is abandoned", function()
+  task_it("is abandoned", function()
     local lock, owner, waiters = contended(stubborn)
     owner:cancel()
     assert_raised(waiters, owner)
@@ -92,7 +92,7 @@ describe("T42: a lock is broken by an owner that", function()
     assert_broken(lock, owner)
   end)
 
-  it("is abandoned inside `with`", function()
+  task_it("is abandoned inside `with`", function()
     local lock = tide.lock()
     local owner = tide.task(lock.with, lock, stubborn)
     sleep(0)
@@ -103,7 +103,7 @@ describe("T42: a lock is broken by an owner that", function()
   end)
 
   if has_close then
-    it("is abandoned with it in a variable to be closed: the others are closed", function()
+    task_it("is abandoned with it in a variable to be closed: the others are closed", function()
       local lock, closed = tide.lock(), {}
       local owner = tide.task(load [[
         local lock, closed, fn = ...
@@ -119,7 +119,7 @@ describe("T42: a lock is broken by an owner that", function()
     end)
   end
 
-  it("is left at the end of run", { task = false }, function()
+  it("is left at the end of run", function()
     local lock, waiter
     run(function()
       lock = tide.lock()
@@ -135,7 +135,7 @@ describe("T42: a lock is broken by an owner that", function()
 end)
 
 describe("a broken lock", function()
-  it("is found to be one also where nobody waited, and the record is another's", function()
+  task_it("is found to be one also where nobody waited, and the record is another's", function()
     local lock = tide.lock()
     local owner = tide.task(lock.acquire, lock)
     owner:await()
@@ -143,19 +143,19 @@ describe("a broken lock", function()
     for _ = 1, 5 do tide.task(assert_broken, lock, owner):await() end
   end)
 
-  it("is told to a waiter that is cancelled in that turn, too", function()
+  task_it("is told to a waiter that is cancelled in that turn, too", function()
     local _, owner, waiters = contended(sleep, 1)
     owner:add_done_callback(function() waiters[1]:cancel() end)
     assert_raised(waiters, owner)
   end)
 
-  it("62: does not hide a cancellation", function()
+  task_it("62: does not hide a cancellation", function()
     local lock = tide.lock()
     tide.task(lock.acquire, lock):await()
     assert.is_false(tide.move_on_after(0, lock.acquire, lock))
   end)
 
-  it("one of several of its owner's does not touch what was released", function()
+  task_it("one of several of its owner's does not touch what was released", function()
     local kept, released, free = tide.lock(), tide.lock(), tide.lock()
     local owner = tide.task(function()
       for _, lock in ipairs { kept, released, free } do lock:acquire() end
@@ -177,7 +177,7 @@ describe("a broken lock", function()
     assert_broken(kept, owner)
   end)
 
-  it("ends the waits in its conditions, wherever they had come to", function()
+  task_it("ends the waits in its conditions, wherever they had come to", function()
     for _, at in ipairs { "waiting", "notified", "leaving" } do
       local cond = tide.condition()
       local waiter = tide.task(cond.with, cond, cond.wait, cond)
@@ -196,7 +196,7 @@ describe("a broken lock", function()
     end
   end)
 
-  it("is not one whose owner released it in its last turn", function()
+  task_it("is not one whose owner released it in its last turn", function()
     local lock = tide.lock()
     local owner = tide.task(function()
       lock:acquire()
@@ -209,7 +209,7 @@ describe("a broken lock", function()
     lock:release()
   end)
 
-  it("is not one for which an ended task only waited", function()
+  task_it("is not one for which an ended task only waited", function()
     local lock = tide.lock()
     lock:acquire()
     for _ = 1, 3 do
@@ -223,7 +223,7 @@ describe("a broken lock", function()
     assert.equal("Lock<unlocked, 0 waiting>", tostring(lock))
   end)
 
-  it("that nobody holds any more is collected", function()
+  task_it("that nobody holds any more is collected", function()
     local locks = setmetatable({}, { __mode = "v" })
     for i = 1, 20 do
       tide.task(function()

@@ -266,6 +266,7 @@ describe("the context of a task", function()
           var:set("closed")
         end })
         while true do pcall(wait, 60) end]]
+      tide.loop():set_exception_handler(function() end) -- told of who is abandoned
       run(function()
         tide.loop():set_grace(0)
         tide.task(body, var, seen, sleep)

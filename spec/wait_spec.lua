@@ -89,6 +89,7 @@ describe("wait", function()
     assert.same({ 0, 0 }, { tasks[2]:cancelling(), tasks[4]:cancelling() })
     assert.equal(0, tide.stats().timers - 2)
     assert.equal("1 2 3 4 | ", places(tasks, wait(tasks, { timeout = 9 })))
+    assert.equal("failed", tasks[3]:exception())
     assert.equal(0, tide.stats().timers)
   end)
 
