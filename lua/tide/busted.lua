@@ -275,11 +275,19 @@ local function options_for(mark, own)
   return options
 end
 
---- Hooks may have options in the place of a title.
+--- Options in the place of a hook's title, refused where the hook stands.
+local function hook_options(options, descriptor, trace)
+  local ok, all = pcall(trial.options, {}, options, 1, descriptor)
+  if not ok then
+    error(("%s:%d: %s"):format(trace.short_src, trace.currentline, all:gsub("^.-:%d+: ", "")), 0)
+  end
+  return all
+end
+
 local function on_register(descriptor, title, fn, trace, attributes)
   local own = given
   if descriptor ~= "it" and descriptor ~= "describe" and type(title) == "table" then
-    title, own = nil, trial.options({}, title, 1, descriptor)
+    title, own = nil, hook_options(title, descriptor, trace)
   end
   local mark = explicit[fn]
   local run = fn

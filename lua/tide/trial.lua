@@ -237,14 +237,26 @@ local function tell_reports(self, lines)
   end
 end
 
+--- Errors of their cleanup are told; that one is abandoned is no news.
+local function tell_ends(tasks, lines)
+  for task in pairs(tasks) do
+    local ok, err = pcall(task.exception, task)
+    if ok and err ~= nil and not tide.is(err, tide.AbandonedError) then
+      lines[#lines + 1] = ("%s failed when it was cancelled: %s"):format(task:get_name(),
+        tostring(err))
+    end
+  end
+end
+
 --- Cancels the tasks that are left, and those that these start, and waits.
-local function wind_up(self)
+local function wind_up(self, lines)
   local loop = tide.loop()
   local till = loop:time() + GRACE
-  local list = left_tasks(self)
+  local cancelled, list = {}, left_tasks(self)
   while #list > 0 and loop:time() < till do
     for _, task in ipairs(list) do
       task:cancel()
+      cancelled[task] = true
     end
     tide.wait(list, { timeout = till - loop:time() })
     list = left_tasks(self)
@@ -253,8 +265,9 @@ local function wind_up(self)
     core.give_up(task)
   end
   if #list > 0 then
-    tide.sleep(0)
+    tide.wait(list, { timeout = GRACE })
   end
+  tell_ends(cancelled, lines)
 end
 
 --- The task returns when there is nothing for it to do. What was about to end
@@ -275,7 +288,7 @@ function Trial:finish()
   for _, call in ipairs(left_calls(self)) do
     call[1]:cancel()
   end
-  wind_up(self)
+  wind_up(self, lines)
   tell_handles(self, lines)
   core.report_unseen()
   tell_reports(self, lines)
