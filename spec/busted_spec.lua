@@ -203,7 +203,7 @@ describe("with the helper", function()
         tide.task(tide.sleep, 5.5):set_name("beside it")
         tide.sleep(100)
       end)
-      it("swallows it", { clock = "virtual", timeout = 5 }, function() pcall(tide.sleep, 100) end)
+      it("swallows it", { clock = "virtual", timeout = 5 }, function() tide.pcall(tide.sleep, 100) end)
       describe("a block", { clock = "virtual", timeout = 7 }, function()
         before_each(function() tide.sleep(6) end)
         before_each({ timeout = 9 }, function() tide.sleep(8) end)
@@ -415,6 +415,19 @@ describe("without the helper", function()
           assert.equal(task, tide.current_task())
         end })))
       end)]])
+  end)
+end)
+
+describe("the page", function()
+  it("has examples that pass", function()
+    local page = assert(io.open("doc/busted.md"))
+    local files, n = {}, 0
+    for code in page:read("*a"):gmatch("```lua no%-run\n(.-)```") do
+      n = n + 1
+      files[("page%d_spec.lua"):format(n)] = code
+    end
+    page:close()
+    passes(4, HELPER, files)
   end)
 end)
 

@@ -1,5 +1,5 @@
 --- Misuse raises at the caller's line, names the function, the argument and what
--- was expected; nothing changes and nothing leaks (spec/helper.lua looks).
+-- was expected; nothing changes and nothing leaks (tide.busted looks).
 
 local tide = require "tide"
 local testing = require "tide.testing"

@@ -25,7 +25,7 @@ local function add(names, prefix, t)
   end
 end
 
---- Everything that `require "tide"` and `require "tide.testing"` give.
+--- Everything that `require` gives of tide, tide.testing and tide.busted.
 local function public()
   local names = { ["Scope.deadline"] = true, ["Scope.shield"] = true,
     ["Loop.slow_callback_duration"] = true }
@@ -33,6 +33,7 @@ local function public()
   names["tide.coroutine"] = nil
   add(names, "tide.coroutine.", tide.coroutine)
   add(names, "testing.", testing)
+  add(names, "busted.", require "tide.busted")
   tide.run(function()
     local task = tide.task(tide.sleep, 0)
     add(names, "Task:", getmetatable(task).__index)
