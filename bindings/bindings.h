@@ -29,7 +29,7 @@
  *   traceback.c  where a coroutine is, where an error was raised
  *   report.c     the exception handler, what nobody awaited
  *   error.c      the error classes; misuse
- *   testing.c    virtual clock, seeds, probes
+ *   testing.c    virtual clock, seeds, probes, trials
  *   host.c       include/tide.h
  *
  * Every C function of ours is a closure over the same four upvalues, so that a

@@ -400,6 +400,15 @@ describe("without the helper", function()
     assert.equal(3, select(2, passes(8, "--repeat=3", files):gsub("\n8 successes", "")))
   end)
 
+  it("it is refused where it cannot work", function()
+    local output, status = support.child([[require "tide.busted"]])
+    has(output, "tide.busted: busted is not running")
+    assert.equal(1, status)
+    output, status = busted("", [[require("tide").run(require, "tide.busted")]])
+    has(output, "tide.busted: tests have a loop to themselves")
+    assert.is_true(status > 0)
+  end)
+
   it("async makes a task of one function", function()
     passes(4, "", [[
       local tide = require "tide"

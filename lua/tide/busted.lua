@@ -52,6 +52,8 @@ local trial = require "tide.trial"
 
 if not busted.subscribe then
   error("tide.busted: busted is not running", 0)
+elseif core.is_running() then
+  error("tide.busted: tests have a loop to themselves: start busted with lua, not with tide", 0)
 end
 
 local public = {}            -- what require gives
@@ -173,7 +175,7 @@ end
 --- Calls fn as a part of a test or block: nil, or false and its error.
 local function try(part, fn, options)
   failure = nil
-  if options.task == false or core.is_running() then
+  if options.task == false then
     fn()
     return
   end
