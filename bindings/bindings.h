@@ -35,7 +35,7 @@
  *   leaks.c      ... where things are made, what run leaves behind
  *   trace.c      the timeline; tracefile.c writes it
  *   error.c      the error classes; misuse
- *   testing.c    virtual clock, seeds, probes
+ *   testing.c    virtual clock, seeds, probes, trials
  *   host.c       include/tide.h
  *
  * Every C function of ours is a closure over the same four upvalues, so that a
@@ -199,6 +199,7 @@ typedef struct tideL_state {
   bool calling;  /* a callback runs */
   bool draining; /* run cancels what is left: failures are reported at once */
   bool exiting;  /* tide.exit was called */
+  bool paused;   /* the trial's task has done its part: see testing.c */
   int exitcode;
 
   /* While it watches: */
@@ -413,6 +414,7 @@ int tideL_step(tideL_state *S, double budget);
 int tideL_shut(tideL_state *S); /* closes the runtime; UV_ENOMEM */
 /* tide.exit: ends all tasks, then the process. */
 void tideL_leaveprocess(lua_State *L, tideL_state *S);
+bool tideL_takeinterrupt(tideL_state *S); /* true: one came since */
 
 /* ---- loop.c ---- */
 
@@ -424,6 +426,7 @@ void tideL_opencall(lua_State *L);
 /* Schedules the function at `first`, with the arguments above it; 0: soon.
  * Pushes a Handle, returns 1. */
 int tideL_schedule(lua_State *L, tideL_state *S, int first, uint64_t when);
+int tideL_pendingcalls(lua_State *L);
 /* Calls the function on top of L, with its n arguments, in the next turn. */
 void tideL_callsoon(lua_State *L, tideL_state *S, int n);
 /* The same; on top of the arguments is the context to call it in. */

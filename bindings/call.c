@@ -170,19 +170,59 @@ static int timer_when(lua_State *L) {
   return 1;
 }
 
-int tideL_schedule(lua_State *L, tideL_state *S, int first, uint64_t when) {
-  tide_call *call = call_at(L, S, when, lua_gettop(L) - first);
+/* Finalisers may run: nothing is read from the record any more. */
+static tideL_timer *push_handle(lua_State *L, const tideL_state *S,
+                                uint32_t slot, uint32_t use) {
+  uint32_t serial = S->serial;
   tideL_timer *self = tide_newuserdata(L, sizeof *self);
-  if (S->debug)
-    tideL_notecall(L, call);
-  *self = (tideL_timer){TIMER_MAGIC,
-                        S->serial,
-                        call->slot,
-                        call->serial,
-                        when != 0 ? when : tide_now(S->rt),
-                        false};
+  *self = (tideL_timer){
+      .magic = TIMER_MAGIC, .serial = serial, .slot = slot, .use = use};
   tideL_own(L, OWN_TIMER);
   lua_setmetatable(L, -2);
+  return self;
+}
+
+int tideL_schedule(lua_State *L, tideL_state *S, int first, uint64_t when) {
+  const tide_call *call = call_at(L, S, when, lua_gettop(L) - first);
+  uint32_t slot = call->slot, use = call->serial;
+  if (when == 0)
+    when = tide_now(S->rt);
+  if (S->debug)
+    tideL_notecall(L, call);
+  push_handle(L, S, slot, use)->when = when;
+  return 1;
+}
+
+/* {[1] = its Handle, key = which use of which record, fn =} */
+static void push_pending(lua_State *L, const tideL_state *S, uint32_t slot,
+                         uint32_t use) {
+  lua_createtable(L, 1, 2);
+  push_handle(L, S, slot, use);
+  lua_rawseti(L, -2, 1);
+  lua_pushfstring(L, "%d/%d", (int)slot, (int)use);
+  lua_setfield(L, -2, "key");
+  tideL_own(L, OWN_CALLS);
+  if (tide_rawgeti(L, -1, (int)slot) == LUA_TTABLE) {
+    lua_rawgeti(L, -1, 1);
+    lua_remove(L, -2);
+  }
+  lua_remove(L, -2);
+  lua_setfield(L, -2, "fn");
+}
+
+/* pending_calls(): a list of the delayed ones. One that a finaliser cancels
+ * meanwhile has no function. */
+int tideL_pendingcalls(lua_State *L) {
+  const tideL_state *S = tideL_get(L);
+  int n = 0;
+  lua_newtable(L);
+  for (uint32_t slot = 1; S->rt && slot <= tide_call_slots(S->rt); slot++) {
+    const tide_call *call = tide_call_in(S->rt, slot);
+    if (call->state != TIDE_CALL_TIMED)
+      continue;
+    push_pending(L, S, slot, call->serial);
+    lua_rawseti(L, -2, ++n);
+  }
   return 1;
 }
 

@@ -351,6 +351,15 @@ static int core_own_chunk(lua_State *L) {
   return 0;
 }
 
+/* is_own(source): whether a chunk is one of ours */
+static int core_is_own(lua_State *L) {
+  tideL_own(L, OWN_SOURCES);
+  lua_pushvalue(L, 1);
+  lua_rawget(L, -2);
+  lua_pushboolean(L, lua_toboolean(L, -1));
+  return 1;
+}
+
 static int protected_tostring(lua_State *L) {
 #if LUA_VERSION_NUM >= 502
   luaL_tolstring(L, 1, NULL);
@@ -393,6 +402,7 @@ void tideL_openerrors(lua_State *L) {
                                        {"check_seconds", check_seconds},
                                        {"misuse", core_misuse},
                                        {"own_chunk", core_own_chunk},
+                                       {"is_own", core_is_own},
                                        {NULL, NULL}};
   for (int class = 0; class < TIDEL_CLASSES; class ++) {
     new_class(L, class);

@@ -188,7 +188,7 @@ void tideL_leaveprocess(lua_State *L, tideL_state *S) {
 }
 
 /* One that came when main had ended was told the root task. */
-static bool take_interrupt(tideL_state *S) {
+bool tideL_takeinterrupt(tideL_state *S) {
   tide_task *root;
   if (!tide_interrupt_take(S->rt))
     return false;
@@ -244,7 +244,7 @@ static int core_run(lua_State *L) {
     tideL_reportleft(L, S);
   tideL_reportdrained(L, S);
   tideL_reportunseen(L, S);
-  interrupted = take_interrupt(S);
+  interrupted = tideL_takeinterrupt(S);
   if (S->exiting)
     exit_now(L, S);
   if (interrupted && is_interrupted(handle, told))

@@ -64,12 +64,70 @@ static int core_swallow_limits(lua_State *L) {
   return 0;
 }
 
+/* ---- a trial: the parts of a test, run in one task ---- */
+
+/* drive(task): runs the loop, with that one as the main task, until it ends or
+ * calls pause; true if an interrupt came meanwhile */
+static int core_drive(lua_State *L) {
+  tideL_state *S = tideL_get(L);
+  tide_task *task = tideL_record(tideL_checktask(L, 1, "drive"));
+  if (tideL_isbusy(S) || S->hosted || !S->blocking)
+    return tideL_error(L, "a test cannot block here: %s",
+                       tideL_isbusy(S) ? "the loop runs"
+                       : S->hosted     ? "a host steps the loop"
+                                       : "set_blocking(false) was called");
+  if (task == NULL)
+    return 0;
+  lua_settop(L, 1);
+  S->paused = false;
+  tide_loop_main(S->rt, task);
+  while (!S->paused && tideL_record(tideL_astask(L, S, 1)) != NULL &&
+         tideL_drive(S) == 0)
+    continue;
+  tide_loop_main(S->rt, NULL);
+  tide_switchback(L);
+  if (S->exiting)
+    tideL_leaveprocess(L, S);
+  lua_pushboolean(L, tideL_takeinterrupt(S));
+  return 1;
+}
+
+/* pause(): drive returns after this turn */
+static int core_pause(lua_State *L) {
+  tideL_state *S = tideL_get(L);
+  S->paused = true;
+  tide_loop_stop(S->rt);
+  return 0;
+}
+
+/* give_up(task): it will not run again */
+static int core_give_up(lua_State *L) {
+  tideL_state *S = tideL_get(L);
+  tide_task *task = tideL_record(tideL_checktask(L, 1, "give_up"));
+  if (task != NULL)
+    tide_task_give_up(S->rt, task);
+  return 0;
+}
+
+/* report_unseen(): failures that nobody can ask for any more are reported */
+static int core_report_unseen(lua_State *L) {
+  tideL_state *S = tideL_get(L);
+  if (S->rt != NULL)
+    tideL_reportunseen(L, S);
+  return 0;
+}
+
 void tideL_opentesting(lua_State *L) {
   static const luaL_Reg functions[] = {{"clock_virtual", core_clock_virtual},
                                        {"seed", core_seed},
                                        {"probe", core_probe},
                                        {"probe_hit", core_probe_hit},
                                        {"swallow_limits", core_swallow_limits},
+                                       {"drive", core_drive},
+                                       {"pause", core_pause},
+                                       {"give_up", core_give_up},
+                                       {"report_unseen", core_report_unseen},
+                                       {"pending_calls", tideL_pendingcalls},
                                        {NULL, NULL}};
   static const tideL_awaiting awaiting[] = {{"testing.wait_all_tasks_blocked",
                                              core_wait_all_tasks_blocked,

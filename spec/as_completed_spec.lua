@@ -1,7 +1,9 @@
 local tide = require "tide"
 local testing = require "tide.testing"
 local support = require "spec.support"
-local task_it = support.task_it
+
+require("tide.busted").configure { clock = "virtual" }
+
 local elapsed, misuse, pack, raises = support.elapsed, support.misuse, support.pack, support.raises
 local sleeper, failer, cleaner = support.sleeper, support.failer, support.cleaner
 
@@ -27,7 +29,7 @@ local function collected()
 end
 
 describe("as_completed", function()
-  task_it("41: gives Tasks and Futures in the order of their ends", function()
+  it("41: gives Tasks and Futures in the order of their ends", function()
     local task, future, set = tide.task(sleeper(2, "task")), tide.future(), tide.future()
     set:set_result("set")
     tide.loop():call_later(1, function() future:set_exception("future") end)
@@ -43,7 +45,7 @@ describe("as_completed", function()
     assert.same(pack(nil), pack(iterate()))
   end)
 
-  task_it("41: what is there twice comes once, a function twice runs twice", function()
+  it("41: what is there twice comes once, a function twice runs twice", function()
     local task, calls = tide.task(sleeper(1, "task")), 0
     local function count() calls = calls + 1 return "call" end
     assert.same({ "call", "call", "task" }, outcomes(as_completed { task, count, task, count }))
@@ -52,7 +54,7 @@ describe("as_completed", function()
   end)
 
   if for_awaits then
-    task_it("41: is gone through by for", function()
+    it("41: is gone through by for", function()
       local list = {}
       for task in as_completed { sleeper(2, "b"), sleeper(1, "a") } do
         list[#list + 1] = task:result()
@@ -61,7 +63,7 @@ describe("as_completed", function()
     end)
   end
 
-  task_it("starts what it is given at once, and gives what has ended meanwhile", function()
+  it("starts what it is given at once, and gives what has ended meanwhile", function()
     local iterate = as_completed { sleeper(2, "b"), sleeper(1, "a"), sleeper(9, "c") }
     sleep(3)
     assert.equal(0, elapsed(function()
@@ -70,7 +72,7 @@ describe("as_completed", function()
     assert.equal(6, elapsed(function() assert.equal("c", iterate():result()) end))
   end)
 
-  task_it("T19: each step is a cancel point, also when it need not wait", function()
+  it("T19: each step is a cancel point, also when it need not wait", function()
     local iterate = as_completed { sleeper(0, "a") }
     sleep(1)
     assert.is_false(tide.scope(function(s) s:cancel() iterate() end))
@@ -79,7 +81,7 @@ describe("as_completed", function()
     assert.is_false(tide.scope(function(s) s:cancel() iterate() end))
   end)
 
-  task_it("41: goes on where it was, in another task too, but for one at a time", function()
+  it("41: goes on where it was, in another task too, but for one at a time", function()
     local iterate = as_completed { sleeper(1, "a"), sleeper(2, "b"), sleeper(3, "c") }
     assert.equal("a", iterate():result())
     local task = tide.task(iterate)
@@ -90,7 +92,7 @@ describe("as_completed", function()
     assert.is_nil(iterate())
   end)
 
-  task_it("woken and then cancelled gives what woke it", function()
+  it("woken and then cancelled gives what woke it", function()
     local future = tide.future()
     local iterate = as_completed { future }
     local task = tide.task(function()
@@ -106,7 +108,7 @@ describe("as_completed", function()
 end)
 
 describe("as_completed with a timeout", function()
-  task_it("41: counts from the call, and raises once for each of the rest", function()
+  it("41: counts from the call, and raises once for each of the rest", function()
     local log = {}
     local future = tide.future()
     local iterate = as_completed({ sleeper(1, "a"), sleeper(3, "b"), cleaner(1, log, "made"),
@@ -124,7 +126,7 @@ describe("as_completed with a timeout", function()
     assert.is_false(future:done())
   end)
 
-  task_it("what has ended in time is given also when one asks late", function()
+  it("what has ended in time is given also when one asks late", function()
     local iterate = as_completed({ sleeper(1, "a"), sleeper(2, "b"), sleeper(9) }, { timeout = 3 })
     sleep(5)
     assert.same({ "a", "b" }, { iterate():result(), iterate():result() })
@@ -136,7 +138,7 @@ describe("as_completed with a timeout", function()
     assert.is_nil(iterate())
   end)
 
-  task_it("that meets an end loses nothing", function()
+  it("that meets an end loses nothing", function()
     for first = 1, 2 do
       local future = tide.future()
       local function later() tide.loop():call_later(1, function() future:set_result("set") end) end
@@ -150,7 +152,7 @@ describe("as_completed with a timeout", function()
     end
   end)
 
-  task_it("of 0 or less, or for ever; none is left", function()
+  it("of 0 or less, or for ever; none is left", function()
     local done = tide.task(sleeper(0, "done"))
     done:await()
     for _, seconds in ipairs { 0, -1 } do
@@ -164,7 +166,7 @@ describe("as_completed with a timeout", function()
     assert.equal(0, tide.stats().timers)
   end)
 
-  task_it("T14: lets a timeout of the consumer's pass", function()
+  it("T14: lets a timeout of the consumer's pass", function()
     local log = {}
     local iterate = as_completed({ cleaner(2, log, "cleaned") }, { timeout = 5 })
     assert.equal(3, elapsed(raises, tide.TimeoutError, tide.timeout, 1, iterate))
@@ -173,7 +175,7 @@ describe("as_completed with a timeout", function()
 end)
 
 describe("as_completed that is cancelled", function()
-  task_it("cancels what only it waits for, awaits that, and raises", function()
+  it("cancels what only it waits for, awaits that, and raises", function()
     local log, shared, future = {}, tide.task(sleep, 9, "shared"), tide.future()
     local other = tide.task(function() return shared:await() end)
     local mine = tide.task(cleaner(2, log, "a task"))
@@ -190,7 +192,7 @@ describe("as_completed that is cancelled", function()
     assert.equal("shared", other:await())
   end)
 
-  task_it("and goes on gives the rest, as it ended", function()
+  it("and goes on gives the rest, as it ended", function()
     local future, gone = tide.future(), tide.future()
     local iterate = as_completed { gone, future }
     local task = tide.task(function()
@@ -204,7 +206,7 @@ describe("as_completed that is cancelled", function()
     assert.is_true(gone:cancelled())
   end)
 
-  task_it("by the task that it waits for does not hang", function()
+  it("by the task that it waits for does not hang", function()
     local consumer, other
     other = tide.task(function() sleep(0) return consumer:await() end)
     consumer = tide.task(function() as_completed { other }() end)
@@ -216,7 +218,7 @@ describe("as_completed that is cancelled", function()
 end)
 
 describe("as_completed that is dropped", function()
-  task_it("cancels what it made itself, and nothing else", function()
+  it("cancels what it made itself, and nothing else", function()
     local log, task, future = {}, tide.task(sleeper(9, "task")), tide.future()
     tide.task(function()
       local iterate = as_completed { task, future, cleaner(1, log, "made"), sleeper(1, "a") }
@@ -229,7 +231,7 @@ describe("as_completed that is dropped", function()
     task:cancel()
   end)
 
-  task_it("leaves what it made if somebody else awaits that by now", function()
+  it("leaves what it made if somebody else awaits that by now", function()
     local kept, other
     tide.task(function()
       local iterate = as_completed { function()
@@ -245,7 +247,7 @@ describe("as_completed that is dropped", function()
   end)
 
   if _VERSION == "Lua 5.4" or _VERSION == "Lua 5.5" then
-    task_it("by leaving a for loop, cancels it there", function()
+    it("by leaving a for loop, cancels it there", function()
       local log = {}
       local future = tide.future()
       for task in as_completed { sleeper(1, "a"), cleaner(0, log, "made"), future } do
@@ -264,7 +266,7 @@ describe("as_completed that is dropped", function()
     end)
   end
 
-  task_it("by its closing value, wakes who waits in it", function()
+  it("by its closing value, wakes who waits in it", function()
     local iterate, _, _, closer = as_completed { tide.future(), sleeper(9) }
     local task = tide.task(iterate)
     sleep(0)
@@ -273,7 +275,7 @@ describe("as_completed that is dropped", function()
     assert.is_nil(iterate())
   end)
 
-  task_it("60: its closing value cannot be forged", function()
+  it("60: its closing value cannot be forged", function()
     local _, _, _, closer = as_completed {}
     for _, method in ipairs { "__gc", "__close" } do
       for _, other in ipairs { 5, "x", {}, io.stdout, tide.future(), tide.event() } do
@@ -283,7 +285,7 @@ describe("as_completed that is dropped", function()
     end
   end)
 
-  it("at the end of the main program and with its loop, is let go", function()
+  it("at the end of the main program and with its loop, is let go", { task = false }, function()
     local iterate = as_completed { function() sleep(9) end, tide.future() }
     tide.loop():close()
     misuse("'tide.as_completed': the loop is closed", function() iterate() end)
@@ -297,7 +299,7 @@ describe("as_completed that is dropped", function()
     assert.same({ "end", 0 }, { text:match("end"), status })
   end)
 
-  task_it("T25: leaves no garbage behind", function()
+  it("T25: leaves no garbage behind", function()
     local weak = setmetatable({}, { __mode = "v" })
     tide.task(function()
       local future, value = tide.future(), {}
@@ -311,7 +313,7 @@ describe("as_completed that is dropped", function()
 end)
 
 describe("as_completed", function()
-  task_it("of many futures takes a step for each", function()
+  it("of many futures takes a step for each", function()
     local futures, n, last = {}, 0, nil
     for i = 1, 20000 do futures[i] = tide.future() end
     tide.loop():call_later(1, function()
@@ -326,7 +328,7 @@ describe("as_completed", function()
     assert.same({ 20000, 1 }, { n, last:result() })
   end)
 
-  task_it("is misused at the caller's line, and nothing is made", function()
+  it("is misused at the caller's line, and nothing is made", function()
     local me, spawned = tide.current_task(), tide.stats().spawned
     misuse("#1 to 'tide.as_completed' %(list expected", function() as_completed(print) end)
     misuse("#1 to 'tide.as_completed' %(list expected, got nil", function() as_completed() end)
@@ -341,7 +343,7 @@ describe("as_completed", function()
     misuse("cannot wait in a plain coroutine", coroutine.wrap(function() iterate() end))
   end)
 
-  task_it("18: is refused in a task that is among those", function()
+  it("18: is refused in a task that is among those", function()
     local iterate
     local task = tide.task(function() iterate() end)
     iterate = as_completed { task }

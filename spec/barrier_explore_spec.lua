@@ -2,6 +2,8 @@
 local tide = require "tide"
 local explore = require("spec.support").explore
 
+require("tide.busted").configure { task = false }
+
 local sleep, pcall = tide.sleep, tide.pcall
 
 describe("under explore, a barrier", function()

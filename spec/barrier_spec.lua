@@ -1,7 +1,9 @@
 local tide = require "tide"
 local testing = require "tide.testing"
 local support = require "spec.support"
-local task_it = support.task_it
+
+require("tide.busted").configure { clock = "virtual" }
+
 local misuse, pack, raises = support.misuse, support.pack, support.raises
 
 local run, pcall, sleep = testing.run, tide.pcall, tide.sleep
@@ -30,7 +32,7 @@ local function said(log)
 end
 
 describe("a barrier", function()
-  task_it("104: releases all when the last comes, each with a place of its own", function()
+  it("104: releases all when the last comes, each with a place of its own", function()
     local barrier, log = tide.barrier(3), {}
     assert.same({ 3, 0, false }, { barrier:parties(), barrier:n_waiting(), barrier:broken() })
     assert.equal("Barrier<0 of 3 waiting>", tostring(barrier))
@@ -43,7 +45,7 @@ describe("a barrier", function()
     assert.equal("a0 b1", said(log))
   end)
 
-  task_it("104: of one never waits, but is a cancel point that keeps its turn", function()
+  it("104: of one never waits, but is a cancel point that keeps its turn", function()
     local barrier, log = tide.barrier(1), {}
     tide.task(function() log[1] = "other" end)
     for _ = 1, 3 do assert.equal(0, barrier:wait()) end
@@ -51,7 +53,7 @@ describe("a barrier", function()
     assert.is_false(tide.move_on_after(0, barrier.wait, barrier))
   end)
 
-  task_it("104: begins anew after each generation", function()
+  it("104: begins anew after each generation", function()
     local barrier, log = tide.barrier(2), {}
     comers(barrier, log, "a b c d e")
     assert.equal("b1 d1 a0 c0", said(log))
@@ -60,7 +62,7 @@ describe("a barrier", function()
     assert.equal("b1 d1 a0 c0 e0", said(log))
   end)
 
-  task_it("104: places stay right when generations are full before the first has run", function()
+  it("104: places stay right when generations are full before the first has run", function()
     local barrier, seen = tide.barrier(4), {}
     for _ = 1, 12 do
       tide.task(function()
@@ -75,7 +77,7 @@ describe("a barrier", function()
     assert.equal(0, barrier:n_waiting())
   end)
 
-  task_it("104: tasks meet at it again and again", function()
+  it("104: tasks meet at it again and again", function()
     local barrier, log = tide.barrier(3), {}
     for i = 1, 3 do
       tide.task(function()
@@ -90,7 +92,7 @@ describe("a barrier", function()
     assert.equal("1 1 1 2 2 2 3 3 3 4 4 4", said(log))
   end)
 
-  it("is met by the main program, too", function()
+  it("is met by the main program, too", { task = false }, function()
     local barrier = tide.barrier(2)
     local task = tide.task(barrier.wait, barrier)
     assert.equal(0, barrier:wait())
@@ -101,7 +103,7 @@ describe("a barrier", function()
     assert.equal(0, task:await())
   end)
 
-  task_it("lives as long as a task waits at it", function()
+  it("lives as long as a task waits at it", function()
     local barriers, done = setmetatable({}, { __mode = "v" }), nil
     tide.task(function()
       barriers[1] = tide.barrier(2)
@@ -114,7 +116,7 @@ describe("a barrier", function()
     assert.equal(0, done)
   end)
 
-  it("at which too few come is a deadlock", function()
+  it("at which too few come is a deadlock", { task = false }, function()
     local barrier
     raises(tide.DeadlockError, run, function()
       barrier = tide.barrier(2)
@@ -126,7 +128,7 @@ describe("a barrier", function()
 end)
 
 describe("the wait at a barrier", function()
-  task_it("105: cancelled leaves, and one more has to come; the places have no hole", function()
+  it("105: cancelled leaves, and one more has to come; the places have no hole", function()
     for gone = 1, 3 do
       local barrier, log = tide.barrier(4), {}
       local tasks = comers(barrier, log, "a b c")
@@ -143,14 +145,14 @@ describe("the wait at a barrier", function()
     end
   end)
 
-  task_it("105: cancelled by a deadline, may wait again", function()
+  it("105: cancelled by a deadline, may wait again", function()
     local barrier = tide.barrier(2)
     assert.is_false(tide.move_on_after(1, barrier.wait, barrier))
     tide.loop():call_later(1, function() tide.task(barrier.wait, barrier) end)
     assert.equal(0, barrier:wait())
   end)
 
-  task_it("released and then cancelled returns; the next await raises", function()
+  it("released and then cancelled returns; the next await raises", function()
     local barrier, log = tide.barrier(2), {}
     local task = tide.task(function()
       log[1] = barrier:wait()
@@ -163,7 +165,7 @@ describe("the wait at a barrier", function()
     assert.equal("0 raised", said(log))
   end)
 
-  task_it("107: broken by a reset raises; the barrier is whole", function()
+  it("107: broken by a reset raises; the barrier is whole", function()
     local barrier, log = tide.barrier(3), {}
     local tasks = comers(barrier, log, "a b")
     assert.same(pack(), pack(barrier:reset()))
@@ -180,7 +182,7 @@ describe("the wait at a barrier", function()
     assert.equal("Barrier<0 of 3 waiting>", tostring(barrier))
   end)
 
-  task_it("107: aborted raises, at once for all that come, until a reset", function()
+  it("107: aborted raises, at once for all that come, until a reset", function()
     local barrier, log = tide.barrier(2), {}
     local tasks = comers(barrier, log, "a")
     assert.same(pack(), pack(barrier:abort()))
@@ -198,7 +200,7 @@ describe("the wait at a barrier", function()
     assert.equal("a:BrokenBarrierError b0", said(log))
   end)
 
-  task_it("107: who was released passes, whatever happens before it runs", function()
+  it("107: who was released passes, whatever happens before it runs", function()
     for _, name in ipairs { "reset", "abort" } do
       local barrier, log = tide.barrier(3), {}
       comers(barrier, log, "a b")
@@ -217,7 +219,7 @@ describe("the wait at a barrier", function()
     assert.equal("a0", said(log))
   end)
 
-  task_it("107: broken and then cancelled in the same turn is told that it is broken", function()
+  it("107: broken and then cancelled in the same turn is told that it is broken", function()
     local barrier, log = tide.barrier(2), {}
     local task = comers(barrier, log, "a")[1]
     barrier:reset()
@@ -226,7 +228,7 @@ describe("the wait at a barrier", function()
     raises(tide.BrokenBarrierError, task.await, task)
   end)
 
-  task_it("107: cancelled and then reset in the same turn is cancelled", function()
+  it("107: cancelled and then reset in the same turn is cancelled", function()
     local barrier, log = tide.barrier(2), {}
     local task = comers(barrier, log, "a")[1]
     task:cancel()
@@ -235,7 +237,7 @@ describe("the wait at a barrier", function()
     assert.is_true(task:cancelled())
   end)
 
-  task_it("107: is ended from a callback", function()
+  it("107: is ended from a callback", function()
     local barrier = tide.barrier(2)
     tide.loop():call_later(1, function() barrier:abort() end)
     raises(tide.BrokenBarrierError, barrier.wait, barrier)
@@ -243,7 +245,7 @@ describe("the wait at a barrier", function()
 end)
 
 describe("Barrier:with", function()
-  task_it("waits, and calls the function with the place and the arguments", function()
+  it("waits, and calls the function with the place and the arguments", function()
     local barrier, err = tide.barrier(2), {}
     local task = tide.task(barrier.with, barrier, pack, "x", nil)
     sleep(0)
@@ -258,7 +260,7 @@ describe("Barrier:with", function()
 end)
 
 describe("a barrier is misused at the caller's line:", function()
-  task_it("104: made for a number of parties that is none", function()
+  it("104: made for a number of parties that is none", function()
     for _, bad in ipairs { 0, -1, 1.5, "x", "2", {}, true, 0 / 0, 1 / 0 } do
       misuse("bad argument #1 to 'tide.barrier'", function() tide.barrier(bad) end)
     end
@@ -266,7 +268,7 @@ describe("a barrier is misused at the caller's line:", function()
     misuse("number expected, got no value", function() tide.barrier() end)
   end)
 
-  task_it("60: a method on something else", function()
+  it("60: a method on something else", function()
     local methods = getmetatable(tide.barrier(1)).__index
     local others = { 5, "x", {}, false, io.stdout, tide.lock(), tide.event() }
     for name, method in pairs(methods) do
@@ -277,7 +279,7 @@ describe("a barrier is misused at the caller's line:", function()
     end
   end)
 
-  task_it("with without a function, and nothing has come", function()
+  it("with without a function, and nothing has come", function()
     local barrier = tide.barrier(2)
     for _, bad in ipairs { 1, "x", {}, false, barrier } do
       misuse("bad argument #1 to 'Barrier:with'", function() barrier:with(bad) end)
@@ -285,7 +287,7 @@ describe("a barrier is misused at the caller's line:", function()
     assert.equal(0, barrier:n_waiting())
   end)
 
-  task_it("wait in a callback and in a plain coroutine, as the last or not", function()
+  it("wait in a callback and in a plain coroutine, as the last or not", function()
     for parties = 1, 2 do
       local barrier, err = tide.barrier(parties), nil
       tide.loop():call_soon(function()
@@ -298,13 +300,13 @@ describe("a barrier is misused at the caller's line:", function()
     end
   end)
 
-  task_it("wait where nothing can be suspended, and nothing has come", function()
+  it("wait where nothing can be suspended, and nothing has come", function()
     local barrier = tide.barrier(2)
     misuse("'string.gsub'", function() ("x"):gsub(".", function() barrier:wait() end) end)
     assert.equal(0, barrier:n_waiting())
   end)
 
-  it("88: after its loop was closed", function()
+  it("88: after its loop was closed", { task = false }, function()
     local old = tide.barrier(1)
     tide.loop():close()
     local function each()
@@ -316,7 +318,8 @@ describe("a barrier is misused at the caller's line:", function()
     misuse("the loop is closed", function() old:reset() end)
   end)
 
-  it("88: closed while tasks wait and some were released, it is let go", function()
+  it("88: closed while tasks wait and some were released, it is let go",
+  { task = false }, function()
     local log = {}
     local barrier = tide.barrier(3)
     for i = 1, 5 do

@@ -1,4 +1,6 @@
 -- What doc/behaviours.md lists and what the titles of the specs hold is the same.
+require("tide.busted").configure { task = false }
+
 local PAGE = "doc/behaviours.md"
 
 local function read(file)

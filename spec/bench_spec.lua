@@ -1,6 +1,8 @@
 -- The programs of the benchmark run, with next to nothing to do.
 local support = require "spec.support"
 
+require("tide.busted").configure { task = false }
+
 --- What a program prints when it is told these words.
 local function run(program, words)
   local output, status = support.child(("arg = { [0] = %q, %s } dofile(arg[0])")

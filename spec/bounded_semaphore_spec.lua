@@ -1,11 +1,14 @@
 local tide = require "tide"
 local support = require "spec.support"
 local semaphores = require "spec.semaphore_support"
-local task_it, turns, misuse = support.task_it, support.turns, support.misuse
+
+require("tide.busted").configure { clock = "virtual" }
+
+local turns, misuse = support.turns, support.misuse
 local acquirers, said = semaphores.acquirers, semaphores.said
 
 describe("a bounded semaphore", function()
-  task_it("102: released too often raises and changes nothing", function()
+  it("102: released too often raises and changes nothing", function()
     local sem = tide.bounded_semaphore(2)
     misuse("released too often", function() sem:release() end)
     sem:acquire()
@@ -21,13 +24,13 @@ describe("a bounded semaphore", function()
     assert.equal(1, tide.bounded_semaphore():value())
   end)
 
-  task_it("102: an unbounded one can be released above its first value", function()
+  it("102: an unbounded one can be released above its first value", function()
     local sem = tide.semaphore(1)
     sem:release(2)
     assert.equal(3, sem:value())
   end)
 
-  task_it("102: too many with waiters wake none of them", function()
+  it("102: too many with waiters wake none of them", function()
     local sem, log = tide.bounded_semaphore(1), {}
     sem:acquire()
     local tasks = acquirers(sem, log, "a b")

@@ -1,7 +1,8 @@
 local tide = require "tide"
 local support = require "spec.support"
-local task_it = support.task_it
 local core = require "tide.core"
+
+require("tide.busted").configure { clock = "virtual" }
 
 local pcall, sleep = tide.pcall, tide.sleep
 
@@ -15,7 +16,7 @@ local function collect()
 end
 
 describe("the context of a callback", function()
-  task_it("is that of who added it, and its sets stay in it", function()
+  it("is that of who added it, and its sets stay in it", function()
     local var, seen = tide.var("none"), {}
     local loop = tide.loop()
     local function see(...)
@@ -36,7 +37,7 @@ describe("the context of a callback", function()
     assert.equal("task", var:get())
   end)
 
-  task_it("nobody's set reaches one that was added before any", function()
+  it("nobody's set reaches one that was added before any", function()
     local var, seen = tide.var("none"), {}
     tide.loop():call_later(1, function() seen[1] = var:get() var:set(1) end)
     tide.loop():call_later(1, function() seen[2] = var:get() end)
@@ -45,7 +46,7 @@ describe("the context of a callback", function()
     assert.same({ "none", "none" }, seen)
   end)
 
-  task_it("of a done callback is that of who added it, not the task's", function()
+  it("of a done callback is that of who added it, not the task's", function()
     local var, seen = tide.var("none"), {}
     local function see(name)
       return function(task) seen[#seen + 1] = name .. " " .. var:get() .. " " .. task:result() end
@@ -69,7 +70,7 @@ describe("the context of a callback", function()
       seen)
   end)
 
-  task_it("of an abort function is the task's that parks", function()
+  it("of an abort function is the task's that parks", function()
     local var, seen = tide.var("none"), nil
     local task = tide.task(function()
       var:set("parked")
@@ -84,7 +85,7 @@ describe("the context of a callback", function()
     assert.equal("none", var:get())
   end)
 
-  task_it("of the exception handler is the failed callback's, or none", function()
+  it("of the exception handler is the failed callback's, or none", function()
     local var, seen = tide.var("none"), {}
     var:set("main")
     tide.loop():set_exception_handler(function(report)
@@ -103,7 +104,7 @@ describe("the context of a callback", function()
     assert.equal("main", var:get())
   end)
 
-  task_it("is let go when it has run or is cancelled", function()
+  it("is let go when it has run or is cancelled", function()
     local var, weak = tide.var(), setmetatable({}, { __mode = "v" })
     for i = 1, 2 do
       weak[i] = {}

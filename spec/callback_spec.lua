@@ -1,6 +1,8 @@
 local tide = require "tide"
 local support = require "spec.support"
-local task_it = support.task_it
+
+require("tide.busted").configure { clock = "virtual" }
+
 local misuse, pack, raises = support.misuse, support.pack, support.raises
 
 local pcall, sleep, from_callback = tide.pcall, tide.sleep, tide.from_callback
@@ -34,10 +36,11 @@ describe("from_callback", function()
     assert.same(pack(), pack(f(0.001)))
     assert.same(pack(false), pack(f(0, nil, false)))
   end
-  task_it("returns what the callback is given after the error (in a task)", returns)
-  it("returns what the callback is given after the error (in the main program)", returns)
+  it("returns what the callback is given after the error (in a task)", returns)
+  it("returns what the callback is given after the error (in the main program)", { task = false },
+    returns)
 
-  task_it("puts the callback behind all arguments, nils too", function()
+  it("puts the callback behind all arguments, nils too", function()
     local seen
     local f = from_callback(function(...)
       seen = pack(...)
@@ -51,7 +54,7 @@ describe("from_callback", function()
     end
   end)
 
-  task_it("raises an error that comes first, whatever it is, unchanged", function()
+  it("raises an error that comes first, whatever it is, unchanged", function()
     local f = from_callback(later)
     for _, err in ipairs { "text", { 1 }, 12, true, false } do
       assert.same(pack(false, err), pack(pcall(f, 1, err, "ignored")))
@@ -59,7 +62,7 @@ describe("from_callback", function()
     end
   end)
 
-  task_it("error = 'nil': raises OSError as check does", function()
+  it("error = 'nil': raises OSError as check does", function()
     local f = from_callback(later, { error = "nil" })
     assert.same(pack("value", nil), pack(f(1, "value", nil)))
     assert.same(pack(nil), pack(f(1, nil)))
@@ -68,28 +71,28 @@ describe("from_callback", function()
     assert.same({ "message", "ECODE" }, { err.message, err.code })
   end)
 
-  task_it("error = 'none': returns everything", function()
+  it("error = 'none': returns everything", function()
     local f = from_callback(later, { error = "none" })
     for _, values in ipairs { pack(), pack(nil), pack(nil, "message", 2), pack("error", nil) } do
       assert.same(values, pack(f(1, unpack(values, 1, values.n))))
     end
   end)
 
-  task_it("takes any callable, and can be used by many at a time", function()
+  it("takes any callable, and can be used by many at a time", function()
     local f = from_callback(setmetatable({}, { __call = function(_, ...) later(...) end }))
     local tasks = {}
     for i = 1, 10 do tasks[i] = tide.task(f, 11 - i, nil, i) end
     for i = 1, 10 do assert.equal(i, tasks[i]:await()) end
   end)
 
-  task_it("the callback may be called at once, also with an error", function()
+  it("the callback may be called at once, also with an error", function()
     local f = from_callback(function(err, value, callback) callback(err, value) end)
     assert.equal("now", f(nil, "now"))
     assert.same({ false, "bad" }, { pcall(f, "bad", nil) })
     assert.equal(0, tide.stats().wakers)
   end)
 
-  task_it("the first call of the callback wins", function()
+  it("the first call of the callback wins", function()
     local again
     local f = from_callback(function(callback)
       again = callback
@@ -106,7 +109,7 @@ describe("from_callback", function()
     assert.equal("next", from_callback(later)(1, nil, "next"))
   end)
 
-  task_it("an error of fn is raised from the call, also after the callback", function()
+  it("an error of fn is raised from the call, also after the callback", function()
     local object = {}
     assert.same({ false, object }, { pcall(from_callback(function() error(object) end)) })
     assert.same({ false, object }, { pcall(from_callback(function(callback)
@@ -117,7 +120,7 @@ describe("from_callback", function()
     assert.equal("x", sleep(1, "x"))
   end)
 
-  task_it("fn and abort cannot await", function()
+  it("fn and abort cannot await", function()
     local _, err = pcall(from_callback(function() sleep(1) end))
     assert.matches("cannot wait in the function given to 'park'", err)
     local box = held { abort = function() err = select(2, pcall(sleep, 1)) end }
@@ -126,7 +129,7 @@ describe("from_callback", function()
     assert.matches("cannot wait in a callback", err)
   end)
 
-  it("raises where nothing can wait, and fn is not called", function()
+  it("raises where nothing can wait, and fn is not called", { task = false }, function()
     local f, err = from_callback(error), nil
     tide.loop():call_soon(function() err = select(2, pcall(f)) end)
     sleep(0)
@@ -137,7 +140,7 @@ describe("from_callback", function()
 end)
 
 describe("a cancel of from_callback", function()
-  task_it("calls abort once, with what fn returned", function()
+  it("calls abort once, with what fn returned", function()
     local calls = {}
     local box = held({ abort = function(...) calls[#calls + 1] = pack(...) end },
       { "handle", false, 3 })
@@ -151,7 +154,7 @@ describe("a cancel of from_callback", function()
     assert.same({ pack("handle", false, 3) }, calls)
   end)
 
-  task_it("without abort leaves at once, and the callback is stale", function()
+  it("without abort leaves at once, and the callback is stale", function()
     local box = held()
     box.task:cancel()
     raises(tide.CancelledError, box.task.await, box.task)
@@ -159,7 +162,7 @@ describe("a cancel of from_callback", function()
     assert.equal("slept", sleep(1, "slept"))
   end)
 
-  task_it("abort that returns false waits for the callback, and delivers it", function()
+  it("abort that returns false waits for the callback, and delivers it", function()
     local aborts = 0
     for _, err in ipairs { "error", false } do
       local box = held { abort = function() aborts = aborts + 1 return false end }
@@ -173,7 +176,7 @@ describe("a cancel of from_callback", function()
     assert.equal(2, aborts)
   end)
 
-  task_it("after the callback: its results are delivered, and the next await raises", function()
+  it("after the callback: its results are delivered, and the next await raises", function()
     local box, raised = {}, nil
     local f = from_callback(function(callback) box.callback = callback end,
       { abort = function() error("not aborted") end })
@@ -189,21 +192,21 @@ describe("a cancel of from_callback", function()
     assert.is_true(tide.is_cancelled(raised))
   end)
 
-  task_it("before the callback in the same turn: the callback wins", function()
+  it("before the callback in the same turn: the callback wins", function()
     local box = held { abort = function() error("not aborted") end }
     box.task:cancel()
     box.callback(nil, "won")
     assert.equal("won", box.task:await())
   end)
 
-  task_it("abort may call the callback: that counts", function()
+  it("abort may call the callback: that counts", function()
     local box
     box = held { abort = function() box.callback("aborted") end }
     box.task:cancel()
     assert.same({ false, "aborted" }, { pcall(box.task.await, box.task) })
   end)
 
-  task_it("in a cancelled scope fn is not called", function()
+  it("in a cancelled scope fn is not called", function()
     local called = false
     tide.scope(function(scope)
       scope:cancel()
@@ -212,7 +215,7 @@ describe("a cancel of from_callback", function()
     assert.is_false(called)
   end)
 
-  task_it("a callback that never comes: a timeout ends it, and is no deadlock", function()
+  it("a callback that never comes: a timeout ends it, and is no deadlock", function()
     local f = from_callback(function() end)
     raises(tide.TimeoutError, tide.timeout, 1, f)
     assert.is_false(tide.move_on_after(1, f))
@@ -221,7 +224,7 @@ describe("a cancel of from_callback", function()
 end)
 
 describe("misuse of from_callback", function()
-  it("is told at its line", function()
+  it("is told at its line", { task = false }, function()
     for _, bad in ipairs { 1, "x", {}, false } do
       local pattern = "bad argument #1 to 'tide.from_callback' %(function expected, got "
       misuse(pattern .. type(bad), function() from_callback(bad) end)

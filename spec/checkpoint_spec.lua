@@ -3,6 +3,8 @@
 local tide = require "tide"
 local testing = require "tide.testing"
 
+require("tide.busted").configure { task = false }
+
 local pcall, sleep = tide.pcall, tide.sleep
 
 --- Works until the clock has moved on: others' deadlines pass meanwhile.

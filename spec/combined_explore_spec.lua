@@ -2,6 +2,8 @@
 local tide = require "tide"
 local explored = require("spec.support").explored
 
+require("tide.busted").configure { task = false }
+
 local sleep, pcall = tide.sleep, tide.pcall
 
 --- get, after which the item counts as had, whatever comes next.

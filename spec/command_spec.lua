@@ -1,5 +1,8 @@
 local tide = require "tide"
 local support = require "spec.support"
+
+require("tide.busted").configure { task = false }
+
 local interpreter = support.interpreter
 
 local command = debug.getinfo(1, "S").source:sub(2):gsub("spec/[^/]*$", "") .. "bin/tide"

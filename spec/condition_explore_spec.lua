@@ -2,6 +2,8 @@
 local tide = require "tide"
 local explore = require("spec.support").explore
 
+require("tide.busted").configure { task = false }
+
 local sleep, pcall = tide.sleep, tide.pcall
 
 local IDLE = "Condition<unlocked, 0 waiting>"

@@ -1,7 +1,9 @@
 local tide = require "tide"
 local testing = require "tide.testing"
 local support = require "spec.support"
-local task_it = support.task_it
+
+require("tide.busted").configure { clock = "virtual" }
+
 local misuse, pack, raises = support.misuse, support.pack, support.raises
 
 local run, pcall, sleep = testing.run, tide.pcall, tide.sleep
@@ -53,7 +55,7 @@ local function assert_idle(cond)
 end
 
 describe("a condition", function()
-  task_it("has a lock of its own, or the one it is given", function()
+  it("has a lock of its own, or the one it is given", function()
     local own = tide.condition()
     assert_idle(own)
     assert.same(pack(own), pack(own:acquire()))
@@ -76,20 +78,20 @@ describe("a condition", function()
     first:with(function() assert.is_true(second:locked()) end)
   end)
 
-  task_it("tells how many wait to be notified, and who has the lock", function()
+  it("tells how many wait to be notified, and who has the lock", function()
     local cond, log = tide.condition(), {}
     waiters(cond, log, "a b")
     assert.equal("Condition<unlocked, 2 waiting>", tostring(cond))
     cond:acquire()
     cond:notify()
-    assert.matches("^Condition<locked by task%-%d+, 1 waiting>$", tostring(cond))
+    assert.matches("^Condition<locked by test, 1 waiting>$", tostring(cond))
     cond:notify()
     cond:release()
     sleep(3)
     assert_idle(cond)
   end)
 
-  task_it("wait releases the lock, and has it again when it returns true", function()
+  it("wait releases the lock, and has it again when it returns true", function()
     local cond, log = tide.condition(), {}
     local task = waiter(cond, log, "a")
     sleep(0)
@@ -102,7 +104,7 @@ describe("a condition", function()
     assert_idle(cond)
   end)
 
-  task_it("94: notify(n) wakes the first n, one by default, each with the lock", function()
+  it("94: notify(n) wakes the first n, one by default, each with the lock", function()
     local cond, log = tide.condition(), {}
     waiters(cond, log, "a b c d e f")
     cond:with(cond.notify, cond, 0)
@@ -123,7 +125,7 @@ describe("a condition", function()
     assert_idle(cond)
   end)
 
-  task_it("94: notify_all wakes all that wait, and none that come later", function()
+  it("94: notify_all wakes all that wait, and none that come later", function()
     local cond, log = tide.condition(), {}
     waiters(cond, log, "a b c")
     cond:acquire()
@@ -138,7 +140,7 @@ describe("a condition", function()
     late:await()
   end)
 
-  task_it("94: who is notified queues behind who waits for the lock already", function()
+  it("94: who is notified queues behind who waits for the lock already", function()
     local cond, log = tide.condition(), {}
     waiters(cond, log, "a")
     cond:acquire()
@@ -151,7 +153,7 @@ describe("a condition", function()
     assert.equal("other a", said(log))
   end)
 
-  task_it("two on one lock are notified apart", function()
+  it("two on one lock are notified apart", function()
     local lock, log = tide.lock(), {}
     local full, empty = tide.condition(lock), tide.condition(lock)
     waiters(full, log, "full")
@@ -164,7 +166,7 @@ describe("a condition", function()
     assert.equal("empty full", said(log))
   end)
 
-  it("is used by the main program, too", function()
+  it("is used by the main program, too", { task = false }, function()
     local cond, log = tide.condition(), {}
     cond:acquire()
     local task = tide.task(function()
@@ -178,7 +180,8 @@ describe("a condition", function()
     assert_idle(cond)
   end)
 
-  it("that nobody can notify is a deadlock, which is raised with the lock held", function()
+  it("that nobody can notify is a deadlock, which is raised with the lock held",
+  { task = false }, function()
     local cond
     raises(tide.DeadlockError, run, function()
       cond = tide.condition()
@@ -201,7 +204,7 @@ describe("a condition", function()
 end)
 
 describe("Condition:wait", function()
-  task_it("95: cancelled, has the lock when it raises", function()
+  it("95: cancelled, has the lock when it raises", function()
     local cond, log = tide.condition(), {}
     local tasks = waiters(cond, log, "a b c")
     tasks[2]:cancel("why")
@@ -213,7 +216,7 @@ describe("Condition:wait", function()
     assert_idle(cond)
   end)
 
-  task_it("95: cancelled while another has the lock, waits for it before it raises", function()
+  it("95: cancelled while another has the lock, waits for it before it raises", function()
     local cond, log = tide.condition(), {}
     local task = waiters(cond, log, "a")[1]
     cond:acquire()
@@ -229,7 +232,7 @@ describe("Condition:wait", function()
     assert_idle(cond)
   end)
 
-  task_it("95: a deadline passes: the block that it ends has the lock to its end", function()
+  it("95: a deadline passes: the block that it ends has the lock to its end", function()
     local cond = tide.condition()
     local holder = tide.task(function() sleep(0.5) cond:with(sleep, 2) end)
     cond:with(function()
@@ -242,7 +245,7 @@ describe("Condition:wait", function()
     assert_idle(cond)
   end)
 
-  task_it("95: cancelled before it waits, keeps the lock", function()
+  it("95: cancelled before it waits, keeps the lock", function()
     local cond = tide.condition()
     cond:with(function()
       local other = tide.task(cond.acquire, cond)
@@ -254,7 +257,7 @@ describe("Condition:wait", function()
     end)
   end)
 
-  task_it("T44: a notification is not lost on who was cancelled before", function()
+  it("T44: a notification is not lost on who was cancelled before", function()
     for first = 1, 2 do
       local cond, log = tide.condition(), {}
       local tasks = waiters(cond, log, "a b")
@@ -275,7 +278,7 @@ describe("Condition:wait", function()
     end
   end)
 
-  task_it("T44: notified and then cancelled returns true; the next await raises", function()
+  it("T44: notified and then cancelled returns true; the next await raises", function()
     for granted = 0, 1 do
       local cond, log = tide.condition(), {}
       local task = tide.task(cond.with, cond, function()
@@ -296,7 +299,7 @@ describe("Condition:wait", function()
     end
   end)
 
-  task_it("84: many that leave in any order leave none behind", function()
+  it("84: many that leave in any order leave none behind", function()
     local cond, log, names, left = tide.condition(), {}, {}, {}
     for i = 1, 100 do names[i] = tostring(i) end
     local tasks = waiters(cond, log, table.concat(names, " "))
@@ -313,7 +316,7 @@ describe("Condition:wait", function()
     assert_idle(cond)
   end)
 
-  task_it("does not stay for a lock whose owner stays for its own end", function()
+  it("does not stay for a lock whose owner stays for its own end", function()
     for first = 1, 2 do
       local cond, log = tide.condition(), {}
       local task = tide.task(cond.with, cond, cond.wait, cond)
@@ -333,7 +336,7 @@ describe("Condition:wait", function()
 end)
 
 describe("the tasks of a group that wait", function()
-  task_it("do not stay for a lock that the group's host has", function()
+  it("do not stay for a lock that the group's host has", function()
     local MANY, cond, raised = 2000, tide.condition(), 0
     local host = tide.task(function()
       tide.group(function(g)
@@ -358,7 +361,7 @@ describe("the tasks of a group that wait", function()
 end)
 
 describe("Condition:wait_for", function()
-  task_it("waits until the predicate holds, and returns its value", function()
+  it("waits until the predicate holds, and returns its value", function()
     local cond, value, calls = tide.condition(), false, 0
     local task = tide.task(cond.with, cond, function()
       return cond:wait_for(function()
@@ -380,7 +383,7 @@ describe("Condition:wait_for", function()
     assert_idle(cond)
   end)
 
-  task_it("need not wait if it holds, but is a cancel point", function()
+  it("need not wait if it holds, but is a cancel point", function()
     local cond = tide.condition()
     cond:with(function()
       assert.equal(5, cond:wait_for(setmetatable({}, { __call = function() return 5 end })))
@@ -389,7 +392,7 @@ describe("Condition:wait_for", function()
     end)
   end)
 
-  task_it("passes an error of the predicate on, with the lock held", function()
+  it("passes an error of the predicate on, with the lock held", function()
     local cond, err = tide.condition(), {}
     cond:with(function()
       assert.equal(err, select(2, pcall(cond.wait_for, cond, function() error(err) end)))
@@ -398,7 +401,7 @@ describe("Condition:wait_for", function()
     assert_idle(cond)
   end)
 
-  task_it("the predicate may await", function()
+  it("the predicate may await", function()
     local cond, n = tide.condition(), 0
     local task = tide.task(cond.with, cond, cond.wait_for, cond, function()
       sleep(1)
@@ -412,7 +415,7 @@ describe("Condition:wait_for", function()
 end)
 
 describe("Condition:with", function()
-  task_it("89: calls the function with the lock held, and releases whatever happened", function()
+  it("89: calls the function with the lock held, and releases whatever happened", function()
     local cond, err = tide.condition(), {}
     assert.same(pack(true, 1, nil), pack(cond:with(function(...)
       return owns(cond), ...
@@ -424,7 +427,7 @@ describe("Condition:with", function()
     assert_idle(cond)
   end)
 
-  task_it("89: its __close releases the lock", function()
+  it("89: its __close releases the lock", function()
     local cond = tide.condition()
     getmetatable(cond).__close(cond:acquire(), nil)
     assert_idle(cond)
@@ -442,7 +445,7 @@ describe("Condition:with", function()
 end)
 
 describe("a condition is misused at the caller's line:", function()
-  task_it("93: without the lock, free or another's", function()
+  it("93: without the lock, free or another's", function()
     local cond = tide.condition()
     local function each(pattern)
       misuse("'Condition:wait': " .. pattern, function() cond:wait() end)
@@ -453,19 +456,19 @@ describe("a condition is misused at the caller's line:", function()
     end
     each("the lock is not locked")
     cond:acquire()
-    tide.task(each, "the lock is another's, locked by task"):await()
+    tide.task(each, "the lock is another's, locked by test"):await()
     misuse("'Condition:acquire': the task has the lock already", function() cond:acquire() end)
     assert.is_true(owns(cond))
     cond:release()
   end)
 
-  task_it("made with what is no lock", function()
+  it("made with what is no lock", function()
     for _, bad in ipairs { 5, "x", {}, false, tide.semaphore(), tide.condition() } do
       misuse("bad argument #1 to 'tide.condition' %(Lock", function() tide.condition(bad) end)
     end
   end)
 
-  task_it("94: a number of waiters that is none, a predicate that is none", function()
+  it("94: a number of waiters that is none, a predicate that is none", function()
     local cond = tide.condition()
     cond:acquire()
     for _, bad in ipairs { -1, 1.5, "x", {}, 0 / 0, 1 / 0 } do
@@ -478,7 +481,7 @@ describe("a condition is misused at the caller's line:", function()
     cond:release()
   end)
 
-  task_it("60: a method on something else", function()
+  it("60: a method on something else", function()
     local methods = getmetatable(tide.condition()).__index
     local others = { 5, "x", {}, false, io.stdout, tide.lock(), tide.event() }
     for name, method in pairs(methods) do
@@ -489,7 +492,7 @@ describe("a condition is misused at the caller's line:", function()
     end
   end)
 
-  task_it("in a callback", function()
+  it("in a callback", function()
     local cond, log = tide.condition(), {}
     local calls = { "wait", "wait_for", "notify", "notify_all", "release", "acquire" }
     for i, name in ipairs(calls) do
@@ -503,7 +506,7 @@ describe("a condition is misused at the caller's line:", function()
     end
   end)
 
-  it("88: after its loop was closed", function()
+  it("88: after its loop was closed", { task = false }, function()
     local old = tide.condition()
     tide.loop():close()
     local function each()

@@ -2,6 +2,8 @@
 local tide = require "tide"
 local survives = require "spec.support".survives
 
+require("tide.busted").configure { task = false }
+
 local pcall, co = tide.pcall, tide.coroutine
 
 describe("under explore,", function()

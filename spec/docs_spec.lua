@@ -1,4 +1,6 @@
 -- Every example of the pages runs, and prints what the page says.
+require("tide.busted").configure { task = false }
+
 local docs = loadfile("tools/check-docs")("module")
 
 describe("the pages", function()

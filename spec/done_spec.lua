@@ -2,6 +2,9 @@ local tide = require "tide"
 local testing = require "tide.testing"
 
 local support = require "spec.support"
+
+require("tide.busted").configure { task = false }
+
 local run = testing.run
 
 local function sleeper(...)

@@ -2,6 +2,8 @@ local tide = require "tide"
 local testing = require "tide.testing"
 local support = require "spec.support"
 
+require("tide.busted").configure { task = false }
+
 local pcall, run = tide.pcall, testing.run
 local classes = { "CancelledError", "TimeoutError", "ScopeCancelled", "InvalidStateError",
   "ProcessError", "QueueShutDown", "BrokenBarrierError", "BrokenLockError", "DeadlockError",

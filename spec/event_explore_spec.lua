@@ -2,6 +2,8 @@
 local tide = require "tide"
 local explored = require "spec.support".explored
 
+require("tide.busted").configure { task = false }
+
 local pcall, sleep = tide.pcall, tide.sleep
 
 describe("under explore, an event", function()

@@ -1,7 +1,9 @@
 local tide = require "tide"
 local testing = require "tide.testing"
 local support = require "spec.support"
-local task_it = support.task_it
+
+require("tide.busted").configure { clock = "virtual" }
+
 local misuse, pack, raises = support.misuse, support.pack, support.raises
 
 local run, pcall, sleep = testing.run, tide.pcall, tide.sleep
@@ -28,7 +30,7 @@ local function said(log)
 end
 
 describe("an event", function()
-  task_it("is unset at first, and set and clear say nothing", function()
+  it("is unset at first, and set and clear say nothing", function()
     local event = tide.event()
     assert.same(pack(false), pack(event:is_set()))
     assert.equal("Event<unset>", tostring(event))
@@ -43,14 +45,14 @@ describe("an event", function()
     end
   end)
 
-  task_it("wait returns true, whether it had to wait or not", function()
+  it("wait returns true, whether it had to wait or not", function()
     local event = tide.event()
     tide.loop():call_later(1, function() event:set() end)
     assert.same(pack(true), pack(event:wait()))
     assert.same(pack(true), pack(event:wait()))
   end)
 
-  it("works outside of run, set by a callback", function()
+  it("works outside of run, set by a callback", { task = false }, function()
     local event = tide.event()
     tide.loop():call_later(0.001, function() event:set() end)
     event:wait()
@@ -58,7 +60,7 @@ describe("an event", function()
     assert.is_true(event:is_set())
   end)
 
-  task_it("90: set wakes all, in the order of their coming, not before it returns", function()
+  it("90: set wakes all, in the order of their coming, not before it returns", function()
     local event, log = tide.event(), {}
     waiters(event, log, "1 2 3")
     event:set()
@@ -67,7 +69,7 @@ describe("an event", function()
     assert.equal("set 1 2 3", said(log))
   end)
 
-  task_it("90: wait on a set event keeps its turn: the late waiter is first", function()
+  it("90: wait on a set event keeps its turn: the late waiter is first", function()
     local event, log = tide.event(), {}
     waiters(event, log, "1 2")
     event:set()
@@ -77,7 +79,7 @@ describe("an event", function()
     assert.equal("3 1 2", said(log))
   end)
 
-  task_it("62, T19: wait on a set event is a cancel point", function()
+  it("62, T19: wait on a set event is a cancel point", function()
     local event = tide.event()
     event:set()
     local task = tide.task(function()
@@ -87,7 +89,7 @@ describe("an event", function()
     assert.equal("why", raises(tide.CancelledError, task.await, task).reason)
   end)
 
-  task_it("cleared in the turn it was set, has woken who waited, and holds who comes", function()
+  it("cleared in the turn it was set, has woken who waited, and holds who comes", function()
     local event, log = tide.event(), {}
     waiters(event, log, "a b")
     event:set()
@@ -102,7 +104,7 @@ describe("an event", function()
     assert.equal("a b late", said(log))
   end)
 
-  task_it("a waiter that waits again after a clear waits for the next set", function()
+  it("a waiter that waits again after a clear waits for the next set", function()
     local event, count = tide.event(), 0
     local task = tide.task(function()
       for _ = 1, 3 do
@@ -121,7 +123,7 @@ describe("an event", function()
     assert.is_false(event:is_set())
   end)
 
-  task_it("is set from inside a woken waiter, while others are still to run", function()
+  it("is set from inside a woken waiter, while others are still to run", function()
     local first, second, log = tide.event(), tide.event(), {}
     tide.task(function() first:wait() log[#log + 1] = "a" second:set() first:set() end)
     waiters(first, log, "b")
@@ -132,7 +134,7 @@ describe("an event", function()
     assert.equal("a b c", said(log))
   end)
 
-  task_it("lives as long as a task waits for it", function()
+  it("lives as long as a task waits for it", function()
     local done
     local weak = setmetatable({}, { __mode = "v" })
     tide.task(function()
@@ -147,7 +149,7 @@ describe("an event", function()
     assert.is_true(done)
   end)
 
-  task_it("is waited for by a tide.coroutine, and where a deadline ends the wait", function()
+  it("is waited for by a tide.coroutine, and where a deadline ends the wait", function()
     local event = tide.event()
     assert.is_false(tide.move_on_after(1, event.wait, event))
     raises(tide.TimeoutError, tide.timeout, 1, event.wait, event)
@@ -156,13 +158,13 @@ describe("an event", function()
     assert.is_true(tide.move_on_after(0, function() return true end))
   end)
 
-  it("that nobody can set any more is a deadlock", function()
+  it("that nobody can set any more is a deadlock", { task = false }, function()
     raises(tide.DeadlockError, run, function() tide.event():wait() end)
   end)
 end)
 
 describe("the wait for an event", function()
-  task_it("92: cancelled is removed, from anywhere, and the others are woken", function()
+  it("92: cancelled is removed, from anywhere, and the others are woken", function()
     for gone = 1, 4 do
       local event, log = tide.event(), {}
       local tasks, expected = waiters(event, log, "1 2 3 4"), {}
@@ -178,7 +180,7 @@ describe("the wait for an event", function()
     end
   end)
 
-  task_it("5, 92: woken and cancelled in the same turn raises, the others return", function()
+  it("5, 92: woken and cancelled in the same turn raises, the others return", function()
     local event, log = tide.event(), {}
     local tasks = waiters(event, log, "a b c")
     event:set()
@@ -188,7 +190,7 @@ describe("the wait for an event", function()
     assert.equal("a c", said(log))
   end)
 
-  task_it("92: cancelled, caught and waited for again, is in the queue once", function()
+  it("92: cancelled, caught and waited for again, is in the queue once", function()
     local event, log = tide.event(), {}
     tide.task(function()
       log[#log + 1] = tide.move_on_after(1, event.wait, event) and "early" or "timeout"
@@ -201,7 +203,7 @@ describe("the wait for an event", function()
     assert.equal("timeout set", said(log))
   end)
 
-  task_it("92: many that leave in any order leave none behind", function()
+  it("92: many that leave in any order leave none behind", function()
     local event, log, names = tide.event(), {}, {}
     for i = 1, 500 do names[i] = tostring(i) end
     local tasks = waiters(event, log, table.concat(names, " "))
@@ -217,7 +219,7 @@ describe("the wait for an event", function()
 end)
 
 describe("an event is misused at the caller's line:", function()
-  task_it("a method on something else", function()
+  it("a method on something else", function()
     local methods = getmetatable(tide.event()).__index
     local others = { 5, "x", {}, false, io.stdout, tide.semaphore(), tide.current_task() }
     for name, method in pairs(methods) do
@@ -228,7 +230,7 @@ describe("an event is misused at the caller's line:", function()
     end
   end)
 
-  task_it("wait in a callback and in a plain coroutine, set or not", function()
+  it("wait in a callback and in a plain coroutine, set or not", function()
     for i = 1, 2 do
       local event, err = tide.event(), nil
       if i == 2 then event:set() end
@@ -240,7 +242,7 @@ describe("an event is misused at the caller's line:", function()
     end
   end)
 
-  it("88: after its loop was closed", function()
+  it("88: after its loop was closed", { task = false }, function()
     local old = tide.event()
     tide.loop():close()
     local function each()
@@ -252,7 +254,7 @@ describe("an event is misused at the caller's line:", function()
     run(each)
   end)
 
-  it("88: closed while tasks wait and one was woken, it is let go", function()
+  it("88: closed while tasks wait and one was woken, it is let go", { task = false }, function()
     local log = {}
     local event = tide.event()
     for i = 1, 3 do

@@ -1,6 +1,8 @@
 local tide = require "tide"
 local testing = require "tide.testing"
 
+require("tide.busted").configure { task = false }
+
 local pcall, explore = tide.pcall, testing.explore
 
 describe("explore", function()

@@ -3,6 +3,8 @@ local tide = require "tide"
 local testing = require "tide.testing"
 local support = require "spec.support"
 
+require("tide.busted").configure { task = false }
+
 local pcall = tide.pcall
 
 --- fn is called when the garbage of this moment is collected.

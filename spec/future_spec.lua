@@ -1,7 +1,9 @@
 local tide = require "tide"
 local testing = require "tide.testing"
 local support = require "spec.support"
-local task_it = support.task_it
+
+require("tide.busted").configure { clock = "virtual" }
+
 local elapsed, misuse, pack, raises = support.elapsed, support.misuse, support.pack, support.raises
 
 local run, pcall, sleep = testing.run, tide.pcall, tide.sleep
@@ -17,7 +19,7 @@ local function awaiters(future, n)
 end
 
 describe("a future", function()
-  task_it("54: is pending, until it is set to results", function()
+  it("54: is pending, until it is set to results", function()
     local future = tide.future()
     assert.equal("Future<pending>", tostring(future))
     assert.same({ false, false }, { future:done(), future:cancelled() })
@@ -32,7 +34,7 @@ describe("a future", function()
     assert.is_false(future:cancel())
   end)
 
-  task_it("keeps results of every kind", function()
+  it("keeps results of every kind", function()
     for _, values in ipairs { pack(), pack(nil), pack(nil, nil), pack(false), pack(true), pack(0),
       pack(2 ^ 53), pack(-1.5), pack("text"), pack({}), pack(print), pack(tide.future()) } do
       for callbacks = 0, 1 do -- with a table of its own, and without
@@ -50,7 +52,7 @@ describe("a future", function()
     assert.same(many, pack(future:await()))
   end)
 
-  task_it("is set to an error, which is raised unchanged, each time", function()
+  it("is set to an error, which is raised unchanged, each time", function()
     for _, err in ipairs { {}, "text", 7, false, tide.TimeoutError("late") } do
       local future = tide.future()
       assert.same(pack(true), pack(future:set_exception(err)))
@@ -64,13 +66,13 @@ describe("a future", function()
     end
   end)
 
-  task_it("63: set_exception of nil is a described error", function()
+  it("63: set_exception of nil is a described error", function()
     local future = tide.future()
     future:set_exception(nil)
     assert.equal("<no error object>", future:exception())
   end)
 
-  task_it("54: set twice is an InvalidStateError, and changes nothing", function()
+  it("54: set twice is an InvalidStateError, and changes nothing", function()
     local good, bad = tide.future(), tide.future()
     good:set_result("first")
     bad:set_exception("first")
@@ -82,7 +84,7 @@ describe("a future", function()
     assert.same({ "first", "first" }, { good:result(), bad:exception() })
   end)
 
-  task_it("58: cancelled takes no result any more, without an error", function()
+  it("58: cancelled takes no result any more, without an error", function()
     local future = tide.future()
     assert.is_true(future:cancel("why"))
     assert.same({ false, false, false }, { future:cancel("late"), future:set_result(1),
@@ -98,7 +100,7 @@ describe("a future", function()
     assert.is_true(other:cancelled())
   end)
 
-  task_it("wakes all that await it, in order, with its results or error", function()
+  it("wakes all that await it, in order, with its results or error", function()
     for _, how in ipairs { "set_result", "set_exception" } do
       local future = tide.future()
       local tasks = awaiters(future, 3)
@@ -114,7 +116,7 @@ describe("a future", function()
     end
   end)
 
-  task_it("never wakes inside set_result", function()
+  it("never wakes inside set_result", function()
     local order, future = {}, tide.future()
     tide.task(function() future:await() order[#order + 1] = "woken" end)
     sleep(0)
@@ -124,7 +126,8 @@ describe("a future", function()
     assert.same({ "set", "woken" }, order)
   end)
 
-  it("is set and awaited in the main program, and without a setter is a deadlock", function()
+  it("is set and awaited in the main program, and without a setter is a deadlock",
+  { task = false }, function()
     local future = tide.future()
     tide.loop():call_later(0.001, function() future:set_result("set") end)
     assert.equal("set", future:await())
@@ -133,7 +136,7 @@ describe("a future", function()
     assert.is_false(never:done())
   end)
 
-  task_it("is awaited in a tide.coroutine, in a callback that is an error", function()
+  it("is awaited in a tide.coroutine, in a callback that is an error", function()
     local future, err = tide.future(), nil
     tide.loop():call_later(1, function()
       err = select(2, pcall(function() future:await() end))
@@ -145,7 +148,7 @@ describe("a future", function()
     misuse("in a plain coroutine", coroutine.wrap(function() pending:await() end))
   end)
 
-  task_it("lives as long as a task awaits it", function()
+  it("lives as long as a task awaits it", function()
     local weak, got = setmetatable({}, { __mode = "v" }), nil
     local function begin()
       local future = tide.future()
@@ -164,7 +167,7 @@ describe("a future", function()
 end)
 
 describe("the await of a future", function()
-  task_it("62, T19: of one that is set keeps its turn, and is a cancel point", function()
+  it("62, T19: of one that is set keeps its turn, and is a cancel point", function()
     local order, future = {}, tide.future()
     future:set_result("set")
     tide.task(function() order[#order + 1] = "other" end)
@@ -175,7 +178,7 @@ describe("the await of a future", function()
     assert.is_false(tide.scope(function(s) s:cancel() future:await() end))
   end)
 
-  task_it("the last that counts cancels it when it is cancelled", function()
+  it("the last that counts cancels it when it is cancelled", function()
     local future = tide.future()
     local tasks = awaiters(future, 2)
     local watcher = tide.task(function() return pcall(tide.shield, future) end)
@@ -193,14 +196,14 @@ describe("the await of a future", function()
     assert.is_true(tasks[2]:cancelled())
   end)
 
-  task_it("entered cancelled leaves it alone", function()
+  it("entered cancelled leaves it alone", function()
     local future = tide.future()
     assert.is_false(tide.scope(function(s) s:cancel() future:await() end))
     assert.is_false(tide.scope(function(s) s:cancel() tide.shield(future) end))
     assert.is_false(future:done())
   end)
 
-  task_it("set, and then cancelled in the same turn: the result is delivered", function()
+  it("set, and then cancelled in the same turn: the result is delivered", function()
     local future = tide.future()
     local task = tide.task(function()
       local got = future:await()
@@ -213,7 +216,7 @@ describe("the await of a future", function()
     assert.equal("set", task:await())
   end)
 
-  task_it("cancelled, and then set in the same turn: it is too late", function()
+  it("cancelled, and then set in the same turn: it is too late", function()
     local future = tide.future()
     local task = awaiters(future, 1)[1]
     task:cancel()
@@ -221,7 +224,7 @@ describe("the await of a future", function()
     raises(tide.CancelledError, task.await, task)
   end)
 
-  task_it("6: a cancel of the future raises in who awaits, who is not cancelled", function()
+  it("6: a cancel of the future raises in who awaits, who is not cancelled", function()
     local future = tide.future()
     local task = tide.task(function()
       local err = raises(tide.CancelledError, future.await, future)
@@ -234,7 +237,7 @@ describe("the await of a future", function()
     assert.equal(0, task:cancelling())
   end)
 
-  task_it("a cancel runs down a chain of awaits to the future, and its callbacks run", function()
+  it("a cancel runs down a chain of awaits to the future, and its callbacks run", function()
     local future, called = tide.future(), nil
     future:add_done_callback(function(f) called = f:cancelled() end)
     local inner = tide.task(future.await, future)
@@ -248,7 +251,7 @@ describe("the await of a future", function()
 end)
 
 describe("a future's done callbacks", function()
-  task_it("55: are called from the loop with it, in order, never inline", function()
+  it("55: are called from the loop with it, in order, never inline", function()
     for _, how in ipairs { "set_result", "set_exception", "cancel" } do
       local future, log = tide.future(), {}
       for i = 1, 3 do
@@ -267,7 +270,7 @@ describe("a future's done callbacks", function()
     end
   end)
 
-  task_it("run when its last awaiter, cancelled, has cancelled it", function()
+  it("run when its last awaiter, cancelled, has cancelled it", function()
     for _, wait in ipairs { "await", "gather", "race", "as_completed", "wait_for" } do
       local future, calls = tide.future(), 0
       future:add_done_callback(function() calls = calls + 1 end)
@@ -288,7 +291,7 @@ describe("a future's done callbacks", function()
     end
   end)
 
-  task_it("56: remove_done_callback removes all that are equal, and tells how many", function()
+  it("56: remove_done_callback removes all that are equal, and tells how many", function()
     local future, log = tide.future(), {}
     local function a() log[#log + 1] = "a" end
     local function b() log[#log + 1] = "b" end
@@ -301,7 +304,7 @@ describe("a future's done callbacks", function()
     assert.equal(0, future:remove_done_callback(b))
   end)
 
-  task_it("that fail are reported, and hurt neither the others nor the result", function()
+  it("that fail are reported, and hurt neither the others nor the result", function()
     local future, called = tide.future(), false
     local reports = support.reports(function()
       future:add_done_callback(function() error("callback", 0) end)
@@ -313,7 +316,7 @@ describe("a future's done callbacks", function()
     assert.equal("set", future:result())
   end)
 
-  task_it("may set another future, and await nothing", function()
+  it("may set another future, and await nothing", function()
     local a, b, err = tide.future(), tide.future(), nil
     a:add_done_callback(function(f)
       err = select(2, pcall(function() b:await() end))
@@ -326,7 +329,7 @@ describe("a future's done callbacks", function()
 end)
 
 describe("an error of a future that nobody asks for", function()
-  task_it("24: is reported once, when it is collected", function()
+  it("24: is reported once, when it is collected", function()
     local reports = support.reports(function(reports)
       tide.task(function() tide.future():set_exception("bad") end):await()
       assert.equal(0, #reports)
@@ -336,7 +339,7 @@ describe("an error of a future that nobody asks for", function()
       { reports[1].message, reports[1].error })
   end)
 
-  task_it("24: is not reported if anybody saw it, or it was cancelled", function()
+  it("24: is not reported if anybody saw it, or it was cancelled", function()
     local reports = support.reports(function()
       for _, look in ipairs { "await", "result", "exception", "gather", "race", "shield",
         "return_exceptions" } do
@@ -358,7 +361,7 @@ describe("an error of a future that nobody asks for", function()
     assert.same({}, reports)
   end)
 
-  it("24: is reported at the end of run", function()
+  it("24: is reported at the end of run", { task = false }, function()
     local kept
     local reports = support.reports(function()
       run(function()
@@ -373,7 +376,7 @@ describe("an error of a future that nobody asks for", function()
 end)
 
 describe("a future is misused at the caller's line:", function()
-  task_it("a method on something else", function()
+  it("a method on something else", function()
     local future = tide.future()
     local methods = getmetatable(future).__index
     local others = { 5, "x", {}, false, io.stdout, tide.event(), tide.current_task() }
@@ -388,7 +391,7 @@ describe("a future is misused at the caller's line:", function()
     assert.is_false(pcall(getmetatable(future).__tostring, 5))
   end)
 
-  task_it("callbacks that are none", function()
+  it("callbacks that are none", function()
     local future = tide.future()
     for _, bad in ipairs { 5, "x", {}, true } do
       misuse("#1 to 'Future:add_done_callback' %(fun", function() future:add_done_callback(bad) end)
@@ -397,7 +400,7 @@ describe("a future is misused at the caller's line:", function()
     misuse("#1 to 'Future:add_done_callback'", function() future:add_done_callback() end)
   end)
 
-  it("19, 88: one of a loop that was closed", function()
+  it("19, 88: one of a loop that was closed", { task = false }, function()
     local future, set, failed = tide.future(), tide.future(), tide.future()
     future:add_done_callback(print)
     set:set_result("set")
@@ -423,7 +426,7 @@ describe("a future is misused at the caller's line:", function()
     run(each)
   end)
 
-  it("88: closed while tasks await it, all are let go", function()
+  it("88: closed while tasks await it, all are let go", { task = false }, function()
     local weak = setmetatable({}, { __mode = "v" })
     for i = 1, 2 do
       local future = tide.future()

@@ -1,6 +1,8 @@
 local tide = require "tide"
 local support = require "spec.support"
-local task_it = support.task_it
+
+require("tide.busted").configure { clock = "virtual" }
+
 local elapsed, pack, raises = support.elapsed, support.pack, support.raises
 
 local pcall, sleep = tide.pcall, tide.sleep
@@ -16,7 +18,7 @@ local function awaiters(future, n)
 end
 
 describe("wait_for of a future", function()
-  task_it("131: gives what it is set to; one that is set whatever the seconds", function()
+  it("131: gives what it is set to; one that is set whatever the seconds", function()
     local future = tide.future()
     tide.loop():call_later(1, function() future:set_result(1, nil, 3) end)
     assert.same(pack(1, nil, 3), pack(tide.wait_for(future, 2)))
@@ -27,7 +29,7 @@ describe("wait_for of a future", function()
     assert.equal(0, tide.stats().timers)
   end)
 
-  task_it("132: cancels it at the deadline, also if others await it", function()
+  it("132: cancels it at the deadline, also if others await it", function()
     for _, seconds in ipairs { 2, 0, -1 } do
       for shared = 0, 1 do
         local future = tide.future()
@@ -40,13 +42,13 @@ describe("wait_for of a future", function()
     end
   end)
 
-  task_it("127: a cancel of it by others is no timeout", function()
+  it("127: a cancel of it by others is no timeout", function()
     local future = tide.future()
     tide.loop():call_later(1, function() future:cancel("other") end)
     assert.equal("other", raises(tide.CancelledError, tide.wait_for, future, 5).reason)
   end)
 
-  task_it("135: cancelled itself cancels it, unless others await it", function()
+  it("135: cancelled itself cancels it, unless others await it", function()
     for shared = 0, 1 do
       local future = tide.future()
       local other = awaiters(future, shared)[1]
@@ -57,7 +59,7 @@ describe("wait_for of a future", function()
     end
   end)
 
-  task_it("set in the turn of the deadline: one of both, and it says the same", function()
+  it("set in the turn of the deadline: one of both, and it says the same", function()
     for first = 1, 2 do
       local future = tide.future()
       local function later() tide.loop():call_later(1, function() future:set_result("set") end) end
@@ -73,7 +75,7 @@ describe("wait_for of a future", function()
 end)
 
 describe("shield of a future", function()
-  task_it("52: gives its results or error, also when it is set", function()
+  it("52: gives its results or error, also when it is set", function()
     local future, failed = tide.future(), tide.future()
     tide.loop():call_later(1, function() future:set_result(1, 2) failed:set_exception("bad") end)
     for _ = 1, 2 do
@@ -82,7 +84,7 @@ describe("shield of a future", function()
     end
   end)
 
-  task_it("52, 137: a cancel leaves at once, the future is left alone", function()
+  it("52, 137: a cancel leaves at once, the future is left alone", function()
     local future = tide.future()
     assert.equal(1, elapsed(raises, tide.TimeoutError, tide.wait_for, function()
       return tide.shield(future)
@@ -90,7 +92,7 @@ describe("shield of a future", function()
     assert.is_true(future:set_result("set"))
   end)
 
-  task_it("52: a cancel of the future raises in who waits", function()
+  it("52: a cancel of the future raises in who waits", function()
     local future = tide.future()
     tide.loop():call_later(1, function() future:cancel("why") end)
     assert.equal("why", raises(tide.CancelledError, tide.shield, future).reason)

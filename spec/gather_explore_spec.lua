@@ -3,6 +3,8 @@ local tide = require "tide"
 local testing = require "tide.testing"
 local support = require "spec.support"
 
+require("tide.busted").configure { task = false }
+
 local explore, pcall, sleep = testing.explore, tide.pcall, tide.sleep
 
 --- A task that fails of itself only, and counts how it ends. It needs a while to

@@ -1,7 +1,9 @@
 local tide = require "tide"
 local testing = require "tide.testing"
 local support = require "spec.support"
-local task_it = support.task_it
+
+require("tide.busted").configure { clock = "virtual" }
+
 local elapsed, misuse, pack, raises = support.elapsed, support.misuse, support.pack, support.raises
 local sleeper, failer, cleaner = support.sleeper, support.failer, support.cleaner
 
@@ -21,7 +23,7 @@ local function set(...)
 end
 
 describe("gather(f, ...)", function()
-  task_it("42: gives the first result of each, in the order of the arguments", function()
+  it("42: gives the first result of each, in the order of the arguments", function()
     local future = tide.future()
     tide.loop():call_later(2, function() future:set_result("future", 2) end)
     local callable = setmetatable({}, { __call = function() return sleep(1, "callable") end })
@@ -32,7 +34,7 @@ describe("gather(f, ...)", function()
     end))
   end)
 
-  task_it("46: of nothing gives nothing, at once; it is a cancel point", function()
+  it("46: of nothing gives nothing, at once; it is a cancel point", function()
     local order = {}
     tide.task(function() order[#order + 1] = "other" end)
     assert.same(pack(), pack(gather()))
@@ -42,7 +44,7 @@ describe("gather(f, ...)", function()
     assert.is_false(tide.scope(function(s) s:cancel() gather() end))
   end)
 
-  task_it("calls functions with nothing, a C function and one of ours, too", function()
+  it("calls functions with nothing, a C function and one of ours, too", function()
     local n
     assert.same(pack(nil, nil), pack(gather(function(...) n = select("#", ...) end,
       tide.next_tick)))
@@ -50,7 +52,7 @@ describe("gather(f, ...)", function()
     assert.equal("number", type((gather(os.time))))
   end)
 
-  task_it("45: awaits a Task that is there twice once, and runs a function twice", function()
+  it("45: awaits a Task that is there twice once, and runs a function twice", function()
     local calls = 0
     local function count() calls = calls + 1 return sleep(1, calls) end
     local task = tide.task(count)
@@ -61,7 +63,7 @@ describe("gather(f, ...)", function()
     assert.same({ "f", "f" }, { gather(future, future) })
   end)
 
-  task_it("62, T19: of what has ended keeps its turn, but is a cancel point", function()
+  it("62, T19: of what has ended keeps its turn, but is a cancel point", function()
     local order, done = {}, tide.task(math.max, 1, 2)
     done:await()
     tide.task(function() order[#order + 1] = "other" end)
@@ -72,7 +74,7 @@ describe("gather(f, ...)", function()
     assert.is_false(tide.scope(function(s) s:cancel() gather(done) end))
   end)
 
-  task_it("entered cancelled it raises and makes no task", function()
+  it("entered cancelled it raises and makes no task", function()
     local called, spawned = false, tide.stats().spawned
     local other = tide.future()
     assert.is_false(tide.scope(function(s)
@@ -84,14 +86,14 @@ describe("gather(f, ...)", function()
     assert.same({ false, false }, { called, other:done() })
   end)
 
-  it("works in the main program, and there a deadlock is told", function()
+  it("works in the main program, and there a deadlock is told", { task = false }, function()
     assert.same({ 1, 2 }, { gather(sleeper(0.001, 1), sleeper(0, 2)) })
     local future = tide.future()
     raises(tide.DeadlockError, gather, future, future)
     assert.is_false(future:done())
   end)
 
-  task_it("awaits in a tide.coroutine; in a callback and elsewhere it makes no task", function()
+  it("awaits in a tide.coroutine; in a callback and elsewhere it makes no task", function()
     assert.equal(5, tide.coroutine.wrap(function() return (gather(sleeper(1, 5))) end)())
     local spawned, err = tide.stats().spawned, nil
     tide.loop():call_soon(function() err = select(2, pcall(function() gather(print) end)) end)
@@ -105,21 +107,21 @@ describe("gather(f, ...)", function()
 end)
 
 describe("gather(list)", function()
-  task_it("42: gives a list with n, which may have holes", function()
+  it("42: gives a list with n, which may have holes", function()
     assert.same({ n = 3, 1, nil, "c" }, gather { sleeper(2, 1), function() end, sleeper(0, "c") })
     assert.same({ n = 2, "a", "b" }, gather { n = 2, sleeper(0, "a"), sleeper(0, "b"), "ignored" })
     assert.same(pack({ n = 0 }), pack(gather {}))
     assert.same({ n = 0 }, gather { n = 0, print })
   end)
 
-  task_it("pack: gives all results of each, packed", function()
+  it("pack: gives all results of each, packed", function()
     assert.same({ n = 4, { n = 3, 1, nil, nil }, { n = 0 }, { n = 1, "one" }, { n = 2, 2, 3 } },
       gather({ sleeper(1, 1, nil, nil), function() end, set("one"), tide.task(sleeper(0, 2, 3)) },
         { pack = true }))
     assert.same({ n = 0 }, gather({}, { pack = true }))
   end)
 
-  task_it("44: return_exceptions gives results and errors, cancellations too, with n", function()
+  it("44: return_exceptions gives results and errors, cancellations too, with n", function()
     local err = {}
     local gone = tide.task(sleep, 9)
     local future = tide.future()
@@ -142,7 +144,7 @@ describe("gather(list)", function()
     assert.same(pack({ n = 0 }, { n = 0 }), pack(gather({}, { return_exceptions = true })))
   end)
 
-  task_it("goes by what the list held when it was called", function()
+  it("goes by what the list held when it was called", function()
     local list = { sleeper(1, "a"), sleeper(1, "b") }
     tide.loop():call_soon(function() list[1], list[2], list.n = nil, print, 7 end)
     assert.same({ n = 2, "a", "b" }, gather(list))
@@ -153,7 +155,7 @@ describe("gather(list)", function()
 end)
 
 describe("an error in gather", function()
-  task_it("43: cancels the others, awaits them and is raised unchanged", function()
+  it("43: cancels the others, awaits them and is raised unchanged", function()
     local log, err = {}, {}
     assert.equal(4, elapsed(function()
       assert.same(pack(false, err), pack(pcall(gather, cleaner(1, log, "short"), failer(2, err),
@@ -164,7 +166,7 @@ describe("an error in gather", function()
     assert.same(pack(false, "<no error object>"), pack(pcall(gather, failer(0, nil))))
   end)
 
-  task_it("43: further ones go to the exception handler at once, each once", function()
+  it("43: further ones go to the exception handler at once, each once", function()
     local reports = support.reports(function(reports)
       assert.same(pack(false, "first"), pack(pcall(gather, failer(1, "first"),
         cleaner(1, {}, 1, "second"), cleaner(2, {}, 2, "third"), cleaner(3, {}, 3))))
@@ -176,7 +178,7 @@ describe("an error in gather", function()
     assert.equal("second", reports[1].task:exception())
   end)
 
-  task_it("of two in the same turn the one that came first wins", function()
+  it("of two in the same turn the one that came first wins", function()
     local reports = support.reports(function()
       local a, b = tide.future(), tide.future()
       tide.loop():call_later(1, function() b:set_exception("b") a:set_exception("a") end)
@@ -186,7 +188,7 @@ describe("an error in gather", function()
     assert.equal(0, #reports)
   end)
 
-  task_it("that was there before cancels what is made of the functions", function()
+  it("that was there before cancels what is made of the functions", function()
     local failed, log = tide.task(error, "failed", 0), {}
     pcall(failed.await, failed)
     assert.same(pack(false, "failed"), pack(pcall(gather, cleaner(1, log, 1), failed,
@@ -194,7 +196,7 @@ describe("an error in gather", function()
     assert.same({ "runs to its first await", 1 }, log)
   end)
 
-  task_it("50: a cancelled one raises CancelledError, the gatherer is not cancelled", function()
+  it("50: a cancelled one raises CancelledError, the gatherer is not cancelled", function()
     local gone, log = tide.task(sleep, 9), {}
     tide.loop():call_later(1, function() gone:cancel("gone") end)
     assert.equal("gone", raises(tide.CancelledError, gather, gone, cleaner(1, log, 1)).reason)
@@ -208,7 +210,7 @@ describe("an error in gather", function()
     raises(tide.CancelledError, tide.move_on_after, 5, gather, future)
   end)
 
-  task_it("leaves those that others await, and cancels those that are only watched", function()
+  it("leaves those that others await, and cancels those that are only watched", function()
     local shared, watched = tide.task(sleep, 5, "shared"), tide.task(sleep, 5)
     local other = tide.task(function() return shared:await() end)
     local watcher = tide.task(function() return pcall(tide.shield, watched) end)
@@ -222,7 +224,7 @@ describe("an error in gather", function()
     assert.is_false((watcher:await()))
   end)
 
-  task_it("in a gather that another gathers with is left until both give up", function()
+  it("in a gather that another gathers with is left until both give up", function()
     local shared = tide.task(sleep, 9)
     local a = tide.task(gather, shared, failer(1, "a"))
     local b = tide.task(gather, shared, failer(2, "b"))
@@ -237,7 +239,7 @@ describe("a gather that is cancelled", function()
   for _, options in ipairs { {}, { return_exceptions = true } } do
     local how = options.return_exceptions and " (return_exceptions)" or ""
 
-    task_it("cancels all and awaits them, then raises" .. how, function()
+    it("cancels all and awaits them, then raises" .. how, function()
       local log, future = {}, tide.future()
       local task = cancelled_at(1, { cleaner(1, log, "short"), cleaner(3, log, "long"), future,
         sleeper(0, "done") }, options)
@@ -249,7 +251,7 @@ describe("a gather that is cancelled", function()
       assert.is_true(task:cancelled())
     end)
 
-    task_it("leaves at once those that others await" .. how, function()
+    it("leaves at once those that others await" .. how, function()
       local shared = tide.task(sleep, 5, "shared")
       local other = tide.task(function() return shared:await() end)
       local task = cancelled_at(1, { shared, shared }, options)
@@ -257,14 +259,14 @@ describe("a gather that is cancelled", function()
       assert.equal("shared", other:await())
     end)
 
-    task_it("raises even if they end well in spite of it" .. how, function()
+    it("raises even if they end well in spite of it" .. how, function()
       local stubborn = tide.task(function() pcall(sleep, 9) return "value" end)
       local task = cancelled_at(1, { stubborn }, options)
       raises(tide.CancelledError, task.await, task)
       assert.equal("value", stubborn:result())
     end)
 
-    task_it("48: when all had ended gives the results, and the next await raises" .. how, function()
+    it("48: when all had ended gives the results, and the next await raises" .. how, function()
       local task = tide.task(function()
         local results = gather({ sleeper(1, "value"), sleeper(1) }, options)
         raises(tide.CancelledError, sleep, 0)
@@ -275,7 +277,7 @@ describe("a gather that is cancelled", function()
     end)
   end
 
-  task_it("while it stays because of an error raises that", function()
+  it("while it stays because of an error raises that", function()
     local log = {}
     local task = cancelled_at(2, failer(1, "first"), cleaner(3, log, "cleaned"))
     assert.equal(4, elapsed(function()
@@ -284,7 +286,7 @@ describe("a gather that is cancelled", function()
     assert.same({ "cleaned" }, log)
   end)
 
-  task_it("is cancelled, whatever they fail with; their errors are reported", function()
+  it("is cancelled, whatever they fail with; their errors are reported", function()
     local reports = support.reports(function()
       local task = cancelled_at(1, cleaner(1, {}, 1, "one"), cleaner(2, {}, 2, "two"))
       assert.equal("why", raises(tide.CancelledError, task.await, task).reason)
@@ -296,7 +298,7 @@ describe("a gather that is cancelled", function()
     assert.same({ "one", "two" }, errors)
   end)
 
-  task_it("by a deadline raises TimeoutError when they have ended", function()
+  it("by a deadline raises TimeoutError when they have ended", function()
     local log = {}
     assert.equal(3, elapsed(raises, tide.TimeoutError, tide.timeout, 1, gather,
       cleaner(2, log, "cleaned")))
@@ -304,7 +306,7 @@ describe("a gather that is cancelled", function()
     assert.is_false(tide.move_on_after(1, gather, { sleeper(5) }))
   end)
 
-  task_it("52: shielded goes on; a gather of shields leaves what they wait for", function()
+  it("52: shielded goes on; a gather of shields leaves what they wait for", function()
     local task, inner = tide.task(gather, sleeper(3, "a")), tide.task(sleep, 5, "inner")
     assert.is_false(tide.move_on_after(1, tide.shield, task))
     assert.is_false(tide.move_on_after(1, gather, function() return tide.shield(inner) end))
@@ -313,7 +315,7 @@ describe("a gather that is cancelled", function()
 end)
 
 describe("gather", function()
-  task_it("32: nests 5^4, and a hundred deep, with a cancel too", function()
+  it("32: nests 5^4, and a hundred deep, with a cancel too", function()
     local function tree(depth)
       if depth == 0 then return sleep(0, 1) end
       local function branch() return tree(depth - 1) end
@@ -330,14 +332,14 @@ describe("gather", function()
     assert.is_false(tide.move_on_after(1, chain, 100, sleeper(9)))
   end)
 
-  task_it("is refused on the task itself, and nothing is made", function()
+  it("is refused on the task itself, and nothing is made", function()
     local me, spawned = tide.current_task(), tide.stats().spawned
     misuse("a task cannot await itself", function() gather(print, me) end) -- 18
     misuse("a task cannot await itself", function() gather { print, me } end)
     assert.equal(spawned, tide.stats().spawned)
   end)
 
-  task_it("of tasks that gather each other ends by one cancel", function()
+  it("of tasks that gather each other ends by one cancel", function()
     local a, b
     a = tide.task(function() sleep(0) return gather(b) end)
     b = tide.task(function() sleep(0) return gather(a) end)
@@ -349,7 +351,7 @@ describe("gather", function()
     end))
   end)
 
-  task_it("of the host by a child ends by the child's cancel", function()
+  it("of the host by a child ends by the child's cancel", function()
     local host, child
     host = tide.task(tide.group, function(g)
       child = g:task(function() gather(host) end)
@@ -361,7 +363,7 @@ describe("gather", function()
     assert.is_true(child:cancelled())
   end)
 
-  task_it("is misused at the caller's line, and nothing is made", function()
+  it("is misused at the caller's line, and nothing is made", function()
     local spawned = tide.stats().spawned
     local function list(v) return { print, v } end
     for _, bad in ipairs { 1, "x", true, tide.event(), io.stdout } do
@@ -381,7 +383,7 @@ describe("gather", function()
     assert.equal(spawned, tide.stats().spawned)
   end)
 
-  it("88: is refused on what a closed loop left", function()
+  it("88: is refused on what a closed loop left", { task = false }, function()
     local task, future = tide.task(sleep, 5), tide.future()
     local done = set("set")
     tide.loop():close()
@@ -397,7 +399,7 @@ describe("gather", function()
     end)
   end)
 
-  task_it("T25: keeps nothing: neither results, nor tasks, nor what was left", function()
+  it("T25: keeps nothing: neither results, nor tasks, nor what was left", function()
     local weak = setmetatable({}, { __mode = "v" })
     local shared = tide.future()
     local function work()

@@ -1,7 +1,9 @@
 -- Generators that run, and how they are closed (generator.lua).
 local tide = require "tide"
 local support = require "spec.support"
-local task_it = support.task_it
+
+require("tide.busted").configure { clock = "virtual" }
+
 local misuse, pack, raises = support.misuse, support.pack, support.raises
 
 local pcall, sleep, generator = tide.pcall, tide.sleep, tide.generator
@@ -10,8 +12,8 @@ local has_close = _VERSION == "Lua 5.4" or _VERSION == "Lua 5.5"
 
 --- The same body in a task and in the main program.
 local function both_it(title, fn)
-  task_it(title .. " (in a task)", fn)
-  it(title .. " (in the main program)", fn)
+  it(title .. " (in a task)", fn)
+  it(title .. " (in the main program)", { task = false }, fn)
 end
 
 --- The first values that are left, as a list.
@@ -37,7 +39,7 @@ local function begun(cleanup)
 end
 
 describe("a generator that runs", function()
-  task_it("cannot be called or closed by itself", function()
+  it("cannot be called or closed by itself", function()
     local g
     g = generator(function(yield)
       misuse("'Generator': the generator is running", function() g() end)
@@ -48,7 +50,7 @@ describe("a generator that runs", function()
     assert.is_nil(g())
   end)
 
-  task_it("cannot be called or closed by another task while it awaits", function()
+  it("cannot be called or closed by another task while it awaits", function()
     local g = generator(function(yield) for i = 1, 2 do yield(sleep(1, i)) end end)
     local task = tide.task(function() return rest(g) end)
     sleep(0.5)
@@ -81,7 +83,7 @@ describe("close of a generator", function()
     g:close()
   end)
 
-  task_it("of a fresh, an ended and a failed one does nothing", function()
+  it("of a fresh, an ended and a failed one does nothing", function()
     local called = false
     local g = generator(function() called = true end)
     g:close()
@@ -96,13 +98,13 @@ describe("close of a generator", function()
     end
   end)
 
-  task_it("a generator may swallow it and return", function()
+  it("a generator may swallow it and return", function()
     local g = begun(function() sleep(1) end)
     assert.same(pack(), pack(g:close()))
     assert.is_nil(g())
   end)
 
-  task_it("raises what the generator raises instead", function()
+  it("raises what the generator raises instead", function()
     local object = {}
     local g = begun(function() sleep(1) error(object) end)
     assert.same(pack(false, object), pack(pcall(g.close, g)))
@@ -113,7 +115,7 @@ describe("close of a generator", function()
     assert.is_nil(g())
   end)
 
-  task_it("of one that yields again is an error at the caller, and the end", function()
+  it("of one that yields again is an error at the caller, and the end", function()
     local again = generator(function(yield)
       while true do pcall(yield, 1) end
     end)
@@ -127,7 +129,7 @@ describe("close of a generator", function()
     assert.is_nil(again())
   end)
 
-  task_it("its yield in a scope is refused as ever", function()
+  it("its yield in a scope is refused as ever", function()
     local g = generator(function(yield)
       pcall(yield, 1)
       tide.timeout(60, function() yield(2) end)
@@ -138,7 +140,7 @@ describe("close of a generator", function()
     assert.matches("inside a scope", err)
   end)
 
-  task_it("in a cancelled task: its awaits raise, but if it or they are shielded", function()
+  it("in a cancelled task: its awaits raise, but if it or they are shielded", function()
     local log = {}
     local g = begun(function(err)
       tide.shield(function() sleep(1) log[1] = "shielded" end)
@@ -173,7 +175,7 @@ describe("close of a generator", function()
     assert.equal("closed", log[3])
   end)
 
-  task_it("cancelled while it waits: the generator gets that, and it is raised", function()
+  it("cancelled while it waits: the generator gets that, and it is raised", function()
     local seen
     local g = begun(function()
       local ok, err = pcall(sleep, 60)
@@ -188,7 +190,7 @@ describe("close of a generator", function()
     assert.is_nil(g())
   end)
 
-  task_it("of one that another task closes is refused", function()
+  it("of one that another task closes is refused", function()
     local g = begun(function() sleep(2) end)
     local task = tide.task(g.close, g)
     sleep(1)
@@ -199,7 +201,7 @@ describe("close of a generator", function()
     assert.is_nil(g())
   end)
 
-  task_it("closes what the generator uses, from the inside out", function()
+  it("closes what the generator uses, from the inside out", function()
     local log = {}
     local function over(name, inner)
       return (generator(function(yield)
@@ -218,7 +220,7 @@ describe("close of a generator", function()
     assert.same({ "c", "b", "a" }, log)
   end)
 
-  it("works in a callback if nothing awaits", function()
+  it("works in a callback if nothing awaits", { task = false }, function()
     local log = {}
     local g = begun(function(err) log[1] = tostring(err) end)
     tide.loop():call_soon(function() g:close() end)
@@ -226,7 +228,7 @@ describe("close of a generator", function()
     assert.same({ "CancelledError: the generator was closed" }, log)
   end)
 
-  task_it("is what tide.with calls, and __close", function()
+  it("is what tide.with calls, and __close", function()
     local log = {}
     local function noting(name)
       return begun(function(err) sleep(1) log[#log + 1] = name error(err, 0) end)
@@ -266,7 +268,7 @@ if has_close then
 
     local closed = "CancelledError: the generator was closed"
 
-    task_it("by break, return, goto and at the end", function()
+    it("by break, return, goto and at the end", function()
       for code, result in pairs {
         ["for v in counting() do if v == 2 then break end end return 'left'"] = "left",
         ["for v in counting() do sleep(0) return v end"] = 1,
@@ -281,13 +283,13 @@ if has_close then
       assert.same({ 1, 2, 3, 4, 5 }, log)
     end)
 
-    task_it("by an error, which passes on", function()
+    it("by an error, which passes on", function()
       local f, log = looping("for v in counting() do error({ v }) end")
       assert.same({ false, { 1 } }, { pcall(f) })
       assert.same({ closed }, log)
     end)
 
-    task_it("by a cancel in the loop or in the generator", function()
+    it("by a cancel in the loop or in the generator", function()
       for _, at in ipairs { 0.5, 1.5 } do
         local f, log = looping("for _ in counting() do sleep(1) end")
         local task = tide.task(f)
@@ -298,7 +300,7 @@ if has_close then
       end
     end)
 
-    it("in the main program", function()
+    it("in the main program", { task = false }, function()
       local list = {}
       local f = load [[
         local generator, sleep, list = ...
@@ -315,7 +317,7 @@ if has_close then
     end)
   end)
 
-  task_it("a `<close>` variable of a generator may await, however it ends", function()
+  it("a `<close>` variable of a generator may await, however it ends", function()
     local body = load [[
       local tide, log, fail = ...
       return function(yield)

@@ -2,6 +2,8 @@
 local tide = require "tide"
 local support = require "spec.support"
 
+require("tide.busted").configure { task = false }
+
 local sleep, generator = tide.sleep, tide.generator
 
 --- One that yields 1 to n and notes in `log` what it opened and closed; its

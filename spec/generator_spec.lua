@@ -1,5 +1,8 @@
 local tide = require "tide"
 local support = require "spec.support"
+
+require("tide.busted").configure { task = false }
+
 local task_it = support.task_it
 local misuse, pack, raises = support.misuse, support.pack, support.raises
 

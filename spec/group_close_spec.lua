@@ -3,6 +3,8 @@ local tide = require "tide"
 local support = require "spec.support"
 local groups = require "spec.group_support"
 
+require("tide.busted").configure { task = false }
+
 local misuse, pack, raises = support.misuse, support.pack, support.raises
 local task_it, now, sleeper, reports_of =
   groups.task_it, groups.now, groups.sleeper, groups.reports_of

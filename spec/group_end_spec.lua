@@ -3,6 +3,8 @@ local testing = require "tide.testing"
 local support = require "spec.support"
 local groups = require "spec.group_support"
 
+require("tide.busted").configure { task = false }
+
 local misuse, pack, raises = support.misuse, support.pack, support.raises
 local task_it, now, reports_of = groups.task_it, groups.now, groups.reports_of
 

@@ -3,6 +3,8 @@ local tide = require "tide"
 local testing = require "tide.testing"
 local support = require "spec.support"
 
+require("tide.busted").configure { task = false }
+
 local explore, pcall, sleep, group = testing.explore, tide.pcall, tide.sleep, tide.group
 
 local kept -- a coroutine that the collector must not meet

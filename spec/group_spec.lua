@@ -2,6 +2,8 @@ local tide = require "tide"
 local support = require "spec.support"
 local groups = require "spec.group_support"
 
+require("tide.busted").configure { task = false }
+
 local misuse, pack, raises = support.misuse, support.pack, support.raises
 local task_it, now, fails, fails_with = groups.task_it, groups.now, groups.fails, groups.fails_with
 local sleeper, reports_of = groups.sleeper, groups.reports_of

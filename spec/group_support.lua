@@ -1,9 +1,7 @@
 --- What the specs of groups share.
 
 local assert = require "luassert"
-local it = require "busted".it
 local tide = require "tide"
-local testing = require "tide.testing"
 local support = require "spec.support"
 
 local pcall, sleep = tide.pcall, tide.sleep
@@ -17,13 +15,11 @@ function M.now()
   return math.floor((support.now() - start) * 1e6 + 0.5) / 1e6
 end
 
---- A test whose body is a task.
+--- A test that runs as a task.
 function M.task_it(title, fn)
-  it(title, function()
-    testing.run(function()
-      start = support.now()
-      fn()
-    end)
+  support.task_it(title, function()
+    start = support.now()
+    fn()
   end)
 end
 

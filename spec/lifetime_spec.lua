@@ -1,6 +1,9 @@
 local tide = require "tide"
 local testing = require "tide.testing"
 local support = require "spec.support"
+
+require("tide.busted").configure { task = false }
+
 local child = support.child
 
 local pcall = tide.pcall

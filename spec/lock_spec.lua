@@ -1,7 +1,9 @@
 local tide = require "tide"
 local testing = require "tide.testing"
 local support = require "spec.support"
-local task_it = support.task_it
+
+require("tide.busted").configure { clock = "virtual" }
+
 local misuse, pack, raises = support.misuse, support.pack, support.raises
 
 local run, pcall, sleep = testing.run, tide.pcall, tide.sleep
@@ -45,7 +47,7 @@ local function said(log)
 end
 
 describe("a lock", function()
-  task_it("82: has one owner", function()
+  it("82: has one owner", function()
     local lock = tide.lock()
     assert.same(pack(false), pack(lock:locked()))
     assert.equal("Lock<unlocked, 0 waiting>", tostring(lock))
@@ -60,7 +62,7 @@ describe("a lock", function()
     lock:release()
   end)
 
-  task_it("tells who has it and how many wait", function()
+  it("tells who has it and how many wait", function()
     local lock = tide.lock()
     local me = tide.current_task():get_name()
     lock:acquire()
@@ -74,7 +76,7 @@ describe("a lock", function()
     sleep(3)
   end)
 
-  task_it("62, T19: acquire of a free one is a cancel point that keeps its turn", function()
+  it("62, T19: acquire of a free one is a cancel point that keeps its turn", function()
     local lock, order = tide.lock(), {}
     tide.task(function() order[#order + 1] = "other" end)
     lock:acquire()
@@ -90,7 +92,7 @@ describe("a lock", function()
     assert.is_false(lock:locked())
   end)
 
-  task_it("82: is handed over in the order of the requests", function()
+  it("82: is handed over in the order of the requests", function()
     local lock, log = tide.lock(), {}
     lock:acquire()
     local tasks = lockers(lock, log, "a b c d")
@@ -100,7 +102,7 @@ describe("a lock", function()
     assert.equal("Lock<unlocked, 0 waiting>", tostring(lock))
   end)
 
-  task_it("82: who comes after the release does not overtake who waits", function()
+  it("82: who comes after the release does not overtake who waits", function()
     local lock, log = tide.lock(), {}
     lock:acquire()
     lockers(lock, log, "a b")
@@ -113,7 +115,7 @@ describe("a lock", function()
     lock:release()
   end)
 
-  task_it("a task owns it also in a coroutine of its own, plain or tide's", function()
+  it("a task owns it also in a coroutine of its own, plain or tide's", function()
     local lock = tide.lock()
     lock:acquire()
     for _, wrap in ipairs { coroutine.wrap, tide.coroutine.wrap } do
@@ -133,7 +135,7 @@ describe("a lock", function()
     assert.is_false(lock:locked())
   end)
 
-  it("is the main program's outside of run, which is no task", function()
+  it("is the main program's outside of run, which is no task", { task = false }, function()
     local lock = tide.lock()
     assert.equal(lock, lock:acquire())
     assert.equal("Lock<locked by the main program, 0 waiting>", tostring(lock))
@@ -149,7 +151,7 @@ describe("a lock", function()
     lock:release()
   end)
 
-  it("is handed over to the main program, and by it", function()
+  it("is handed over to the main program, and by it", { task = false }, function()
     local lock, log = tide.lock(), {}
     local function hold(name)
       lock:with(function()
@@ -167,7 +169,7 @@ describe("a lock", function()
     assert.is_false(lock:locked())
   end)
 
-  task_it("lives as long as a task waits for it or for its owner to end", function()
+  it("lives as long as a task waits for it or for its owner to end", function()
     local done
     local weak = setmetatable({}, { __mode = "v" })
     tide.task(function()
@@ -189,7 +191,7 @@ describe("a lock", function()
     assert.is_truthy(done)
   end)
 
-  task_it("that an ended task had and nobody knows any more does no harm", function()
+  it("that an ended task had and nobody knows any more does no harm", function()
     for _ = 1, 20 do
       tide.task(function() tide.lock():acquire() end)
       sleep(0)
@@ -199,7 +201,7 @@ describe("a lock", function()
 end)
 
 describe("the wait for a lock", function()
-  task_it("84: cancelled is removed, from anywhere, and the others go on in order", function()
+  it("84: cancelled is removed, from anywhere, and the others go on in order", function()
     for gone = 1, 4 do
       local lock, log = tide.lock(), {}
       lock:acquire()
@@ -216,7 +218,7 @@ describe("the wait for a lock", function()
     end
   end)
 
-  task_it("86: cancelled and then released in the same turn: the next has it", function()
+  it("86: cancelled and then released in the same turn: the next has it", function()
     local lock, log = tide.lock(), {}
     lock:acquire()
     local tasks = lockers(lock, log, "a b")
@@ -228,7 +230,7 @@ describe("the wait for a lock", function()
     assert.is_false(lock:locked())
   end)
 
-  task_it("86: released and then cancelled in the same turn: it has it, once", function()
+  it("86: released and then cancelled in the same turn: it has it, once", function()
     local lock, log = tide.lock(), {}
     lock:acquire()
     local a = tide.task(function()
@@ -249,7 +251,7 @@ describe("the wait for a lock", function()
     assert.is_false(lock:locked())
   end)
 
-  task_it("86: all cancelled, the lock is free", function()
+  it("86: all cancelled, the lock is free", function()
     local lock = tide.lock()
     lock:acquire()
     for _, task in ipairs(lockers(lock, {}, "a b c")) do task:cancel() end
@@ -260,7 +262,7 @@ describe("the wait for a lock", function()
     assert.is_false(lock:locked())
   end)
 
-  task_it("a deadline that passes in the turn of the release loses nothing", function()
+  it("a deadline that passes in the turn of the release loses nothing", function()
     for first = 1, 2 do
       local lock = tide.lock()
       local owner = tide.task(function() lock:with(sleep, 1) end)
@@ -275,7 +277,7 @@ describe("the wait for a lock", function()
     end
   end)
 
-  it("that nobody can end is a deadlock, and leaves the queue", function()
+  it("that nobody can end is a deadlock, and leaves the queue", { task = false }, function()
     local lock
     raises(tide.DeadlockError, run, function()
       lock = tide.lock()
@@ -289,7 +291,7 @@ describe("the wait for a lock", function()
 end)
 
 describe("Lock:with", function()
-  task_it("89: calls the function with the lock held, its arguments and results", function()
+  it("89: calls the function with the lock held, its arguments and results", function()
     local lock = tide.lock()
     assert.same(pack(true, 3, nil, 1, nil, nil), pack(lock:with(function(...)
       return lock:locked(), select("#", ...), nil, ...
@@ -299,7 +301,7 @@ describe("Lock:with", function()
     assert.equal(2, lock:with(setmetatable({}, { __call = function(_, v) return v end }), 2))
   end)
 
-  task_it("97: releases when the function fails, and raises the same error object", function()
+  it("97: releases when the function fails, and raises the same error object", function()
     local lock, err = tide.lock(), {}
     local ok, got = pcall(lock.with, lock, error, err)
     assert.is_true(not ok and got == err)
@@ -308,7 +310,7 @@ describe("Lock:with", function()
     assert.is_false(lock:locked())
   end)
 
-  task_it("89: releases when the task is cancelled inside, and takes nothing before", function()
+  it("89: releases when the task is cancelled inside, and takes nothing before", function()
     local lock, called = tide.lock(), 0
     local function body() called = called + 1 sleep(5) end
     assert.is_false(tide.move_on_after(1, lock.with, lock, body))
@@ -319,7 +321,7 @@ describe("Lock:with", function()
     owner:await()
   end)
 
-  task_it("89: an error is not replaced by that of a lock that is held no more", function()
+  it("89: an error is not replaced by that of a lock that is held no more", function()
     local lock = tide.lock()
     local ok, err = pcall(lock.with, lock, function()
       lock:release()
@@ -331,7 +333,7 @@ describe("Lock:with", function()
 end)
 
 describe("a lock as a variable to be closed", function()
-  task_it("89: its __close releases it, or after an error nothing that is not held", function()
+  it("89: its __close releases it, or after an error nothing that is not held", function()
     local lock = tide.lock()
     local close = getmetatable(lock).__close
     close(lock:acquire(), nil)
@@ -350,7 +352,7 @@ describe("a lock as a variable to be closed", function()
     local _ <close> = lock:acquire()
     return fn(a)]])
 
-  task_it("89: releases at the end of the block, on errors and cancels, too", function()
+  it("89: releases at the end of the block, on errors and cancels, too", function()
     local lock = tide.lock()
     assert.is_true(held(lock, lock.locked, lock))
     assert.is_false(lock:locked())
@@ -362,7 +364,7 @@ describe("a lock as a variable to be closed", function()
 end)
 
 describe("a lock is misused at the caller's line:", function()
-  task_it("82, 83: acquired again by its owner, released by another or once too often", function()
+  it("82, 83: acquired again by its owner, released by another or once too often", function()
     local lock = tide.lock()
     misuse("'Lock:release': the lock is not locked", function() lock:release() end)
     lock:acquire()
@@ -378,7 +380,7 @@ describe("a lock is misused at the caller's line:", function()
     misuse("'Lock:release': the lock is not locked", function() lock:release() end)
   end)
 
-  task_it("60: a method on something else", function()
+  it("60: a method on something else", function()
     local methods = getmetatable(tide.lock()).__index
     local others = { 5, "x", {}, false, io.stdout, tide.semaphore(), tide.condition() }
     for name, method in pairs(methods) do
@@ -389,7 +391,7 @@ describe("a lock is misused at the caller's line:", function()
     end
   end)
 
-  task_it("with without a function, and nothing is taken", function()
+  it("with without a function, and nothing is taken", function()
     local lock = tide.lock()
     for _, bad in ipairs { 1, "x", {}, false, lock } do
       misuse("bad argument #1 to 'Lock:with' %(function", function() lock:with(bad) end)
@@ -398,7 +400,7 @@ describe("a lock is misused at the caller's line:", function()
     assert.is_false(lock:locked())
   end)
 
-  task_it("in a callback, which owns none", function()
+  it("in a callback, which owns none", function()
     local lock, errors = tide.lock(), {}
     local calls = {
       function() lock:acquire() end,
@@ -420,13 +422,13 @@ describe("a lock is misused at the caller's line:", function()
     assert.is_false(lock:locked())
   end)
 
-  task_it("acquire in a plain coroutine, free or not", function()
+  it("acquire in a plain coroutine, free or not", function()
     local lock = tide.lock()
     misuse("cannot wait in a plain coroutine", coroutine.wrap(function() lock:acquire() end))
     assert.is_false(lock:locked())
   end)
 
-  it("88: after its loop was closed", function()
+  it("88: after its loop was closed", { task = false }, function()
     local old = tide.lock()
     tide.loop():close()
     local function each()
@@ -440,7 +442,7 @@ describe("a lock is misused at the caller's line:", function()
     run(each)
   end)
 
-  it("88: closed while tasks wait and one was granted, it is let go", function()
+  it("88: closed while tasks wait and one was granted, it is let go", { task = false }, function()
     local log = {}
     local lock = tide.lock()
     lock:acquire()

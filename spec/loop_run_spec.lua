@@ -3,6 +3,8 @@ local tide = require "tide"
 local testing = require "tide.testing"
 local support = require "spec.support"
 
+require("tide.busted").configure { task = false }
+
 local misuse, pack, raises = support.misuse, support.pack, support.raises
 local pcall, sleep = tide.pcall, tide.sleep
 

@@ -1,8 +1,10 @@
 --- Misuse raises at the caller's line, names the function, the argument and what
--- was expected; nothing changes and nothing leaks (spec/helper.lua looks).
+-- was expected; nothing changes and nothing leaks (tide.busted looks).
 
 local tide = require "tide"
 local testing = require "tide.testing"
+
+require("tide.busted").configure { task = false }
 
 local pcall, run = tide.pcall, testing.run
 local methods = run(function() return getmetatable(tide.current_task()).__index end)

@@ -1,6 +1,9 @@
 local tide = require "tide"
 local support = require "spec.support"
-local task_it, turns = support.task_it, support.turns
+
+require("tide.busted").configure { clock = "virtual" }
+
+local turns = support.turns
 local misuse, pack = support.misuse, support.pack
 
 local pcall, sleep = tide.pcall, tide.sleep
@@ -39,14 +42,14 @@ local function bad_comparison()
 end
 
 describe("a priority queue", function()
-  task_it("66: gives the lowest priority first, and returns only the item", function()
+  it("66: gives the lowest priority first, and returns only the item", function()
     local q = tide.priority_queue()
     for _, n in ipairs { 5, 1, 4, 2, 3 } do q:put("i" .. n, n) end
     assert.same(pack("i1"), pack(q:get()))
     assert.equal("i2 i3 i4 i5", drained(q))
   end)
 
-  task_it("of equal priorities gives the one first that came first", function()
+  it("of equal priorities gives the one first that came first", function()
     local q = tide.priority_queue()
     for _, priority in ipairs { 1, "1", rank(1) } do
       for i = 1, 40 do q:put(i, priority) end
@@ -54,7 +57,7 @@ describe("a priority queue", function()
     end
   end)
 
-  task_it("sorts any number of them, whatever kind they are", function()
+  it("sorts any number of them, whatever kind they are", function()
     local kinds = {
       function(n) return n end,
       function(n) return n / 3 end,
@@ -87,7 +90,7 @@ describe("a priority queue", function()
     end
   end)
 
-  task_it("takes numbers of both signs and the infinite ones, but no NaN", function()
+  it("takes numbers of both signs and the infinite ones, but no NaN", function()
     local q = tide.priority_queue()
     for _, n in ipairs { 1 / 0, -1, 0, 2.5, -1 / 0, 2 ^ 60 } do q:put(n, n) end
     assert.equal(-1 / 0, q:get())
@@ -102,7 +105,7 @@ describe("a priority queue", function()
   end)
 
   if math.type then
-    task_it("tells apart integers that no float can", function()
+    it("tells apart integers that no float can", function()
       local q, most = tide.priority_queue(), math.maxinteger
       for _, n in ipairs { most, most - 1, 2 ^ 53 + 1, most - 2, 1 } do q:put(n, n) end
       q:put("float", 2.0 ^ 63)
@@ -113,7 +116,7 @@ describe("a priority queue", function()
     end)
   end
 
-  task_it("needs a priority, and one that can be compared", function()
+  it("needs a priority, and one that can be compared", function()
     local q = tide.priority_queue()
     for _, bad in ipairs { {}, true, print, q } do
       misuse("'PriorityQueue:put' %(number, string or value with", function() q:put(1, bad) end)
@@ -125,7 +128,7 @@ describe("a priority queue", function()
     assert.equal(0, q:qsize())
   end)
 
-  task_it("raises where two cannot be compared, and changes nothing", function()
+  it("raises where two cannot be compared, and changes nothing", function()
     local q = tide.priority_queue()
     q:put("number", 1)
     misuse("compare priorities: string with number", function() q:put("string", "1") end)
@@ -138,7 +141,7 @@ describe("a priority queue", function()
 end)
 
 describe("a comparison that raises", function()
-  task_it("in put is raised there, and changes nothing", function()
+  it("in put is raised there, and changes nothing", function()
     local q = tide.priority_queue(3)
     q:put("a", rank(1))
     for _, put in ipairs { q.put, q.put_nowait } do
@@ -152,7 +155,7 @@ describe("a comparison that raises", function()
     assert.equal("b a c", drained(q))
   end)
 
-  task_it("in get is raised there, changes nothing and admits nobody", function()
+  it("in get is raised there, changes nothing and admits nobody", function()
     local q, log = tide.priority_queue(4), {}
     for i = 1, 4 do q:put(i, rank(i)) end
     local putter = tide.task(function() q:put(0, rank(0)) log[1] = "put" end)
@@ -169,7 +172,7 @@ describe("a comparison that raises", function()
     assert.equal("0 2 3 4", drained(q))
   end)
 
-  task_it("in a put that waited passes the place on", function()
+  it("in a put that waited passes the place on", function()
     local q = tide.priority_queue(2)
     q:put("x", rank(5))
     q:put("y", rank(6))
@@ -190,7 +193,7 @@ describe("a comparison that raises", function()
     assert.equal("good y", drained(q))
   end)
 
-  task_it("in a get that waited passes the item on", function()
+  it("in a get that waited passes the item on", function()
     local q = tide.priority_queue()
     local a, b = tide.task(q.get, q), tide.task(q.get, q)
     turns(1)
@@ -205,7 +208,7 @@ describe("a comparison that raises", function()
     assert.equal("2 3 4", drained(q))
   end)
 
-  task_it("has the line of the put that waited, if Lua's own says none", function()
+  it("has the line of the put that waited, if Lua's own says none", function()
     local q, line = tide.priority_queue(2), nil
     q:put(1, 1)
     q:put(2, 2)
@@ -231,7 +234,7 @@ describe("a comparison that uses the queue", function()
   }
 
   for _, name in ipairs { "put", "put_nowait", "get", "get_nowait" } do
-    task_it("makes " .. name .. " fail", function()
+    it("makes " .. name .. " fail", function()
       for _, use in ipairs(uses) do
         local q = tide.priority_queue()
         for i = 1, 6 do q:put(i, rank(i)) end
@@ -248,7 +251,7 @@ describe("a comparison that uses the queue", function()
     end)
   end
 
-  task_it("may ask it, and collect garbage", function()
+  it("may ask it, and collect garbage", function()
     local q = tide.priority_queue()
     for i = 9, 1, -1 do
       spied(function() collectgarbage() return q:qsize(), q:full(), tostring(q) end,
@@ -257,7 +260,7 @@ describe("a comparison that uses the queue", function()
     assert.equal("1 2 3 4 5 6 7 8 9", drained(q))
   end)
 
-  task_it("cannot wait", function()
+  it("cannot wait", function()
     local q = tide.priority_queue()
     q:put(1, rank(1))
     local ok, err = spied(function() sleep(1) end, function() q:put(2, rank(2)) end)
@@ -266,7 +269,7 @@ describe("a comparison that uses the queue", function()
     assert.equal(1, q:qsize())
   end)
 
-  it("may close the loop of the main program, and then it raises", function()
+  it("may close the loop of the main program, and then it raises", { task = false }, function()
     local q = tide.priority_queue()
     q:put_nowait(1, rank(1))
     local ok, err = spied(function() tide.loop():close() end,

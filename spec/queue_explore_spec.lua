@@ -2,6 +2,8 @@
 local tide = require "tide"
 local support = require "spec.support"
 
+require("tide.busted").configure { task = false }
+
 local sleep, pcall = tide.sleep, tide.pcall
 
 local makers = { tide.queue, tide.lifo_queue, tide.priority_queue }

@@ -1,20 +1,20 @@
 local tide = require "tide"
-local testing = require "tide.testing"
 local support = require "spec.support"
+
+require("tide.busted").configure { clock = "virtual" }
+
 local misuse, pack, raises = support.misuse, support.pack, support.raises
 
-local run, turns = testing.run, support.turns
+local turns = support.turns
 
 local makers = {
   queue = tide.queue, lifo_queue = tide.lifo_queue, priority_queue = tide.priority_queue,
 }
 
 --- The test for each kind of queue.
-local function task_it(title, fn)
+local function each_it(title, fn)
   for name, make in pairs(makers) do
-    it(title .. " (" .. name .. ")", function()
-      run(function() fn(make) end)
-    end)
+    it(title .. " (" .. name .. ")", function() fn(make) end)
   end
 end
 
@@ -31,7 +31,7 @@ local function drained(q)
 end
 
 describe("a queue that is shut down", function()
-  task_it("78: refuses who waits in get, and join returns", function(make)
+  each_it("78: refuses who waits in get, and join returns", function(make)
     local q, results = make(), {}
     for i = 1, 2 do
       tide.task(function() results[i] = pack(q:get()) end)
@@ -46,7 +46,7 @@ describe("a queue that is shut down", function()
     assert.same(pack(nil, "shutdown"), pack(q:get_nowait()))
   end)
 
-  task_it("79: raises in put, also for who waits there", function(make)
+  each_it("79: raises in put, also for who waits there", function(make)
     local q = filled(make, 1, 1)
     local a, b = tide.task(q.put, q, 2, 2), tide.task(q.put, q, 3, 3)
     turns(1)
@@ -58,7 +58,7 @@ describe("a queue that is shut down", function()
     assert.equal(1, q:qsize())
   end)
 
-  task_it("79: still gives what it holds, and join waits for it", function(make)
+  each_it("79: still gives what it holds, and join waits for it", function(make)
     local q, joined = filled(make, nil, 3), false
     tide.task(function() q:join() joined = true end)
     q:shutdown()
@@ -77,7 +77,7 @@ describe("a queue that is shut down", function()
     misuse("called more often", function() q:task_done() end)
   end)
 
-  task_it("80: immediately drops what it holds and wakes join", function(make)
+  each_it("80: immediately drops what it holds and wakes join", function(make)
     local q, joined = filled(make, 3, 3), false
     tide.task(function() q:join() joined = true end)
     local putter = tide.task(q.put, q, 4, 4)
@@ -91,7 +91,7 @@ describe("a queue that is shut down", function()
     q:shutdown(true)
   end)
 
-  task_it("81: immediately, with items in hand: join waits for them", function(make)
+  each_it("81: immediately, with items in hand: join waits for them", function(make)
     local q, joined = filled(make, nil, 3), false
     q:get()
     tide.task(function() q:join() joined = true end)
@@ -103,7 +103,7 @@ describe("a queue that is shut down", function()
     assert.is_true(joined)
   end)
 
-  task_it("80: immediately after plainly", function(make)
+  each_it("80: immediately after plainly", function(make)
     local q = filled(make, nil, 3)
     q:shutdown()
     assert.equal(3, q:qsize())
@@ -112,7 +112,7 @@ describe("a queue that is shut down", function()
     q:join()
   end)
 
-  task_it("drops nothing that a woken getter was handed", function(make)
+  each_it("drops nothing that a woken getter was handed", function(make)
     for _, cancel in ipairs { false, true } do
       local q, got = make(), {}
       local tasks = {}
@@ -138,7 +138,7 @@ describe("a queue that is shut down", function()
     end
   end)
 
-  task_it("and a get in one turn: whoever was served before stays so", function(make)
+  each_it("and a get in one turn: whoever was served before stays so", function(make)
     local q, log = make(), {}
     for i = 1, 2 do
       tide.task(function()
@@ -153,7 +153,7 @@ describe("a queue that is shut down", function()
     assert.same({ "item", "shutdown" }, log)
   end)
 
-  task_it("refuses a cancelled task with its cancel", function(make)
+  each_it("refuses a cancelled task with its cancel", function(make)
     for first = 1, 2 do
       local q = make(1)
       local getter = tide.task(q.get, q)
@@ -173,7 +173,7 @@ describe("a queue that is shut down", function()
     end
   end)
 
-  task_it("ends a loop over its items in every consumer", function(make)
+  each_it("ends a loop over its items in every consumer", function(make)
     local q, sum, ended = make(2), 0, 0
     for _ = 1, 3 do
       tide.task(function()
@@ -194,22 +194,20 @@ describe("a queue that is shut down", function()
   end)
 
   it("a putter that was admitted has put, unless it had to sort its item in yet", function()
-    run(function()
-      for name, make in pairs(makers) do
-        local q = filled(make, 1, 1)
-        local task = tide.task(q.put, q, 2, 2)
-        turns(1)
-        assert.equal(1, q:get())
-        q:shutdown()
-        if name == "priority_queue" then
-          raises(tide.QueueShutDown, task.await, task)
-          assert.same(pack(nil, "shutdown"), pack(q:get()))
-        else
-          task:await()
-          assert.equal(2, q:get())
-        end
-        assert.is_false(name == "priority_queue" and q:full())
+    for name, make in pairs(makers) do
+      local q = filled(make, 1, 1)
+      local task = tide.task(q.put, q, 2, 2)
+      turns(1)
+      assert.equal(1, q:get())
+      q:shutdown()
+      if name == "priority_queue" then
+        raises(tide.QueueShutDown, task.await, task)
+        assert.same(pack(nil, "shutdown"), pack(q:get()))
+      else
+        task:await()
+        assert.equal(2, q:get())
       end
-    end)
+      assert.is_false(name == "priority_queue" and q:full())
+    end
   end)
 end)

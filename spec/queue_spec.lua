@@ -2,24 +2,27 @@ local tide = require "tide"
 local testing = require "tide.testing"
 local support = require "spec.support"
 local queues = require "spec.queue_support"
+
+require("tide.busted").configure { clock = "virtual" }
+
 local misuse, pack, raises = support.misuse, support.pack, support.raises
 
 local run, pcall, sleep = testing.run, tide.pcall, tide.sleep
 local on_51 = _VERSION == "Lua 5.1" and not rawget(_G, "jit")
-local task_it, turns, getter, putter = support.task_it, support.turns, queues.getter, queues.putter
+local turns, getter, putter = support.turns, queues.getter, queues.putter
 local waiters, drained = queues.waiters, queues.drained
 
 local makers = { tide.queue, tide.lifo_queue, tide.priority_queue }
 
 describe("a queue", function()
-  task_it("66: gives items in the order in which they were put", function()
+  it("66: gives items in the order in which they were put", function()
     local q = tide.queue()
     for i = 1, 100 do q:put(i) end
     for i = 1, 100 do assert.equal(i, q:get()) end
     assert.is_true(q:empty())
   end)
 
-  task_it("66: a LIFO queue gives the last one first", function()
+  it("66: a LIFO queue gives the last one first", function()
     local q = tide.lifo_queue()
     for i = 1, 5 do q:put(i) end
     assert.equal(5, q:get())
@@ -28,7 +31,7 @@ describe("a queue", function()
     assert.same(pack(nil, "empty"), pack(q:get_nowait()))
   end)
 
-  task_it("keeps the order while its ring turns and grows", function()
+  it("keeps the order while its ring turns and grows", function()
     local q, put, got = tide.queue(), 0, 0
     local seed = 7
     for _ = 1, 3000 do
@@ -52,7 +55,7 @@ describe("a queue", function()
     for i = 1, 20 do assert.equal(i, q:get()) end
   end)
 
-  task_it("67: tells its size; put and task_done return nothing", function()
+  it("67: tells its size; put and task_done return nothing", function()
     for _, make in ipairs(makers) do
       local q = make(2)
       assert.same({ 2, 0, true, false }, { q:maxsize(), q:qsize(), q:empty(), q:full() })
@@ -67,7 +70,7 @@ describe("a queue", function()
     end
   end)
 
-  task_it("67: without a maxsize, with nil or 0 it is unbounded", function()
+  it("67: without a maxsize, with nil or 0 it is unbounded", function()
     for _, make in ipairs(makers) do
       for _, q in ipairs { make(), make(nil), make(0) } do
         assert.equal(0, q:maxsize())
@@ -78,7 +81,7 @@ describe("a queue", function()
     end
   end)
 
-  task_it("T34: false is an item, nil is none", function()
+  it("T34: false is an item, nil is none", function()
     for _, make in ipairs(makers) do
       local q = make()
       q:put(false, 1)
@@ -96,13 +99,13 @@ describe("a queue", function()
     assert.same(pack(false), pack(t:await()))
   end)
 
-  task_it("68: get_nowait of none is nil, 'empty'", function()
+  it("68: get_nowait of none is nil, 'empty'", function()
     for _, make in ipairs(makers) do
       assert.same(pack(nil, "empty"), pack(make():get_nowait()))
     end
   end)
 
-  it("works outside of run, filled by a callback", function()
+  it("works outside of run, filled by a callback", { task = false }, function()
     local q = tide.queue(1)
     tide.loop():call_later(0.001, function() q:put_nowait("from a callback") end)
     assert.equal("from a callback", q:get())
@@ -115,7 +118,7 @@ describe("a queue", function()
     q:join()
   end)
 
-  task_it("what does not wait works in a callback", function()
+  it("what does not wait works in a callback", function()
     local q, got = tide.queue(1), nil
     tide.loop():call_soon(function()
       got = { q:put_nowait(1), q:qsize(), q:full(), q:get_nowait(), q:empty() }
@@ -126,7 +129,7 @@ describe("a queue", function()
     assert.same({ true, 1, true, 1, true }, got)
   end)
 
-  task_it("T33: tells in its name what it holds and who waits, also when some leave", function()
+  it("T33: tells in its name what it holds and who waits, also when some leave", function()
     local q, log = tide.queue(1), {}
     assert.equal("Queue<0 items, maxsize 1, 0 getters, 0 putters>", tostring(q))
     local getters = waiters(getter, q, log, "a b")
@@ -145,7 +148,7 @@ describe("a queue", function()
     assert.matches("^PriorityQueue<0 items", tostring(tide.priority_queue()))
   end)
 
-  task_it("62, T19: put and get are cancel points that keep their turn", function()
+  it("62, T19: put and get are cancel points that keep their turn", function()
     local q, order = tide.queue(), {}
     tide.task(function() order[#order + 1] = "other" end)
     q:put(1)
@@ -155,7 +158,7 @@ describe("a queue", function()
     assert.same({ "main", "other" }, order)
   end)
 
-  task_it("T32: in a cancelled scope put, get and join do nothing", function()
+  it("T32: in a cancelled scope put, get and join do nothing", function()
     for _, make in ipairs(makers) do
       local q = make()
       q:put(1, 1)
@@ -170,7 +173,7 @@ describe("a queue", function()
     end
   end)
 
-  task_it("lets others run although nobody has to wait", function()
+  it("lets others run although nobody has to wait", function()
     for _, make in ipairs(makers) do
       local q, ran = make(), false
       tide.task(function() ran = true end)
@@ -188,7 +191,7 @@ describe("a queue", function()
     end
   end)
 
-  task_it("keeps no item alive that was taken, dropped or not put", function()
+  it("keeps no item alive that was taken, dropped or not put", function()
     for _, make in ipairs(makers) do
       local q, weak = make(1), setmetatable({}, { __mode = "k" })
       local function item() local t = {} weak[t] = true return t end
@@ -213,7 +216,7 @@ describe("a queue", function()
     end
   end)
 
-  task_it("lives as long as a task waits in it", function()
+  it("lives as long as a task waits in it", function()
     local got
     do
       local q = tide.queue()
@@ -227,7 +230,7 @@ describe("a queue", function()
     assert.equal("item", got)
   end)
 
-  it("from which nobody can get any more is a deadlock", function()
+  it("from which nobody can get any more is a deadlock", { task = false }, function()
     raises(tide.DeadlockError, run, function() tide.queue():get() end)
     raises(tide.DeadlockError, run, function()
       local q = tide.queue(1)
@@ -238,7 +241,7 @@ describe("a queue", function()
 end)
 
 describe("many producers and consumers", function()
-  task_it("75, T30: each item is got once, and nobody is left asleep", function()
+  it("75, T30: each item is got once, and nobody is left asleep", function()
     for _, make in ipairs(makers) do
       for maxsize = 0, 3 do
         local q, seen, tasks, served = make(maxsize), {}, {}, {}
@@ -269,7 +272,7 @@ describe("many producers and consumers", function()
 end)
 
 describe("Queue:join", function()
-  task_it("76: returns at once when nothing is unfinished, again and again", function()
+  it("76: returns at once when nothing is unfinished, again and again", function()
     local q = tide.queue()
     assert.same(pack(), pack(q:join()))
     assert.same(pack(), pack(q:join()))
@@ -279,7 +282,7 @@ describe("Queue:join", function()
     misuse("'Queue:task_done': called more often", function() q:task_done() end)
   end)
 
-  task_it("77: waits for every task_done", function()
+  it("77: waits for every task_done", function()
     for _, make in ipairs(makers) do
       local q, log = make(), {}
       for i = 1, 3 do q:put(i, i) end
@@ -296,7 +299,7 @@ describe("Queue:join", function()
     end
   end)
 
-  task_it("is over although more was put since, and raises if it was cancelled since", function()
+  it("is over although more was put since, and raises if it was cancelled since", function()
     local q = tide.queue()
     q:put(1)
     local a, b = tide.task(q.join, q), tide.task(q.join, q)
@@ -310,7 +313,7 @@ describe("Queue:join", function()
 end)
 
 describe("Queue:iter", function()
-  task_it("gives items until the queue was shut down and drained", function()
+  it("gives items until the queue was shut down and drained", function()
     for _, make in ipairs(makers) do
       local q, items = make(2), {}
       tide.task(function()
@@ -332,7 +335,7 @@ describe("Queue:iter", function()
   end)
 
   if on_51 then
-    task_it("says what to do where a `for` cannot await", function()
+    it("says what to do where a `for` cannot await", function()
       local q = tide.queue()
       local function sum()
         local n = 0
@@ -351,7 +354,7 @@ describe("Queue:iter", function()
 end)
 
 describe("a queue is misused at the caller's line:", function()
-  task_it("67: with a maxsize that is none", function()
+  it("67: with a maxsize that is none", function()
     for _, bad in ipairs { -1, 1.5, "x", "1", {}, true, 0 / 0, 1 / 0, -1 / 0, 2 ^ 60 } do
       misuse("bad argument #1 to 'tide.queue'", function() tide.queue(bad) end)
       misuse("bad argument #1 to 'tide.lifo_queue'", function() tide.lifo_queue(bad) end)
@@ -360,7 +363,7 @@ describe("a queue is misused at the caller's line:", function()
     misuse("whole number from 0 up expected", function() tide.queue(-1) end)
   end)
 
-  task_it("60: with a self that is none", function()
+  it("60: with a self that is none", function()
     local q = tide.queue()
     local names = { "put", "get", "put_nowait", "get_nowait", "task_done", "join", "qsize", "empty",
       "full", "maxsize", "shutdown", "iter" }
@@ -379,7 +382,7 @@ describe("a queue is misused at the caller's line:", function()
     assert.equal(0, p:qsize() + q:qsize())
   end)
 
-  task_it("put, get and join in a callback and in a plain coroutine", function()
+  it("put, get and join in a callback and in a plain coroutine", function()
     for _, make in ipairs(makers) do
       local q, errors = make(), {}
       for _, name in ipairs { "put", "get", "join" } do
@@ -398,7 +401,7 @@ describe("a queue is misused at the caller's line:", function()
     end
   end)
 
-  task_it("put and get where they would have to wait and cannot", function()
+  it("put and get where they would have to wait and cannot", function()
     local q, err = tide.queue(1), nil
     q:put(1)
     table.sort({ 1, 2 }, function()
@@ -416,7 +419,7 @@ describe("a queue is misused at the caller's line:", function()
     assert.equal("Queue<0 items, maxsize 1, 0 getters, 0 putters>", tostring(q))
   end)
 
-  task_it("but where they need not wait they never fail, nor lose anything", function()
+  it("but where they need not wait they never fail, nor lose anything", function()
     for _, make in ipairs(makers) do
       local q = make()
       local list, n = {}, 0
@@ -432,7 +435,7 @@ describe("a queue is misused at the caller's line:", function()
     end
   end)
 
-  it("88: after its loop was closed", function()
+  it("88: after its loop was closed", { task = false }, function()
     local old = {}
     for i, make in ipairs(makers) do old[i] = make(1) end
     tide.loop():close()
@@ -448,7 +451,7 @@ describe("a queue is misused at the caller's line:", function()
     run(each)
   end)
 
-  it("88: closed while tasks wait and were granted, it is let go", function()
+  it("88: closed while tasks wait and were granted, it is let go", { task = false }, function()
     for _, make in ipairs(makers) do
       local log, q = {}, make(1)
       local weak = setmetatable({ q, {} }, { __mode = "v" })

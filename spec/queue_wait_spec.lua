@@ -3,16 +3,19 @@ local tide = require "tide"
 local testing = require "tide.testing"
 local support = require "spec.support"
 local queues = require "spec.queue_support"
+
+require("tide.busted").configure { clock = "virtual" }
+
 local pack, raises = support.pack, support.raises
 
 local run, sleep = testing.run, tide.sleep
-local task_it, turns, getter, putter = support.task_it, support.turns, queues.getter, queues.putter
+local turns, getter, putter = support.turns, queues.getter, queues.putter
 local waiters, said, drained = queues.waiters, queues.said, queues.drained
 
 local makers = { tide.queue, tide.lifo_queue, tide.priority_queue }
 
 describe("a getter", function()
-  task_it("waits, and is served in the order of coming", function()
+  it("waits, and is served in the order of coming", function()
     for _, make in ipairs(makers) do
       local q, log = make(), {}
       waiters(getter, q, log, "a b c")
@@ -27,7 +30,7 @@ describe("a getter", function()
     end
   end)
 
-  task_it("has its item from the put on: nobody sees it, and it takes up no place", function()
+  it("has its item from the put on: nobody sees it, and it takes up no place", function()
     for _, make in ipairs(makers) do
       local q, log = make(1), {}
       waiters(getter, q, log, "a")
@@ -43,7 +46,7 @@ describe("a getter", function()
     end
   end)
 
-  task_it("71: woken and then cancelled returns its item, and its next await raises", function()
+  it("71: woken and then cancelled returns its item, and its next await raises", function()
     for _, make in ipairs(makers) do
       local q, log = make(), {}
       local task = tide.task(function()
@@ -64,7 +67,7 @@ describe("a getter", function()
     end
   end)
 
-  task_it("70, 72: cancelled before the put leaves it to the next", function()
+  it("70, 72: cancelled before the put leaves it to the next", function()
     for gone = 1, 3 do
       local q, log, expected = tide.queue(), {}, {}
       local tasks = waiters(getter, q, log, "1 2 3")
@@ -82,7 +85,7 @@ describe("a getter", function()
     end
   end)
 
-  task_it("86: both orders of cancel and put in one turn", function()
+  it("86: both orders of cancel and put in one turn", function()
     local q, log = tide.queue(), {}
     local tasks = waiters(getter, q, log, "a b")
     tasks[1]:cancel()
@@ -98,7 +101,7 @@ describe("a getter", function()
     tasks[2]:cancel()
   end)
 
-  task_it("a deadline that meets a put loses nothing", function()
+  it("a deadline that meets a put loses nothing", function()
     for _, make in ipairs(makers) do
       for first = 1, 2 do
         local q = make()
@@ -115,7 +118,8 @@ describe("a getter", function()
     end
   end)
 
-  it("71: that is given up after a put, in a shield, leaves the item to the next", function()
+  it("71: that is given up after a put, in a shield, leaves the item to the next",
+  { task = false }, function()
     for _, make in ipairs(makers) do
       local q, reports = nil, 0
       run(function()
@@ -137,7 +141,7 @@ describe("a getter", function()
 end)
 
 describe("a putter", function()
-  task_it("69: waits while it is full, and is admitted in the order of coming", function()
+  it("69: waits while it is full, and is admitted in the order of coming", function()
     for _, make in ipairs { tide.queue, tide.priority_queue } do
       local q, log = make(1), {}
       waiters(putter, q, log, "a b c")
@@ -153,7 +157,7 @@ describe("a putter", function()
     end
   end)
 
-  task_it("69: its item is in the queue as soon as there is a place", function()
+  it("69: its item is in the queue as soon as there is a place", function()
     local q, log = tide.queue(1), {}
     waiters(putter, q, log, "a b c")
     assert.equal("a b c", drained(q)) -- without a switch
@@ -162,7 +166,7 @@ describe("a putter", function()
     assert.equal("a b c", said(log))
   end)
 
-  task_it("of a LIFO queue is admitted first come first served, too", function()
+  it("of a LIFO queue is admitted first come first served, too", function()
     local q, log = tide.lifo_queue(2), {}
     waiters(putter, q, log, "a b c d")
     assert.equal("b c d a", drained(q))
@@ -170,7 +174,7 @@ describe("a putter", function()
     assert.equal("a b c d", said(log))
   end)
 
-  task_it("admitted and then cancelled has put its item; its next await raises", function()
+  it("admitted and then cancelled has put its item; its next await raises", function()
     for _, make in ipairs(makers) do
       local q, log = make(1), {}
       q:put("first", 1)
@@ -189,7 +193,7 @@ describe("a putter", function()
     end
   end)
 
-  task_it("70: cancelled before leaves without a trace, and the others in order", function()
+  it("70: cancelled before leaves without a trace, and the others in order", function()
     for _, make in ipairs { tide.queue, tide.priority_queue } do
       for gone = 2, 4 do
         local q, log, expected = make(1), {}, {}
@@ -212,7 +216,7 @@ describe("a putter", function()
     end
   end)
 
-  task_it("86: both orders of cancel and get in one turn", function()
+  it("86: both orders of cancel and get in one turn", function()
     for _, make in ipairs(makers) do
       local q, log = make(1), {}
       local tasks = waiters(putter, q, log, "a b c")
@@ -232,7 +236,7 @@ describe("a putter", function()
     end
   end)
 
-  task_it("T28: a deadline that meets a get puts once or not at all", function()
+  it("T28: a deadline that meets a get puts once or not at all", function()
     for _, make in ipairs(makers) do
       for first = 1, 2 do
         local q = make(1)
@@ -251,7 +255,7 @@ describe("a putter", function()
 end)
 
 describe("a putter that is given up", function()
-  it("drops its item", function()
+  it("drops its item", { task = false }, function()
     for _, make in ipairs(makers) do
       local q, weak = nil, setmetatable({}, { __mode = "k" })
       run(function()

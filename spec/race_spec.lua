@@ -1,13 +1,15 @@
 local tide = require "tide"
 local support = require "spec.support"
-local task_it = support.task_it
+
+require("tide.busted").configure { clock = "virtual" }
+
 local elapsed, misuse, pack, raises = support.elapsed, support.misuse, support.pack, support.raises
 local sleeper, failer, cleaner = support.sleeper, support.failer, support.cleaner
 
 local pcall, sleep, race = tide.pcall, tide.sleep, tide.race
 
 describe("race", function()
-  task_it("gives all results of the first to end, when the others have cleaned up", function()
+  it("gives all results of the first to end, when the others have cleaned up", function()
     local log = {}
     assert.equal(5, elapsed(function()
       assert.same(pack("won", nil, 3, nil), pack(race(cleaner(3, log, "long"),
@@ -18,7 +20,7 @@ describe("race", function()
     assert.same(pack("only"), pack(race { sleeper(1, "only") }))
   end)
 
-  task_it("raises the error of the first to end, unchanged", function()
+  it("raises the error of the first to end, unchanged", function()
     local err, log = {}, {}
     assert.same(pack(false, err), pack(pcall(race, { cleaner(1, log, 1), failer(2, err) })))
     assert.same({ 1 }, log)
@@ -29,7 +31,7 @@ describe("race", function()
     assert.equal(0, tide.current_task():cancelling())
   end)
 
-  task_it("takes Tasks, Futures and callables, with one that has ended at once", function()
+  it("takes Tasks, Futures and callables, with one that has ended at once", function()
     local done, future, log = tide.task(sleeper(0, "done")), tide.future(), {}
     tide.loop():call_later(1, function() future:set_result("set", 2) end)
     assert.same(pack("set", 2), pack(race(future, sleeper(5), setmetatable({}, {
@@ -40,7 +42,7 @@ describe("race", function()
     assert.same(pack("done"), pack(race(done, done)))
   end)
 
-  task_it("of two in the same turn the one that came first wins", function()
+  it("of two in the same turn the one that came first wins", function()
     local a, b = tide.future(), tide.future()
     tide.loop():call_later(1, function() b:set_result("b") a:set_result("a") end)
     assert.equal("b", race(a, b))
@@ -49,11 +51,12 @@ describe("race", function()
     local c, d = tide.future(), tide.future()
     d:set_result("d")
     c:set_exception("c")
-    assert.equal("d", race(d, c))
+    local reports = support.reports(function() assert.equal("d", race(d, c)) end)
     assert.equal("c", c:exception())
+    assert.equal(c, reports[1].task)
   end)
 
-  task_it("errors of the losers go to the exception handler at once", function()
+  it("errors of the losers go to the exception handler at once", function()
     local reports = support.reports(function(reports)
       assert.equal("won", race(sleeper(1, "won"), cleaner(1, {}, 1, "lost"), cleaner(2, {}, 2)))
       assert.equal(1, #reports)
@@ -62,7 +65,7 @@ describe("race", function()
     assert.equal("lost", reports[1].error)
   end)
 
-  task_it("leaves losers that others await", function()
+  it("leaves losers that others await", function()
     local shared = tide.task(sleep, 5, "shared")
     local other = tide.task(function() return shared:await() end)
     sleep(0)
@@ -70,7 +73,7 @@ describe("race", function()
     assert.equal("shared", other:await())
   end)
 
-  task_it("cancelled itself cancels and awaits all, then raises", function()
+  it("cancelled itself cancels and awaits all, then raises", function()
     local log, future = {}, tide.future()
     assert.equal(3, elapsed(function()
       assert.is_false(tide.move_on_after(1, race, cleaner(2, log, "cleaned"), sleeper(9), future))
@@ -79,7 +82,7 @@ describe("race", function()
     assert.is_true(future:cancelled())
   end)
 
-  task_it("cancelled when it was won gives the result, and the next await raises", function()
+  it("cancelled when it was won gives the result, and the next await raises", function()
     for _, cleanup in ipairs { 0, 2 } do -- in the same turn, and while the loser cleans up
       local future = tide.future()
       local task = tide.task(function()
@@ -95,14 +98,14 @@ describe("race", function()
     end
   end)
 
-  task_it("entered cancelled it raises and makes no task", function()
+  it("entered cancelled it raises and makes no task", function()
     local spawned, done = tide.stats().spawned, tide.future()
     done:set_result("set")
     assert.is_false(tide.scope(function(s) s:cancel() race(done, print) end))
     assert.equal(spawned, tide.stats().spawned)
   end)
 
-  task_it("62, T19: with one that has ended keeps its turn, but is a cancel point", function()
+  it("62, T19: with one that has ended keeps its turn, but is a cancel point", function()
     local order, done = {}, tide.future()
     done:set_result("set")
     tide.task(function() order[#order + 1] = "other" end)
@@ -112,7 +115,7 @@ describe("race", function()
     assert.same({ "raced", "other" }, order)
   end)
 
-  task_it("nested, the loser's race cancels what runs in it", function()
+  it("nested, the loser's race cancels what runs in it", function()
     local log = {}
     assert.equal("outer", race(sleeper(1, "outer"), function()
       return race(cleaner(1, log, "inner"), function()
@@ -122,7 +125,7 @@ describe("race", function()
     assert.same({ "inner", "innermost" }, log)
   end)
 
-  task_it("with one that awaits the racer does not hang", function()
+  it("with one that awaits the racer does not hang", function()
     local racer, awaiter
     awaiter = tide.task(function() return racer:await() end)
     racer = tide.task(function()
@@ -133,12 +136,12 @@ describe("race", function()
     raises(tide.CancelledError, awaiter.await, awaiter)
   end)
 
-  it("works in the main program", function()
+  it("works in the main program", { task = false }, function()
     assert.equal("won", race(sleeper(5), sleeper(0.001, "won")))
     raises(tide.DeadlockError, race, tide.future())
   end)
 
-  task_it("of nothing is an error; it is misused at the caller's line", function()
+  it("of nothing is an error; it is misused at the caller's line", function()
     local me, spawned = tide.current_task(), tide.stats().spawned
     misuse("#1 to 'tide.race' %(nothing to race", function() race() end)
     misuse("#1 to 'tide.race' %(nothing to race", function() race {} end)

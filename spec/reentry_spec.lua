@@ -3,6 +3,8 @@
 local tide = require "tide"
 local testing = require "tide.testing"
 
+require("tide.busted").configure { task = false }
+
 local pcall = tide.pcall
 
 --- The exception handler of fn is `handler`.

@@ -2,7 +2,9 @@
 local tide = require "tide"
 local testing = require "tide.testing"
 local support = require "spec.support"
-local task_it = support.task_it
+
+require("tide.busted").configure { clock = "virtual" }
+
 local elapsed, now, raises = support.elapsed, support.now, support.raises
 
 local run, pcall = testing.run, tide.pcall
@@ -66,7 +68,7 @@ describe("every await", function()
     task = function() tide.current_task():cancel() end,
   }
 
-  task_it("T19: is a cancel point though it need not wait, and takes nothing then", function()
+  it("T19: is a cancel point though it need not wait, and takes nothing then", function()
     local sem = tide.semaphore(9)
     for name, call in pairs(ready_made(sem)) do
       for way, cancel in pairs(ways) do
@@ -84,7 +86,7 @@ describe("every await", function()
     assert.equal(9, sem:value())
   end)
 
-  task_it("T1: of a coroutine that is cancelled raises, as its resumer's do after it", function()
+  it("T1: of a coroutine that is cancelled raises, as its resumer's do after it", function()
     assert.same({ false, "why" }, { tide.scope(function(s)
       local step = tide.coroutine.wrap(function()
         for _ = 1, 3 do
@@ -100,7 +102,7 @@ describe("every await", function()
 end)
 
 describe("a scope", function()
-  task_it("T2: is cancelled once, however often, also before anything was awaited", function()
+  it("T2: is cancelled once, however often, also before anything was awaited", function()
     local raised = 0
     local took = elapsed(function()
       assert.same({ false, 1 }, { tide.scope(function(s)
@@ -119,7 +121,7 @@ describe("a scope", function()
     tide.sleep(0)
   end)
 
-  task_it("T3: called is not caught, for a deadline as for a cancel", function()
+  it("T3: called is not caught, for a deadline as for a cancel", function()
     local seen = {}
     for _, cancel in ipairs { "cancel", "deadline" } do
       for _, ending in ipairs { "returns", "raises", "caught" } do
@@ -138,7 +140,7 @@ describe("a scope", function()
       "true false true", "true false true", "true true true" }, seen)
   end)
 
-  task_it("T10: is no other's to leave: what is inside it ends, and tasks go on", function()
+  it("T10: is no other's to leave: what is inside it ends, and tasks go on", function()
     local scope, inner
     local opener = tide.task(tide.scope, function(s)
       scope = s
@@ -157,7 +159,7 @@ describe("a scope", function()
     assert.same({ true, true, "slept" }, { opener:await() })
   end)
 
-  task_it("T20: that is cancelled around a shield costs nothing while that waits", function()
+  it("T20: that is cancelled around a shield costs nothing while that waits", function()
     assert.same({ false, "why" }, { tide.scope(function(s)
       s:cancel("why")
       for _ = 1, 100 do
@@ -170,7 +172,8 @@ describe("a scope", function()
     end) })
   end)
 
-  it("T20: of a coroutine that nobody resumes any more does not keep the loop busy", function()
+  it("T20: of a coroutine that nobody resumes any more does not keep the loop busy",
+  { task = false }, function()
     run(function()
       local step = tide.coroutine.wrap(function()
         tide.scope({ deadline = now() + 0.001 }, function(s)
@@ -187,7 +190,7 @@ describe("a scope", function()
 end)
 
 describe("a relative deadline", function()
-  task_it("T13: counts from where its block is entered", function()
+  it("T13: counts from where its block is entered", function()
     for _, form in ipairs { tide.timeout, tide.move_on_after,
       function(seconds, fn) return tide.wait_for(fn, seconds) end } do
       local task = tide.task(pcall, form, 2, function() tide.sleep(60) end)
@@ -200,7 +203,7 @@ describe("a relative deadline", function()
     end
   end)
 
-  task_it("T13: can be moved again and again, by whoever has the scope", function()
+  it("T13: can be moved again and again, by whoever has the scope", function()
     local scope
     local task = tide.task(tide.move_on_after, 1, function()
       scope = tide.current_scope()
@@ -219,7 +222,7 @@ describe("a relative deadline", function()
 end)
 
 describe("a foreign error in a timeout", function()
-  task_it("126: that a cleanup raises passes all deadlines, which are not caught then", function()
+  it("126: that a cleanup raises passes all deadlines, which are not caught then", function()
     local scopes, err = {}, {}
     assert.same({ false, err }, { pcall(tide.timeout, 1, function()
       scopes[1] = tide.current_scope()

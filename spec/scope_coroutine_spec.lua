@@ -2,6 +2,9 @@
 local tide = require "tide"
 local testing = require "tide.testing"
 local support = require "spec.support"
+
+require("tide.busted").configure { task = false }
+
 local now, raises = support.now, support.raises
 
 local run, co = testing.run, tide.coroutine

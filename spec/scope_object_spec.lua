@@ -1,6 +1,9 @@
 local tide = require "tide"
 local testing = require "tide.testing"
 local support = require "spec.support"
+
+require("tide.busted").configure { task = false }
+
 local now, elapsed, raises, misuse = support.now, support.elapsed, support.raises, support.misuse
 
 local run, pcall = testing.run, tide.pcall

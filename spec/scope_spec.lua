@@ -4,6 +4,9 @@ local testing = require "tide.testing"
 local run, pcall = testing.run, tide.pcall
 local core = require "tide.core"
 local support = require "spec.support"
+
+require("tide.busted").configure { task = false }
+
 local now, elapsed, raises = support.now, support.elapsed, support.raises
 
 describe("scope", function()

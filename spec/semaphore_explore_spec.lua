@@ -2,6 +2,8 @@
 local tide = require "tide"
 local explored = require "spec.support".explored
 
+require("tide.busted").configure { task = false }
+
 local sleep = tide.sleep
 
 --- Explores `body(sem, asked, got)`: all permits come back; with one permit they

@@ -1,7 +1,7 @@
 local tide = require "tide"
 local testing = require "tide.testing"
 local support = require "spec.support"
-local task_it, turns = support.task_it, support.turns
+local turns = support.turns
 local misuse, pack, raises = support.misuse, support.pack, support.raises
 
 local run, pcall, sleep = testing.run, tide.pcall, tide.sleep
@@ -10,10 +10,13 @@ local run, pcall, sleep = testing.run, tide.pcall, tide.sleep
 local has_close = support.has_close
 
 local semaphores = require "spec.semaphore_support"
+
+require("tide.busted").configure { clock = "virtual" }
+
 local acquirer, acquirers, said = semaphores.acquirer, semaphores.acquirers, semaphores.said
 
 describe("a semaphore", function()
-  task_it("hands out as many permits as it was made with, one by default", function()
+  it("hands out as many permits as it was made with, one by default", function()
     local sem = tide.semaphore(2)
     assert.equal(sem, sem:acquire())
     assert.same(pack(true), pack(sem:acquire_nowait()))
@@ -25,7 +28,7 @@ describe("a semaphore", function()
     assert.equal(2 ^ 40, tide.semaphore(2 ^ 40):value())
   end)
 
-  it("works outside of run, and a waiter is woken by a callback", function()
+  it("works outside of run, and a waiter is woken by a callback", { task = false }, function()
     local sem = tide.semaphore(1)
     assert.equal(sem, sem:acquire())
     tide.loop():call_later(0.001, function() sem:release() end)
@@ -35,7 +38,7 @@ describe("a semaphore", function()
     assert.is_true(sem:acquire_nowait())
   end)
 
-  task_it("acquire_nowait, release and the questions work in a callback", function()
+  it("acquire_nowait, release and the questions work in a callback", function()
     local sem, got = tide.semaphore(1), nil
     tide.loop():call_soon(function()
       got = { sem:acquire_nowait(), sem:locked(), sem:value(), tostring(sem) }
@@ -46,7 +49,7 @@ describe("a semaphore", function()
     assert.is_false(sem:locked())
   end)
 
-  task_it("62, T19: acquire of a free permit is a cancel point that keeps its turn", function()
+  it("62, T19: acquire of a free permit is a cancel point that keeps its turn", function()
     local sem, order = tide.semaphore(2), {}
     tide.task(function() order[#order + 1] = "other" end)
     sem:acquire()
@@ -61,7 +64,7 @@ describe("a semaphore", function()
     assert.equal(1, sem:value())
   end)
 
-  task_it("100: wakes waiters in the order of their coming", function()
+  it("100: wakes waiters in the order of their coming", function()
     local sem, log = tide.semaphore(0), {}
     acquirers(sem, log, "a b c d")
     sem:release()
@@ -74,7 +77,7 @@ describe("a semaphore", function()
     assert.equal(0, sem:value())
   end)
 
-  task_it("100: who comes after a release does not overtake who waits", function()
+  it("100: who comes after a release does not overtake who waits", function()
     local sem, log = tide.semaphore(1), {}
     sem:acquire()
     acquirers(sem, log, "a b")
@@ -88,7 +91,7 @@ describe("a semaphore", function()
     assert.equal("a b late", said(log))
   end)
 
-  task_it("100: who releases and acquires again at once goes to the end", function()
+  it("100: who releases and acquires again at once goes to the end", function()
     local sem, log = tide.semaphore(1), {}
     sem:acquire()
     acquirers(sem, log, "a b")
@@ -104,7 +107,7 @@ describe("a semaphore", function()
     assert.equal("a b again", said(log))
   end)
 
-  task_it("103: is locked while tasks wait, and when a permit was just handed over", function()
+  it("103: is locked while tasks wait, and when a permit was just handed over", function()
     local sem, log = tide.semaphore(1), {}
     assert.is_false(sem:locked())
     sem:acquire()
@@ -119,7 +122,7 @@ describe("a semaphore", function()
     assert.is_false(sem:locked())
   end)
 
-  task_it("release(n) wakes n, and what nobody waits for is free", function()
+  it("release(n) wakes n, and what nobody waits for is free", function()
     local sem, log = tide.semaphore(0), {}
     acquirers(sem, log, "a b")
     assert.same(pack(), pack(sem:release(5)))
@@ -132,7 +135,7 @@ describe("a semaphore", function()
     assert.equal(2 ^ 40 + 2, sem:value())
   end)
 
-  task_it("never wakes a task inside release", function()
+  it("never wakes a task inside release", function()
     local sem, log = tide.semaphore(0), {}
     acquirers(sem, log, "woken")
     sem:release()
@@ -141,7 +144,7 @@ describe("a semaphore", function()
     assert.equal("released woken", said(log))
   end)
 
-  task_it("T33: tells its value and how many wait, also when some leave", function()
+  it("T33: tells its value and how many wait, also when some leave", function()
     local sem = tide.semaphore(2)
     assert.equal("Semaphore<value 2, 0 waiting>", tostring(sem))
     sem:acquire():acquire()
@@ -158,7 +161,7 @@ describe("a semaphore", function()
     assert.matches("^Semaphore<value 4, 0 waiting>$", tostring(tide.bounded_semaphore(4)))
   end)
 
-  task_it("lives as long as a task waits in it", function()
+  it("lives as long as a task waits in it", function()
     local done
     do
       local sem = tide.semaphore(0)
@@ -172,7 +175,7 @@ describe("a semaphore", function()
     assert.is_true(done)
   end)
 
-  task_it("is waited for by a tide.coroutine, and where a deadline ends the wait", function()
+  it("is waited for by a tide.coroutine, and where a deadline ends the wait", function()
     local sem = tide.semaphore(0)
     local gen = tide.coroutine.wrap(function() return sem:acquire() end)
     tide.loop():call_later(1, function() sem:release() end)
@@ -183,13 +186,13 @@ describe("a semaphore", function()
     assert.equal(1, sem:value())
   end)
 
-  it("that nobody can release any more is a deadlock", function()
+  it("that nobody can release any more is a deadlock", { task = false }, function()
     raises(tide.DeadlockError, run, function() tide.semaphore(0):acquire() end)
   end)
 end)
 
 describe("the wait for a semaphore", function()
-  task_it("86: cancelled, and then a release in the same turn: the next has it", function()
+  it("86: cancelled, and then a release in the same turn: the next has it", function()
     local sem, log = tide.semaphore(1), {}
     sem:acquire()
     local tasks = acquirers(sem, log, "a b")
@@ -201,7 +204,7 @@ describe("the wait for a semaphore", function()
     assert.equal(0, sem:value())
   end)
 
-  task_it("86: released, and then a cancel in the same turn: it has it, once", function()
+  it("86: released, and then a cancel in the same turn: it has it, once", function()
     local sem, log = tide.semaphore(1), {}
     sem:acquire()
     local a = tide.task(function()
@@ -221,7 +224,7 @@ describe("the wait for a semaphore", function()
     assert.equal(0, sem:value())
   end)
 
-  task_it("101: a grant to a cancelled task is returned by with, and nobody sleeps on", function()
+  it("101: a grant to a cancelled task is returned by with, and nobody sleeps on", function()
     local sem, log = tide.semaphore(1), {}
     sem:acquire()
     local a = tide.task(function() sem:with(sleep, 1) end)
@@ -234,7 +237,7 @@ describe("the wait for a semaphore", function()
     assert.equal("b", said(log))
   end)
 
-  task_it("101, T40: cancelled before it is woken, it leaves the others in order", function()
+  it("101, T40: cancelled before it is woken, it leaves the others in order", function()
     for gone = 1, 4 do
       local sem, log = tide.semaphore(0), {}
       local tasks, expected = acquirers(sem, log, "1 2 3 4"), {}
@@ -249,7 +252,7 @@ describe("the wait for a semaphore", function()
     end
   end)
 
-  task_it("101: all cancelled, the permit is free again", function()
+  it("101: all cancelled, the permit is free again", function()
     local sem = tide.semaphore(1)
     sem:acquire()
     for _, task in ipairs(acquirers(sem, {}, "a b c")) do task:cancel() end
@@ -260,7 +263,7 @@ describe("the wait for a semaphore", function()
     assert.equal(1, sem:value())
   end)
 
-  task_it("101: a deadline that passes in the turn of the release loses nothing", function()
+  it("101: a deadline that passes in the turn of the release loses nothing", function()
     for first = 1, 2 do
       local sem = tide.semaphore(0)
       local function release() tide.loop():call_later(1, function() sem:release() end) end
@@ -274,7 +277,7 @@ describe("the wait for a semaphore", function()
     end
   end)
 
-  task_it("an error of another task that holds it releases by with", function()
+  it("an error of another task that holds it releases by with", function()
     local sem, log = tide.semaphore(1), {}
     local bad = tide.task(function()
       sem:with(function() sleep(1) error("bad", 0) end)
@@ -288,7 +291,7 @@ describe("the wait for a semaphore", function()
 end)
 
 describe("Semaphore:with", function()
-  task_it("89: calls the function with a permit, its arguments and results", function()
+  it("89: calls the function with a permit, its arguments and results", function()
     local sem = tide.semaphore(1)
     assert.same(pack(0, 3, nil, 1, nil, nil), pack(sem:with(function(...)
       return sem:value(), select("#", ...), nil, ...
@@ -298,7 +301,7 @@ describe("Semaphore:with", function()
     assert.equal(2, sem:with(setmetatable({}, { __call = function(_, v) return v end }), 2))
   end)
 
-  task_it("89: releases when the function fails, with whatever it raises", function()
+  it("89: releases when the function fails, with whatever it raises", function()
     local sem, err = tide.semaphore(1), {}
     assert.same(pack(false, err), pack(pcall(sem.with, sem, error, err)))
     assert.equal(1, sem:value())
@@ -306,7 +309,7 @@ describe("Semaphore:with", function()
     assert.equal(1, sem:value())
   end)
 
-  task_it("89: releases when the task is cancelled inside, and takes none before", function()
+  it("89: releases when the task is cancelled inside, and takes none before", function()
     local sem, called = tide.semaphore(1), 0
     local function body() called = called + 1 sleep(5) end
     assert.is_false(tide.move_on_after(1, sem.with, sem, body))
@@ -316,7 +319,7 @@ describe("Semaphore:with", function()
     assert.same({ 1, 0 }, { called, sem:value() })
   end)
 
-  task_it("nests, and n tasks take turns in it", function()
+  it("nests, and n tasks take turns in it", function()
     local sem, inside, most, order = tide.semaphore(2), 0, 0, {}
     local tasks = {}
     for i = 1, 7 do
@@ -337,7 +340,7 @@ describe("Semaphore:with", function()
 end)
 
 describe("a semaphore as a variable to be closed", function()
-  task_it("89: its __close releases one permit", function()
+  it("89: its __close releases one permit", function()
     local sem = tide.semaphore(3)
     sem:acquire():acquire()
     getmetatable(sem).__close(sem, nil)
@@ -352,7 +355,7 @@ describe("a semaphore as a variable to be closed", function()
     local _ <close> = sem:acquire()
     return fn()]])
 
-  task_it("89: releases at the end of the block, on errors and cancels, too", function()
+  it("89: releases at the end of the block, on errors and cancels, too", function()
     local sem = tide.semaphore(1)
     assert.equal(0, held(sem, function() return sem:value() end))
     assert.equal(1, sem:value())
@@ -367,7 +370,7 @@ describe("a semaphore as a variable to be closed", function()
 end)
 
 describe("a semaphore is misused at the caller's line:", function()
-  task_it("99: with a number that is none of permits", function()
+  it("99: with a number that is none of permits", function()
     for _, bad in ipairs { -1, 1.5, "x", "1", {}, true, 0 / 0, 1 / 0, -1 / 0 } do
       misuse("bad argument #1 to 'tide.semaphore'", function() tide.semaphore(bad) end)
       misuse("bad argument #1 to 'tide.bounded_", function() tide.bounded_semaphore(bad) end)
@@ -376,7 +379,7 @@ describe("a semaphore is misused at the caller's line:", function()
     misuse("number expected, got string", function() tide.semaphore("x") end)
   end)
 
-  task_it("with a number of releases that is none", function()
+  it("with a number of releases that is none", function()
     local sem = tide.semaphore(1)
     for _, bad in ipairs { 0, -1, 1.5, "x", {}, 0 / 0, 1 / 0 } do
       misuse("bad argument #1 to 'Semaphore:release'", function() sem:release(bad) end)
@@ -384,7 +387,7 @@ describe("a semaphore is misused at the caller's line:", function()
     assert.equal(1, sem:value())
   end)
 
-  task_it("a method on something else", function()
+  it("a method on something else", function()
     local methods = getmetatable(tide.semaphore()).__index
     local others = { 5, "x", {}, false, io.stdout, tide.event(), tide.current_task() }
     for name, method in pairs(methods) do
@@ -396,7 +399,7 @@ describe("a semaphore is misused at the caller's line:", function()
     end
   end)
 
-  task_it("with without a function, and nothing is taken", function()
+  it("with without a function, and nothing is taken", function()
     local sem = tide.semaphore(1)
     for _, bad in ipairs { 1, "x", {}, false, sem } do
       misuse("bad argument #1 to 'Semaphore:with' %(function", function() sem:with(bad) end)
@@ -405,7 +408,7 @@ describe("a semaphore is misused at the caller's line:", function()
     assert.equal(1, sem:value())
   end)
 
-  task_it("acquire in a callback and in a plain coroutine, free or not", function()
+  it("acquire in a callback and in a plain coroutine, free or not", function()
     for permits = 0, 1 do
       local sem, err = tide.semaphore(permits), nil
       tide.loop():call_soon(function()
@@ -419,7 +422,7 @@ describe("a semaphore is misused at the caller's line:", function()
     end
   end)
 
-  it("88: after its loop was closed", function()
+  it("88: after its loop was closed", { task = false }, function()
     local old = tide.semaphore(1)
     tide.loop():close()
     local function each()
@@ -433,7 +436,7 @@ describe("a semaphore is misused at the caller's line:", function()
     run(function() assert.equal(1, tide.semaphore(1):value()) end)
   end)
 
-  it("88: closed while tasks wait and one was granted, it is let go", function()
+  it("88: closed while tasks wait and one was granted, it is let go", { task = false }, function()
     local log = {}
     local sem = tide.semaphore(0)
     for i = 1, 3 do

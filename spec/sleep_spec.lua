@@ -1,6 +1,8 @@
 local tide = require "tide"
 local testing = require "tide.testing"
 
+require("tide.busted").configure { task = false }
+
 local pcall, run = tide.pcall, testing.run
 
 local function near(seconds, since)

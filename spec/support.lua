@@ -3,6 +3,7 @@
 local assert = require "luassert"
 local busted = require "busted"
 local tide = require "tide"
+local async = require "tide.busted".async
 local testing = require "tide.testing"
 
 local pcall = tide.pcall
@@ -12,9 +13,9 @@ local M = {}
 --- Whether this Lua has `local x <close>`.
 M.has_close = _VERSION == "Lua 5.4" or _VERSION == "Lua 5.5"
 
---- A test whose body is the main task, in virtual time.
+--- A test that runs as a task, in virtual time.
 function M.task_it(title, fn)
-  busted.it(title, function() testing.run(fn) end)
+  busted.it(title, async({ clock = "virtual" }, fn))
 end
 
 function M.turns(n)

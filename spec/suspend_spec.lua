@@ -1,5 +1,6 @@
 local tide = require "tide"
-local task_it = require("spec.support").task_it
+
+require("tide.busted").configure { clock = "virtual" }
 
 local co, pcall = tide.coroutine, tide.pcall
 local is_51 = _VERSION == "Lua 5.1" and not rawget(_G, "jit")
@@ -19,7 +20,7 @@ describe("an await where Lua cannot suspend", function()
 
   for name, place in pairs(places) do
     if not place[3] then -- where this Lua can suspend, nothing is refused
-      task_it(name .. ": the error says so and leaves no trace", function()
+      it(name .. ": the error says so and leaves no trace", function()
         for _, await in ipairs { function() tide.sleep(1) end, tide.next_tick,
           function() tide.park(function() end) end,
           function() tide.task(tide.sleep, 1):await() end } do
@@ -33,7 +34,7 @@ describe("an await where Lua cannot suspend", function()
         assert.equal(0, tide.stats().wakers)
       end)
 
-      task_it(name .. ": also for a tide.coroutine resumed there", function()
+      it(name .. ": also for a tide.coroutine resumed there", function()
         local inner = co.create(function() tide.sleep(1) end)
         local ok, err
         pcall(place[2], function() if not err then ok, err = co.resume(inner) end return "a" end)
@@ -46,7 +47,7 @@ describe("an await where Lua cannot suspend", function()
     end
   end
 
-  task_it("in a plain coroutine the error says how to make it", function()
+  it("in a plain coroutine the error says how to make it", function()
     local ok, err = pcall(coroutine.wrap(function() tide.sleep(1) end))
     assert.is_false(ok)
     assert.matches("'tide.sleep' cannot wait in a plain coroutine", err)
@@ -54,13 +55,13 @@ describe("an await where Lua cannot suspend", function()
     assert.equal("x", tide.sleep(1, "x"))
   end)
 
-  it("in a plain coroutine of the main program too", function()
+  it("in a plain coroutine of the main program too", { task = false }, function()
     local ok, err = pcall(coroutine.wrap(function() tide.sleep(1) end))
     assert.is_false(ok)
     assert.matches("cannot wait in a plain coroutine", err)
   end)
 
-  task_it("a tide.coroutine inside a plain one is refused, and the plain one goes on", function()
+  it("a tide.coroutine inside a plain one is refused, and the plain one goes on", function()
     local plain = coroutine.wrap(function()
       local inner = co.wrap(function() co.yield(1) tide.sleep(1) end)
       coroutine.yield(inner())

@@ -3,6 +3,8 @@ local tide = require "tide"
 local testing = require "tide.testing"
 local survives = require "spec.support".survives
 
+require("tide.busted").configure { task = false }
+
 local pcall = tide.pcall
 
 describe("under explore,", function()

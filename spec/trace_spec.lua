@@ -4,6 +4,8 @@ local json = require "spec.json"
 local support = require "spec.support"
 local tide = require "tide"
 
+require("tide.busted").configure { task = false }
+
 local function read(name)
   local file = assert(io.open(name, "rb"))
   local text = file:read("*a")

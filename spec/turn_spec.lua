@@ -1,6 +1,8 @@
 local tide = require "tide"
 local testing = require "tide.testing"
 
+require("tide.busted").configure { task = false }
+
 local pcall, run = tide.pcall, testing.run
 
 --- A task that gives up its turn while no other is ready goes on at once in the

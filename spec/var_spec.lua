@@ -3,6 +3,9 @@ local testing = require "tide.testing"
 local support = require "spec.support"
 local task_it = support.task_it
 local core = require "tide.core"
+
+require("tide.busted").configure { task = false }
+
 local misuse, pack = support.misuse, support.pack
 
 local run, pcall, sleep = testing.run, tide.pcall, tide.sleep
@@ -263,6 +266,7 @@ describe("the context of a task", function()
           var:set("closed")
         end })
         while true do pcall(wait, 60) end]]
+      tide.loop():set_exception_handler(function() end) -- told of who is abandoned
       run(function()
         tide.loop():set_grace(0)
         tide.task(body, var, seen, sleep)

@@ -2,6 +2,8 @@
 local tide = require "tide"
 local support = require "spec.support"
 
+require("tide.busted").configure { task = false }
+
 local sleep, with = tide.sleep, tide.with
 
 local function explored(title, body, check)

@@ -1,5 +1,7 @@
 -- The modules of the other Luas that are built beside this one.
 
+require("tide.busted").configure { task = false }
+
 local ours = package.cpath:match("[^;]*build/[^;]*%?%.so")
 local folder, name = (ours or ""):match("^(.*/?build/)([^/]*)/%?%.so$")
 

@@ -17,6 +17,8 @@
 --   tide.queue       queue, lifo_queue, priority_queue
 --   tide.coroutine   coroutines that may await; pcall and xpcall for 5.1
 --   tide.testing     virtual time, seeds, explore (not loaded from here)
+--   tide.busted      busted's tests as tasks (not loaded from here)
+--   tide.trial       what a test of tide.busted is made of (not loaded from here)
 --   tide.compat51    makes the global pcall of 5.1 ours (not loaded from here)
 --   tide.hold        what the methods `with` are made of (not loaded from here)
 -- This file gathers what `require "tide"` gives.
