@@ -106,6 +106,7 @@ build = {
         "runtime/scope.c",
         "runtime/semaphore.c",
         "runtime/shuffle.c",
+        "runtime/signal.c",
         "runtime/task.c",
         "runtime/timer.c",
         "runtime/waitq.c",

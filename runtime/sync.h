@@ -8,6 +8,8 @@
 #ifndef TIDE_SYNC_H
 #define TIDE_SYNC_H
 
+#include <stdatomic.h>
+
 #include "runtime.h"
 
 #pragma GCC visibility push(hidden)
@@ -58,6 +60,37 @@ void tide_event_init(tide_event *event);
 void tide_event_park(tide_runtime *rt, tide_task *task, tide_event *event);
 void tide_event_set(tide_runtime *rt, tide_event *event);
 void tide_event_clear(tide_event *event);
+
+/* ---- signals (signal.c) ---- */
+
+typedef struct tide_signal {
+  tide_waitq waiters;
+  tide_runtime *rt; /* that watches; NULL: none does */
+  void (*told)(struct tide_signal *signal);
+  struct tide_signal *sibling;        /* the next one of this runtime */
+  _Atomic(struct tide_signal *) next; /* the next one of this process */
+  int number;
+  int seen;        /* of `hits`: those that have been delivered */
+  atomic_int hits; /* came, and were not taken */
+  bool urgent;
+} tide_signal;
+
+int tide_signal_number(const char *name); /* of "SIGINT"; 0: there is none */
+void tide_signal_init(tide_signal *signal);
+/* From now on the signal is this watcher's, too. What comes is delivered after
+ * the next poll: wakes who waits, calls `told`, if there is one, which must not
+ * longjmp. When it is `urgent`, and comes again before it was taken, the
+ * handler from before is put back and the signal raised again. */
+int tide_signal_watch(tide_runtime *rt, tide_signal *signal, int number,
+                      bool urgent, void (*told)(tide_signal *signal));
+/* The last watcher puts the handler back that was there before the first, if
+ * nobody has replaced it. Wakes who waits. The runtime's end does it, too. */
+void tide_signal_unwatch(tide_signal *signal);
+bool tide_signal_came(const tide_signal *signal);
+/* How many have come since the last call. */
+uint32_t tide_signal_take(tide_signal *signal);
+/* Until one is delivered. Ask before whether one is there. */
+void tide_signal_park(tide_runtime *rt, tide_task *task, tide_signal *signal);
 
 /* ---- ends (join.c) ---- */
 
