@@ -150,6 +150,7 @@ struct tide_runtime {
   uv_timer_t alarm;  /* ends a blocking poll at the first deadline */
   uv_async_t wakeup; /* ends a blocking poll from a signal or thread */
   uv_pid_t pid;
+  tide_input *inputs;    /* that it reads */
   tide_signal *signals;  /* that it watches */
   tide_signal interrupt; /* SIGINT, if it is watched for a cancel: */
   bool interrupted;      /* ... has been made */
@@ -285,6 +286,9 @@ void tide__poll_init(tide_runtime *rt);
 bool tide__poll_is_due(tide_runtime *rt);
 void tide__poll_now(tide_runtime *rt);
 void tide__poll_blocking(tide_runtime *rt);
+
+/* input.c: when the runtime ends */
+void tide__inputs_end(tide_runtime *rt);
 
 /* signal.c: in and out of the list that the handler walks; after each poll;
  * when the runtime ends */

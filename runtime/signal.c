@@ -68,6 +68,14 @@ void tide__signal_remove(tide_signal *signal) {
   (void)signal;
 }
 
+int tide_signal_default(int number) {
+  return signal(number, SIG_DFL) == SIG_ERR ? UV_EINVAL : 0;
+}
+
+int tide_signal_stop(void) {
+  return UV_ENOTSUP;
+}
+
 #else
 
 static _Atomic(tide_signal *) watched;
@@ -155,6 +163,20 @@ static int add(tide_signal *signal) {
   atomic_store(&signal->next, atomic_load(&watched));
   atomic_store(&watched, signal);
   return 0;
+}
+
+int tide_signal_default(int number) {
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = SIG_DFL;
+  sigemptyset(&action.sa_mask);
+  if (sigaction(number, &action, NULL) < 0)
+    return uv_translate_sys_error(errno);
+  return 0;
+}
+
+int tide_signal_stop(void) {
+  return kill(0, SIGTSTP) < 0 ? uv_translate_sys_error(errno) : 0;
 }
 
 int tide__signal_add(tide_signal *signal) {

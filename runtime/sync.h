@@ -76,6 +76,10 @@ typedef struct tide_signal {
 } tide_signal;
 
 int tide_signal_number(const char *name); /* of "SIGINT"; 0: there is none */
+/* The default action takes the place of what was there. */
+int tide_signal_default(int number);
+/* Stops this process and those it shares a terminal's line with. */
+int tide_signal_stop(void);
 void tide_signal_init(tide_signal *signal);
 /* From now on the signal is this watcher's, too. What comes is delivered after
  * the next poll: wakes who waits, calls `told`, if there is one, which must not
@@ -91,6 +95,28 @@ bool tide_signal_came(const tide_signal *signal);
 uint32_t tide_signal_take(tide_signal *signal);
 /* Until one is delivered. Ask before whether one is there. */
 void tide_signal_park(tide_runtime *rt, tide_task *task, tide_signal *signal);
+
+/* ---- input (input.c) ---- */
+
+typedef struct tide_input tide_input;
+
+/* Reads the descriptor, which stays open, and in the mode it is in. */
+int tide_input_open(tide_runtime *rt, int fd, tide_input **out);
+/* Wakes who waits. The runtime's end does it, too. */
+void tide_input_close(tide_input *input);
+bool tide_input_busy(const tide_input *input); /* a task waits */
+/* True: tide_input_take has something. A file always has. */
+bool tide_input_ready(tide_input *input);
+/* Until it has, for one task at a time. */
+int tide_input_park(tide_runtime *rt, tide_task *task, tide_input *input);
+/* How many bytes there are; UV_EOF or another error; 0: none. They stay there
+ * until the next wait. */
+ssize_t tide_input_take(tide_input *input, const char **bytes);
+bool tide_input_is_tty(const tide_input *input);
+/* Whether it gives each key as it is pressed, unseen. UV_ENOTSUP: it is no
+ * terminal. What it was is put back when it is closed and at exit. */
+int tide_input_raw(tide_input *input, bool raw);
+int tide_input_columns(tide_input *input); /* 0: unknown */
 
 /* ---- ends (join.c) ---- */
 
