@@ -52,11 +52,13 @@ static void unwatch(lua_State *L) {
   lua_pop(L, 2);
 }
 
-/* on_signal(name, f): f() is called by the loop when it came, in place of what
- * was called before; nil: nothing is. True, or nil, message, code */
+/* on_signal(name, f, urgent): f() is called by the loop when it came, in place
+ * of what was called before; nil: nothing is. If it is urgent, and comes again
+ * before that, it does what it did before. True, or nil, message, code */
 static int core_on_signal(lua_State *L) {
   tideL_state *S = tideL_open(L);
   int number = check_number(L, "on_signal"), err = 0;
+  bool urgent = lua_toboolean(L, 3);
   lua_settop(L, 2);
   tideL_own(L, OWN_SIGNALS);
   lua_pushvalue(L, 1);
@@ -68,7 +70,7 @@ static int core_on_signal(lua_State *L) {
     tideL_checkcallable(L, 2, "on_signal");
     self = new_watcher(L, S);
     unwatch(L);
-    err = tide_signal_watch(S->rt, &self->signal, number, false, on_told);
+    err = tide_signal_watch(S->rt, &self->signal, number, urgent, on_told);
   }
   if (err == 0)
     lua_rawset(L, 3);
@@ -81,9 +83,10 @@ static int core_default_signal(lua_State *L) {
                         tide_signal_default(check_number(L, "default_signal")));
 }
 
-/* stop_process(): as the key Ctrl-Z does; true, or nil, message, code */
-static int core_stop_process(lua_State *L) {
-  return tideL_pushdone(L, tide_signal_stop());
+/* send_signal(name, group): to this process, or its group */
+static int core_send_signal(lua_State *L) {
+  int number = check_number(L, "send_signal");
+  return tideL_pushdone(L, tide_signal_send(number, lua_toboolean(L, 2)));
 }
 
 /* take_interrupt(): whether one came to the main task since the last call; its
@@ -134,7 +137,7 @@ void tideL_opensignal(lua_State *L) {
   static const luaL_Reg metamethods[] = {{"__gc", watcher__gc}, {NULL, NULL}};
   static const luaL_Reg functions[] = {{"on_signal", core_on_signal},
                                        {"default_signal", core_default_signal},
-                                       {"stop_process", core_stop_process},
+                                       {"send_signal", core_send_signal},
                                        {"take_interrupt", core_take_interrupt},
                                        {NULL, NULL}};
   tideL_newclass(L, OWN_WATCHER, "tide.Watcher", NULL, metamethods);

@@ -12,6 +12,9 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#ifndef _WIN32
+#include <unistd.h>
+#endif
 
 #include "internal.h"
 
@@ -72,8 +75,9 @@ int tide_signal_default(int number) {
   return signal(number, SIG_DFL) == SIG_ERR ? UV_EINVAL : 0;
 }
 
-int tide_signal_stop(void) {
-  return UV_ENOTSUP;
+int tide_signal_send(int number, bool group) {
+  (void)group;
+  return raise(number) == 0 ? 0 : UV_EINVAL;
 }
 
 #else
@@ -175,8 +179,9 @@ int tide_signal_default(int number) {
   return 0;
 }
 
-int tide_signal_stop(void) {
-  return kill(0, SIGTSTP) < 0 ? uv_translate_sys_error(errno) : 0;
+int tide_signal_send(int number, bool group) {
+  int err = kill(group ? 0 : getpid(), number);
+  return err < 0 ? uv_translate_sys_error(errno) : 0;
 }
 
 int tide__signal_add(tide_signal *signal) {

@@ -78,8 +78,8 @@ typedef struct tide_signal {
 int tide_signal_number(const char *name); /* of "SIGINT"; 0: there is none */
 /* The default action takes the place of what was there. */
 int tide_signal_default(int number);
-/* Stops this process and those it shares a terminal's line with. */
-int tide_signal_stop(void);
+/* Sends it to this process, or to its group, as a terminal does. */
+int tide_signal_send(int number, bool group);
 void tide_signal_init(tide_signal *signal);
 /* From now on the signal is this watcher's, too. What comes is delivered after
  * the next poll: wakes who waits, calls `told`, if there is one, which must not

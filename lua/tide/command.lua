@@ -42,15 +42,16 @@ end
 local function parse(argv)
   local options, i = {}, 1
   while argv[i] and argv[i]:sub(1, 1) == "-" and argv[i] ~= "-" do
-    local option, value = argv[i], nil
+    local option = argv[i]
     local letter = option:sub(2, 2)
     if option == "--" then
       return options, i + 1
     elseif letter == "e" or letter == "l" then
-      value, i = argument(argv, i)
+      local value, after = argument(argv, i)
       if not value then
-        return nil, i
+        return nil, after
       end
+      i = after
       options[#options + 1] = { letter = letter, value = value }
       options.code = options.code or letter == "e"
     elseif option == "-i" or option == "-v" or option == "--debug" then

@@ -1,0 +1,361 @@
+--- A line editor for terminals, and the plain reading of lines where there is
+-- none. The loop runs on while a line is waited for.
+--
+-- A reader has read(prompt): a line; or nil and "eof" or "interrupt". While it
+-- waits, hide() and show() go around what others print.
+
+local core = require "tide.core"
+local protected = require "tide.coroutine".pcall
+
+core.own_chunk()
+
+local M = {}
+
+local function write(...)
+  io.stdout:write(...)
+  io.stdout:flush()
+end
+
+-- ---- plain lines ----
+
+local Plain = {}
+Plain.__index = Plain
+
+--- A reader of lines as they come.
+function M.plain(input)
+  return setmetatable({ input = input, rest = "", prompt = nil }, Plain)
+end
+
+--- An interrupt is the cancel of the main task, which is the reader's.
+local function read_some(input)
+  local ok, bytes = protected(input.read, input)
+  if ok then
+    return bytes, "eof"
+  elseif core.take_interrupt() then
+    return nil, "interrupt"
+  end
+  error(bytes, 0)
+end
+
+function Plain:read(prompt)
+  self.prompt = prompt
+  write(prompt)
+  local stop = self.rest:find("\n", 1, true)
+  while not stop do
+    local bytes, why = read_some(self.input)
+    if not bytes then
+      local rest = self.rest
+      self.rest, self.prompt = "", nil
+      if why == "interrupt" or rest == "" then
+        write("\n")
+        return nil, why
+      end
+      return rest -- without its newline
+    end
+    self.rest = self.rest .. bytes
+    stop = self.rest:find("\n", 1, true)
+  end
+  self.prompt = nil
+  local line = self.rest:sub(1, stop - 1)
+  self.rest = self.rest:sub(stop + 1)
+  return line
+end
+
+function Plain:hide()
+  if self.prompt then
+    write("\n")
+  end
+end
+
+function Plain:show()
+  if self.prompt then
+    write(self.prompt)
+  end
+end
+
+-- ---- edited lines ----
+
+local Editor = {}
+Editor.__index = Editor
+
+--- A reader for a terminal that has cursor movement. `dump` is called for Ctrl-\.
+function M.editor(input, dump)
+  return setmetatable({
+    input = input,
+    dump = dump,
+    pending = "",   -- bytes that came and are not looked at yet
+    history = {},
+    active = false, -- a line is edited
+    prompt = "",
+    line = "",
+    cursor = 0,     -- bytes before it
+    place = 0,      -- in the history, which ends with the new line
+    kept = "",      -- that line, while another is looked at
+  }, Editor)
+end
+
+-- The line is UTF-8; any byte that is not stands for itself.
+local function next_char(line, cursor)
+  local _, last = line:find("^[%z\1-\127\192-\255][\128-\191]*", cursor + 1)
+  return last or math.min(cursor + 1, #line)
+end
+
+local function previous_char(line, cursor)
+  local first = line:sub(1, cursor):find("[%z\1-\127\192-\255][\128-\191]*$")
+  return first and first - 1 or math.max(cursor - 1, 0)
+end
+
+--- Two columns for what East Asian scripts and emoji are written with.
+local function width(char)
+  local a, b = char:byte(1, 2)
+  if a < 0xe1 or not b then
+    return 1
+  elseif a < 0xf0 then
+    local wide = a == 0xe1 and b >= 0x84 and b < 0x86 or a == 0xe2 and b == 0xba
+      or a >= 0xe3 and a <= 0xec or a == 0xed and b < 0x9f or a == 0xef and b >= 0xbc and b < 0xbe
+    return wide and 2 or 1
+  end
+  return b >= 0x9f and 2 or 1
+end
+
+--- What of a line fits into so many columns around the cursor: the text, and the
+-- columns of it before the cursor.
+local function window(line, cursor, columns)
+  local chars, at, before, i = {}, 0, 0, 0
+  while i < #line do
+    local last = next_char(line, i)
+    local char = line:sub(i + 1, last):gsub("%c", " ")
+    if i < cursor then
+      at, before = at + 1, before + width(char)
+    end
+    chars[#chars + 1] = char
+    i = last
+  end
+  local first = 1
+  while before > columns do
+    before = before - width(chars[first])
+    first = first + 1
+  end
+  local shown, used = first - 1, 0
+  while chars[shown + 1] and used + width(chars[shown + 1]) <= columns do
+    shown = shown + 1
+    used = used + width(chars[shown])
+  end
+  return table.concat(chars, "", first, math.max(shown, at)), before
+end
+
+function Editor:show()
+  if not self.active then
+    return
+  end
+  local columns = self.input:columns()
+  local room = (columns > 0 and columns or 80) - #self.prompt - 1
+  local text, before = window(self.line, self.cursor, math.max(room, 1))
+  local move = #self.prompt + before
+  write("\r", self.prompt, text, "\27[K\r", move > 0 and ("\27[%dC"):format(move) or "")
+end
+
+function Editor:hide()
+  if self.active then
+    write("\r\27[K")
+  end
+end
+
+-- ---- keys ----
+
+function Editor:insert(text)
+  self.line = self.line:sub(1, self.cursor) .. text .. self.line:sub(self.cursor + 1)
+  self.cursor = self.cursor + #text
+end
+
+function Editor:cut(from, to)
+  self.line = self.line:sub(1, from) .. self.line:sub(to + 1)
+  self.cursor = from
+end
+
+function Editor:look_back(step)
+  local place = self.place + step
+  if place < 1 or place > #self.history + 1 then
+    return
+  end
+  if self.place > #self.history then
+    self.kept = self.line
+  end
+  self.place = place
+  self.line = self.history[place] or self.kept
+  self.cursor = #self.line
+end
+
+function Editor:word_before()
+  local head = self.line:sub(1, self.cursor):gsub("[^%w_\128-\255]*$", "")
+  return #head:gsub("[%w_\128-\255]*$", "")
+end
+
+function Editor:word_after()
+  local _, last = self.line:find("^[^%w_\128-\255]*[%w_\128-\255]*", self.cursor + 1)
+  return last
+end
+
+--- As the key does where it is the terminal's.
+function Editor:suspend()
+  self:hide()
+  self.input:raw(false)
+  core.send_signal("SIGTSTP", true)
+  self.input:raw(true)
+end
+
+local keys = {}
+keys["\1"] = function(self) self.cursor = 0 end
+keys["\2"] = function(self) self.cursor = previous_char(self.line, self.cursor) end
+keys["\5"] = function(self) self.cursor = #self.line end
+keys["\6"] = function(self) self.cursor = next_char(self.line, self.cursor) end
+keys["\8"] = function(self) self:cut(previous_char(self.line, self.cursor), self.cursor) end
+keys["\11"] = function(self) self:cut(self.cursor, #self.line) end
+keys["\12"] = function() write("\27[H\27[2J") end
+keys["\14"] = function(self) self:look_back(1) end
+keys["\16"] = function(self) self:look_back(-1) end
+keys["\21"] = function(self) self:cut(0, self.cursor) end
+keys["\23"] = function(self) self:cut(self:word_before(), self.cursor) end
+keys["\26"] = Editor.suspend
+keys["\28"] = function(self) self:hide() self.dump() end
+keys["\127"] = keys["\8"]
+keys["[3~"] = function(self) self:cut(self.cursor, next_char(self.line, self.cursor)) end
+keys["b"] = function(self) self.cursor = self:word_before() end
+keys["f"] = function(self) self.cursor = self:word_after() end
+keys["[A"], keys["OA"] = keys["\16"], keys["\16"]
+keys["[B"], keys["OB"] = keys["\14"], keys["\14"]
+keys["[C"], keys["OC"] = keys["\6"], keys["\6"]
+keys["[D"], keys["OD"] = keys["\2"], keys["\2"]
+keys["[1;5D"], keys["[1;5C"] = keys.b, keys.f
+for _, name in ipairs { "[H", "OH", "[1~", "[7~" } do keys[name] = keys["\1"] end
+for _, name in ipairs { "[F", "OF", "[4~", "[8~" } do keys[name] = keys["\5"] end
+
+local ends = { ["\r"] = "line", ["\n"] = "line", ["\3"] = "interrupt" }
+
+--- The name of an escape sequence at the start of `bytes`, and how long it is;
+-- nil: there is more to come.
+local function escape(bytes)
+  local name = bytes:match("^\27(%[[%d;?]*[%a~])") or bytes:match("^\27(O%a)")
+  if name then
+    return name, #name + 1
+  elseif #bytes == 1 or bytes:find("^\27%[[%d;?]*$") or bytes == "\27O" then
+    return nil
+  end
+  return bytes:sub(2, 2), 2
+end
+
+--- Takes the keys that came; "line", "interrupt" or "eof" when one of them ends
+-- the line.
+function Editor:take_keys()
+  while self.pending ~= "" do
+    local key, length = self.pending:sub(1, 1), 1
+    if key == "\27" then
+      key, length = escape(self.pending)
+      if not key then
+        return nil
+      end
+    elseif not keys[key] and not ends[key] and key ~= "\4" then
+      key = self.pending:match("^[^%c\127]+") or key
+      length = #key
+      if length > 1 or not key:find("%c") or key == "\t" then
+        self:insert(key)
+      end
+      key = nil
+    end
+    self.pending = self.pending:sub(length + 1)
+    if ends[key] then
+      return ends[key]
+    elseif key == "\4" and self.line == "" then
+      return "eof"
+    elseif key then
+      local act = keys[key == "\4" and "[3~" or key]
+      if act then
+        act(self)
+      end
+    end
+  end
+end
+
+local function edit(self)
+  self.active = true
+  local ended = self:take_keys()
+  while not ended do
+    self:show()
+    local bytes = self.input:read()
+    self.pending = self.pending .. (bytes or "")
+    ended = not bytes and "eof" or self:take_keys()
+  end
+  self.cursor = #self.line
+  self:show()
+  return ended
+end
+
+function Editor:remember(line)
+  if line:find("%S") and self.history[#self.history] ~= line then
+    self.history[#self.history + 1] = line
+  end
+end
+
+local function leave(self, ok, ended)
+  self.active = false
+  self.input:raw(false)
+  write("\n")
+  if not ok and core.take_interrupt() then -- sent by another process
+    return nil, "interrupt"
+  elseif not ok then
+    error(ended, 0)
+  elseif ended ~= "line" then
+    return nil, ended
+  end
+  self:remember(self.line)
+  return self.line
+end
+
+--- What is done at a signal while a line is edited.
+local signals = {}
+
+function signals.SIGWINCH(self)
+  self:show()
+end
+
+--- The terminal may be in another mode after a stop.
+function signals.SIGCONT(self)
+  self.input:raw(false)
+  self.input:raw(true)
+  self:show()
+end
+
+--- Of what ends the process the terminal is to see nothing.
+local function end_by(name)
+  return function(self)
+    self.input:raw(false)
+    core.default_signal(name)
+    core.send_signal(name)
+  end
+end
+
+signals.SIGTERM, signals.SIGHUP = end_by("SIGTERM"), end_by("SIGHUP")
+
+local function watch(self)
+  for name, act in pairs(signals) do
+    core.on_signal(name, function() act(self) end, true)
+  end
+end
+
+local function unwatch()
+  for name in pairs(signals) do
+    core.on_signal(name, nil)
+  end
+end
+
+function Editor:read(prompt)
+  self.prompt, self.line, self.cursor = prompt, "", 0
+  self.place, self.kept = #self.history + 1, ""
+  self.input:raw(true)
+  watch(self)
+  local ok, ended = protected(edit, self)
+  unwatch()
+  return leave(self, ok, ended)
+end
+
+return M
