@@ -93,6 +93,13 @@ static int input_close(lua_State *L) {
   return 0;
 }
 
+/* reserve_stdio(): opens those of stdin, stdout, stderr that are closed */
+static int core_reserve_stdio(lua_State *L) {
+  (void)L;
+  tide_input_reserve();
+  return 0;
+}
+
 /* is_terminal(fd) */
 static int core_is_terminal(lua_State *L) {
   int fd = (int)luaL_checkinteger(L, 1);
@@ -107,8 +114,10 @@ void tideL_openinput(lua_State *L) {
                                      {"close", input_close},
                                      {NULL, NULL}};
   static const luaL_Reg metamethods[] = {{"__gc", input_close}, {NULL, NULL}};
-  static const luaL_Reg functions[] = {
-      {"input", core_input}, {"is_terminal", core_is_terminal}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"input", core_input},
+                                       {"is_terminal", core_is_terminal},
+                                       {"reserve_stdio", core_reserve_stdio},
+                                       {NULL, NULL}};
   static const tideL_awaiting awaiting[] = {
       {"Input:read", input_read, has_read, AWAIT_RESULTS},
       {NULL, NULL, NULL, AWAIT_RESULTS}};

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #ifndef _WIN32
 #include <fcntl.h>
+#include <unistd.h>
 #endif
 
 #include "internal.h"
@@ -56,6 +57,17 @@ static void set_flags(int fd, int flags) {
 #else
   if (flags >= 0)
     fcntl(fd, F_SETFL, flags);
+#endif
+}
+
+void tide_input_reserve(void) {
+#ifndef _WIN32
+  int fd;
+  do
+    fd = open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= 2);
+  if (fd >= 0)
+    close(fd);
 #endif
 }
 

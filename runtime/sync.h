@@ -100,6 +100,9 @@ void tide_signal_park(tide_runtime *rt, tide_task *task, tide_signal *signal);
 
 typedef struct tide_input tide_input;
 
+/* Of stdin, stdout and stderr, what is closed becomes /dev/null: libuv aborts
+ * when a loop has come to own such a descriptor. Before the first runtime. */
+void tide_input_reserve(void);
 /* Reads the descriptor, which stays open, and in the mode it is in. */
 int tide_input_open(tide_runtime *rt, int fd, tide_input **out);
 /* Wakes who waits. The runtime's end does it, too. */

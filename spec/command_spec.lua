@@ -1,40 +1,8 @@
 local tide = require "tide"
-local support = require "spec.support"
-local interpreter = support.interpreter
 
-local command = debug.getinfo(1, "S").source:sub(2):gsub("spec/[^/]*$", "") .. "bin/tide"
-local scratch
+local command = require "spec.command_support"
 
---- A file in the scratch folder.
-local function write(name, code)
-  local file = assert(io.open(scratch .. "/" .. name, "w"))
-  file:write(code)
-  file:close()
-  return scratch .. "/" .. name
-end
-
-local function quote(s)
-  return "'" .. s:gsub("'", "'\\''") .. "'"
-end
-
---- Runs bin/tide in the scratch folder: stdout, stderr, status.
-local function run(args, input)
-  local words = {}
-  for i, word in ipairs(args) do words[i] = quote(word) end
-  local stdin = input and write("stdin", input) or "/dev/null"
-  local pipe = assert(io.popen((
-    "if command -v timeout >/dev/null; then t='timeout 20'; fi; " ..
-    "LUA_PATH=%s\"$LUA_PATH\" $t %s %s %s <%s 2>%s/stderr; echo \"exit $?\""):format(
-      quote(scratch .. "/?.lua;"), interpreter(), command, table.concat(words, " "), stdin,
-      scratch)))
-  local output = pipe:read("*a")
-  pipe:close()
-  local file = assert(io.open(scratch .. "/stderr"))
-  local errors = file:read("*a")
-  file:close()
-  local text, status = output:match("^(.*)exit (%d+)\n$")
-  return text, errors, tonumber(status)
-end
+local write, run = command.write, command.run
 
 local function run_code(code)
   return run { write("script.lua", code) }
@@ -51,12 +19,8 @@ local function script_it(title, expected, code)
 end
 
 describe("bin/tide", function()
-  setup(function()
-    scratch = os.tmpname()
-    os.remove(scratch)
-    os.execute("mkdir " .. scratch)
-  end)
-  teardown(function() os.execute("rm -r " .. scratch) end)
+  setup(command.setup)
+  teardown(command.teardown)
 
   it("gives the script its arguments, as Lua does", function()
     local name = write("script.lua", [[
@@ -98,7 +62,7 @@ describe("bin/tide", function()
   end)
 
   it("a missing file, a syntax error: status 1 and a message", function()
-    local _, errors, status = run { scratch .. "/missing.lua" }
+    local _, errors, status = run { command.folder() .. "/missing.lua" }
     assert.matches("tide: .*missing.lua", errors)
     assert.equal(1, status)
     _, errors, status = run_code "x = = 1"

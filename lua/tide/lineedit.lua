@@ -219,59 +219,65 @@ keys["\23"] = function(self) self:cut(self:word_before(), self.cursor) end
 keys["\26"] = Editor.suspend
 keys["\28"] = function(self) self:hide() self.dump() end
 keys["\127"] = keys["\8"]
-keys["[3~"] = function(self) self:cut(self.cursor, next_char(self.line, self.cursor)) end
-keys["b"] = function(self) self.cursor = self:word_before() end
-keys["f"] = function(self) self.cursor = self:word_after() end
-keys["[A"], keys["OA"] = keys["\16"], keys["\16"]
-keys["[B"], keys["OB"] = keys["\14"], keys["\14"]
-keys["[C"], keys["OC"] = keys["\6"], keys["\6"]
-keys["[D"], keys["OD"] = keys["\2"], keys["\2"]
-keys["[1;5D"], keys["[1;5C"] = keys.b, keys.f
-for _, name in ipairs { "[H", "OH", "[1~", "[7~" } do keys[name] = keys["\1"] end
-for _, name in ipairs { "[F", "OF", "[4~", "[8~" } do keys[name] = keys["\5"] end
+keys["\27[3~"] = function(self) self:cut(self.cursor, next_char(self.line, self.cursor)) end
+keys["\27b"] = function(self) self.cursor = self:word_before() end
+keys["\27f"] = function(self) self.cursor = self:word_after() end
+
+--- The same key has several names.
+local function alias(key, ...)
+  for _, name in ipairs { ... } do
+    keys["\27" .. name] = keys[key]
+  end
+end
+
+alias("\16", "[A", "OA")
+alias("\14", "[B", "OB")
+alias("\6", "[C", "OC")
+alias("\2", "[D", "OD")
+alias("\1", "[H", "OH", "[1~", "[7~")
+alias("\5", "[F", "OF", "[4~", "[8~")
+alias("\27b", "[1;5D")
+alias("\27f", "[1;5C")
 
 local ends = { ["\r"] = "line", ["\n"] = "line", ["\3"] = "interrupt" }
 
---- The name of an escape sequence at the start of `bytes`, and how long it is;
--- nil: there is more to come.
-local function escape(bytes)
-  local name = bytes:match("^\27(%[[%d;?]*[%a~])") or bytes:match("^\27(O%a)")
-  if name then
-    return name, #name + 1
-  elseif #bytes == 1 or bytes:find("^\27%[[%d;?]*$") or bytes == "\27O" then
+--- The key at the start of `bytes`; nil: there is more to come.
+local function first_key(bytes)
+  if bytes:sub(1, 1) ~= "\27" then
+    return bytes:match("^[^%c\127]+") or bytes:sub(1, 1)
+  elseif #bytes == 1 or bytes == "\27O" or bytes:find("^\27%[[%d;?]*$") then
     return nil
   end
-  return bytes:sub(2, 2), 2
+  return bytes:match("^\27%[[%d;?]*[%a~]") or bytes:match("^\27O%a") or bytes:sub(1, 2)
 end
 
---- Takes the keys that came; "line", "interrupt" or "eof" when one of them ends
--- the line.
+--- Does what the key does; "line", "interrupt" or "eof" when it ends the line.
+function Editor:press(key)
+  if key == "\4" then
+    if self.line == "" then
+      return "eof"
+    end
+    key = "\27[3~"
+  end
+  if keys[key] then
+    keys[key](self)
+  elseif not ends[key] and (key == "\t" or not key:find("^[%c\127]")) then
+    self:insert(key)
+  end
+  return ends[key]
+end
+
+--- Takes the keys that came, until one ends the line.
 function Editor:take_keys()
   while self.pending ~= "" do
-    local key, length = self.pending:sub(1, 1), 1
-    if key == "\27" then
-      key, length = escape(self.pending)
-      if not key then
-        return nil
-      end
-    elseif not keys[key] and not ends[key] and key ~= "\4" then
-      key = self.pending:match("^[^%c\127]+") or key
-      length = #key
-      if length > 1 or not key:find("%c") or key == "\t" then
-        self:insert(key)
-      end
-      key = nil
+    local key = first_key(self.pending)
+    if not key then
+      return nil
     end
-    self.pending = self.pending:sub(length + 1)
-    if ends[key] then
-      return ends[key]
-    elseif key == "\4" and self.line == "" then
-      return "eof"
-    elseif key then
-      local act = keys[key == "\4" and "[3~" or key]
-      if act then
-        act(self)
-      end
+    self.pending = self.pending:sub(#key + 1)
+    local ended = self:press(key)
+    if ended then
+      return ended
     end
   end
 end
