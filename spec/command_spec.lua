@@ -53,7 +53,7 @@ describe("bin/tide", function()
   end)
 
   it("tells its usage with status 1 for what it does not know", function()
-    for _, args in ipairs { { "-x" }, { "-e" }, { "-l" }, { "-e", "-v" }, { "-iv" }, { "--help" } } do
+    for _, args in ipairs { { "-x" }, { "-e" }, { "-l" }, { "-e", "-v" }, { "-iv" }, { "--he" } } do
       local output, errors, status = run(args)
       assert.equal("", output)
       assert.matches("usage: tide", errors)

@@ -214,7 +214,8 @@ static void insist(char *text) {
   for (int i = 0; i < STEP_MS / 50 && !has_ended(); i++) {
     if (write(terminal, text, n) < 0)
       break;
-    read_some(50);
+    read_some(0);
+    usleep(50000); /* signals that come at once are one */
   }
 }
 

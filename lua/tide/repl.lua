@@ -24,28 +24,36 @@ local function is_incomplete(message)
   return message:find("<eof>'?$") ~= nil
 end
 
---- An expression's values are what it is for; `=x` is an older form of it.
-local function compile(text)
-  return load("return " .. text, "=stdin")
-    or load((text:gsub("^=", "return ", 1)), "=stdin")
+local function pass(...)
+  return ...
 end
 
---- A chunk; or nil and a message; or nil and "eof" or "interrupt", true.
+--- A chunk of an expression, to be called with `pass`: were its last call a tail
+-- call, errors could not be told where they are.
+local function compile_expression(text)
+  return load("return " .. text, "=stdin")
+    and load("local _pass = ... return _pass(" .. text .. "\n)", "=stdin")
+end
+
+--- A chunk and what to call it with; or nil and a message; or nil and "eof" or
+-- "interrupt", true.
 local function read_statement(reader)
   local text, why = reader:read(prompt("_PROMPT", "> "))
   if not text then
     return nil, why, true
   end
-  local chunk = compile(text)
+  local chunk = compile_expression((text:gsub("^=", "")))
   if chunk then
-    return chunk
+    return chunk, pass
   end
-  text = text:gsub("^=", "return ", 1)
+  text = text:gsub("^=", "return ", 1) -- an older form of it
   while true do
     local message
     chunk, message = load(text, "=stdin")
-    if chunk or not is_incomplete(message) then
-      return chunk, message
+    if chunk then
+      return chunk
+    elseif not is_incomplete(message) then
+      return nil, message
     end
     local line
     line, why = reader:read(prompt("_PROMPT2", ">> "))
@@ -99,13 +107,15 @@ local function finish(ok, ...)
   return false
 end
 
-local function run(chunk)
-  return finish(cothread.xpcall(chunk, core.describe))
+local function run(chunk, ...)
+  return finish(cothread.xpcall(chunk, core.describe, ...))
 end
 
 local function step(reader)
   local chunk, message, ended = read_statement(reader)
-  if chunk then
+  if chunk and message then
+    return run(chunk, message)
+  elseif chunk then
     return run(chunk)
   elseif not ended then
     complain(message)
