@@ -420,6 +420,10 @@ void tideL_opentraceback(lua_State *L);
 int tideL_noter(lua_State *L); /* a message handler: notes the stack */
 void tideL_traceback(lua_State *L, lua_State *co); /* pushes where co is */
 void tideL_tracebackfrom(lua_State *L, lua_State *co, int level);
+/* Of what called the function that runs; before that comes where `co`, a dead
+ * coroutine that it ran in, failed, if it is one. */
+void tideL_tracebackhere(lua_State *L, lua_State *co);
+#define TIDEL_TRACEBACK "stack traceback:" /* how each begins */
 /* Before the traceback on top comes the text of the error at `index`. */
 void tideL_addmessage(lua_State *L, int index);
 /* Pushes the stack noted for the error at `index`, of this task; false: none,

@@ -124,7 +124,6 @@ static bool push_item_stack(lua_State *L, int list, int i) {
 
 /* Appends to the text on top who awaited item i + 1, and where. */
 static void add_awaiter(lua_State *L, int list, int i) {
-  static const char head[] = "stack traceback:";
   const char *stack = "";
   int top = lua_gettop(L);
   lua_pushvalue(L, top);
@@ -134,7 +133,7 @@ static void add_awaiter(lua_State *L, int list, int i) {
   push_item_name(L, list, i);
   lua_pushliteral(L, ":");
   if (push_item_stack(L, list, i))
-    stack = lua_tostring(L, -1) + sizeof head - 1;
+    stack = lua_tostring(L, -1) + sizeof TIDEL_TRACEBACK - 1;
   lua_pushstring(L, stack);
   lua_remove(L, -2);
   lua_concat(L, lua_gettop(L) - top);
@@ -147,7 +146,7 @@ static void push_text(lua_State *L, int list, int n, int error) {
   luaL_checkstack(L, 20, NULL);
   if (!push_item_stack(L, list, n)) {
     lua_pop(L, 1);
-    lua_pushliteral(L, "stack traceback:");
+    lua_pushliteral(L, TIDEL_TRACEBACK);
   }
   tideL_addmessage(L, error);
   for (int i = n - 1; i >= 1; i--) {
@@ -186,10 +185,7 @@ static int core_describe(lua_State *L) {
   if (tideL_iserror(L, 1, TIDEL_CANCELLED))
     return 1;
   lua_newtable(L);
-  if (co != NULL)
-    tideL_traceback(L, co);
-  else
-    tideL_tracebackfrom(L, L, 1);
+  tideL_tracebackhere(L, co);
   lua_rawseti(L, 2, 1);
   if (S->current != NULL && push_origin(L, S, 1, S->current->id))
     n = add_tasks(L, 2, n);

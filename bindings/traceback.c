@@ -86,11 +86,14 @@ static bool is_ours(lua_State *L, const lua_Debug *ar) {
 static bool is_hidden(lua_State *L, lua_State *co, int level,
                       const lua_Debug *ar) {
   lua_Debug caller;
-  if (*ar->what != 'C')
+  bool is_tail = *ar->what == 't'; /* of 5.1: what stands for a tail call */
+  if (*ar->what != 'C' && !is_tail)
     return *ar->source == '@' && is_ours(L, ar);
-  if (!lua_getstack(co, level + 1, &caller))
-    return TIDE_BASEFRAME;
-  lua_getinfo(co, "S", &caller);
+  do {
+    if (!lua_getstack(co, ++level, &caller))
+      return is_tail || TIDE_BASEFRAME;
+    lua_getinfo(co, "S", &caller);
+  } while (*caller.what == 't');
   return is_ours(L, &caller);
 }
 
@@ -105,7 +108,7 @@ void tideL_tracebackfrom(lua_State *L, lua_State *co, int level) {
     after = count_levels(co) - OUTER;
   }
   luaL_buffinit(L, &text);
-  luaL_addstring(&text, "stack traceback:");
+  luaL_addstring(&text, TIDEL_TRACEBACK);
   for (; lua_getstack(co, level, &ar); level++) {
     if (level == gap) {
       lua_pushfstring(L, "\n\t...\t(skipping %d levels)", after - gap);
@@ -122,6 +125,16 @@ void tideL_tracebackfrom(lua_State *L, lua_State *co, int level) {
 
 void tideL_traceback(lua_State *L, lua_State *co) {
   tideL_tracebackfrom(L, co, 0);
+}
+
+void tideL_tracebackhere(lua_State *L, lua_State *co) {
+  tideL_tracebackfrom(L, L, 1);
+  if (co == NULL)
+    return;
+  tideL_tracebackfrom(L, co, 0);
+  lua_pushstring(L, lua_tostring(L, -2) + sizeof TIDEL_TRACEBACK - 1);
+  lua_concat(L, 2);
+  lua_replace(L, -2);
 }
 
 /* As Lua's own command has it. */
@@ -176,10 +189,7 @@ int tideL_noter(lua_State *L) {
   if ((!S->debug && tideL_iserror(L, 1, TIDEL_CANCELLED)) ||
       is_noted(L, S, 1, id))
     return 1;
-  if (co != NULL)
-    tideL_tracebackfrom(L, co, 0);
-  else
-    tideL_tracebackfrom(L, L, 1);
+  tideL_tracebackhere(L, co);
   lua_rawseti(L, UP_OWN, OWN_NOTEDSTACK);
   lua_pushvalue(L, 1);
   lua_rawseti(L, UP_OWN, OWN_NOTED);

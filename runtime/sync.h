@@ -103,7 +103,8 @@ typedef struct tide_input tide_input;
 /* Of stdin, stdout and stderr, what is closed becomes /dev/null: libuv aborts
  * when a loop has come to own such a descriptor. Before the first runtime. */
 void tide_input_reserve(void);
-/* Reads the descriptor, which stays open, and in the mode it is in. */
+/* Reads the descriptor, which keeps its mode, blocking or not; and is closed by
+ * tide_input_close if it is a stream, but for stdin, stdout and stderr. */
 int tide_input_open(tide_runtime *rt, int fd, tide_input **out);
 /* Wakes who waits. The runtime's end does it, too. */
 void tide_input_close(tide_input *input);

@@ -35,7 +35,8 @@ local function quote(s)
   return "'" .. s:gsub("'", "'\\''") .. "'"
 end
 
-local function command_line(args)
+--- How the shell starts it.
+function M.line(args)
   local words = {}
   for i, word in ipairs(args) do words[i] = quote(word) end
   return ("%s %s %s"):format(support.interpreter(), program, table.concat(words, " "))
@@ -58,7 +59,7 @@ local LIMIT = "if command -v timeout >/dev/null; then t='timeout 20'; fi; "
 function M.run(args, input, from)
   local stdin = from and "" or "<" .. (input and M.write("stdin", input) or "/dev/null")
   local text, status = output_of(("%s%s $t %s %s 2>%s/stderr"):format(
-    LIMIT, from or "", command_line(args), stdin, scratch))
+    LIMIT, from or "", M.line(args), stdin, scratch))
   local file = assert(io.open(scratch .. "/stderr"))
   local errors = file:read("*a")
   file:close()
@@ -70,7 +71,7 @@ end
 function M.play(script, args, environment)
   local text, status = output_of(("TERM=xterm %s %s %s %s"):format(
     environment or "", terminal, M.write("play", script),
-    command_line(args or {})))
+    M.line(args or {})))
   return text:gsub("\r", ""), status
 end
 
