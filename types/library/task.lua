@@ -58,6 +58,6 @@ function Task:add_done_callback(fn) end
 ---@return integer removed
 function Task:remove_done_callback(fn) end
 
----Where it is, or where it failed. Since 0.1.0.
+---Where it is, or where it failed, and who awaited that. Since 0.1.0.
 ---@return string?
 function Task:traceback() end
