@@ -86,14 +86,15 @@ static bool is_ours(lua_State *L, const lua_Debug *ar) {
 static bool is_hidden(lua_State *L, lua_State *co, int level,
                       const lua_Debug *ar) {
   lua_Debug caller;
+  int next = level;
   bool is_tail = *ar->what == 't'; /* of 5.1: what stands for a tail call */
   if (*ar->what != 'C' && !is_tail)
     return *ar->source == '@' && is_ours(L, ar);
   do {
-    if (!lua_getstack(co, ++level, &caller))
-      return is_tail || TIDE_BASEFRAME;
+    if (!lua_getstack(co, ++next, &caller))
+      return is_tail || (TIDE_BASEFRAME && next == level + 1);
     lua_getinfo(co, "S", &caller);
-  } while (*caller.what == 't');
+  } while (*caller.what == 't' || *caller.what == 'C');
   return is_ours(L, &caller);
 }
 

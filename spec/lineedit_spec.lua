@@ -120,6 +120,13 @@ describe("the line editor", function()
     assert.matches("\r> a b\27", shown)
   end)
 
+  task_it("a prompt may have colours and several lines", function()
+    local _, shown = captured(function()
+      return lineedit.editor(new_input { "ab", "\r" }, print):read("one\n\27[1;32mé>\27[0m ")
+    end)
+    assert.matches("^one\n\r\27%[1;32mé>\27%[0m \27%[K\r\27%[3C\r[^\r]*ab\27%[K\r\27%[5C", shown)
+  end)
+
   task_it("the mode of the terminal is put back, after errors, too", function()
     local input = new_input { "a\r" }
     captured(function() lineedit.editor(input):read("> ") end)

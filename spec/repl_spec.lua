@@ -95,6 +95,17 @@ main:cancelling(), tide.sleep(0, "on")
     assert.matches("CancelledError: cancelled: no\n", errors)
   end)
 
+  it("a scope that a statement leaves open ends with it", function()
+    local output = feed [[
+s = tide.current_scope()
+s:cancel()
+tide.current_scope():cancel("why"), tide.sleep(10)
+t = tide.timeout(0.001)
+tide.sleep(0.01, "on")
+]]
+    assert.equal("on\n", output:sub(-3))
+  end)
+
   it("reports failures that nobody awaits, soon", function()
     local _, errors = feed [[
 _ = nil, tide.task(function() tide.sleep(0.001) error("unseen", 0) end)

@@ -118,6 +118,17 @@ local function width(char)
   return b >= 0x9f and 2 or 1
 end
 
+--- How many columns a text takes, in which there may be colours.
+local function columns_of(text)
+  text = text:gsub("\27%[[%d;]*m", "")
+  local columns, i = 0, 0
+  while i < #text do
+    local last = next_char(text, i)
+    columns, i = columns + width(text:sub(i + 1, last)), last
+  end
+  return columns
+end
+
 --- What of a line fits into so many columns around the cursor: the text, and the
 -- columns of it before the cursor.
 local function window(line, cursor, columns)
@@ -149,9 +160,10 @@ function Editor:show()
     return
   end
   local columns = self.input:columns()
-  local room = (columns > 0 and columns or 80) - #self.prompt - 1
+  local margin = columns_of(self.prompt)
+  local room = (columns > 0 and columns or 80) - margin - 1
   local text, before = window(self.line, self.cursor, math.max(room, 1))
-  local move = #self.prompt + before
+  local move = margin + before
   write("\r", self.prompt, text, "\27[K\r", move > 0 and ("\27[%dC"):format(move) or "")
 end
 
@@ -344,7 +356,8 @@ signals.SIGTERM, signals.SIGHUP = end_by("SIGTERM"), end_by("SIGHUP")
 
 local function watch(self)
   for name, act in pairs(signals) do
-    core.on_signal(name, function() act(self) end, true)
+    local is_last = name == "SIGTERM" or name == "SIGHUP" -- also if no callback ever runs
+    core.on_signal(name, function() act(self) end, is_last)
   end
 end
 
@@ -355,7 +368,9 @@ local function unwatch()
 end
 
 function Editor:read(prompt)
-  self.prompt, self.line, self.cursor = prompt, "", 0
+  local above, last = prompt:match("^(.*\n)(.*)$")
+  write(above or "")
+  self.prompt, self.line, self.cursor = last or prompt, "", 0
   self.place, self.kept = #self.history + 1, ""
   self.input:raw(true)
   watch(self)

@@ -107,8 +107,24 @@ local function finish(ok, ...)
   return false
 end
 
+--- What the scope around the statement has returned: true and what xpcall has,
+-- or false and why it was cancelled.
+local function leave(entered, ok, ...)
+  if not entered then
+    return finish(false, ok)
+  elseif not ok then
+    return finish(false, ... or "the scope of the statement was cancelled")
+  end
+  return finish(...)
+end
+
+local function call(_, chunk, ...)
+  return cothread.xpcall(chunk, core.describe, ...)
+end
+
+--- In a scope of its own, so that one which it leaves open ends with it.
 local function run(chunk, ...)
-  return finish(cothread.xpcall(chunk, core.describe, ...))
+  return leave(cothread.pcall(tide.scope, call, chunk, ...))
 end
 
 local function step(reader)
