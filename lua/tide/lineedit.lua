@@ -2,7 +2,7 @@
 -- none. The loop runs on while a line is waited for.
 --
 -- A reader has read(prompt): a line; or nil and "eof" or "interrupt". While it
--- waits, hide() and show() go around what others print.
+-- waits, which is_waiting() tells, hide() and show() go around what others print.
 
 local core = require "tide.core"
 local protected = require "tide.coroutine".pcall
@@ -59,6 +59,10 @@ function Plain:read(prompt)
   local line = self.rest:sub(1, stop - 1)
   self.rest = self.rest:sub(stop + 1)
   return line
+end
+
+function Plain:is_waiting()
+  return self.prompt ~= nil
 end
 
 function Plain:hide()
@@ -153,6 +157,10 @@ local function window(line, cursor, columns)
     used = used + width(chars[shown])
   end
   return table.concat(chars, "", first, math.max(shown, at)), before
+end
+
+function Editor:is_waiting()
+  return self.active
 end
 
 function Editor:show()

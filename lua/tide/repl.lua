@@ -162,10 +162,16 @@ end
 --- What others print while a line is waited for stands above it.
 local function beside(reader, f)
   return function(...)
-    reader:hide()
+    if not reader:is_waiting() then
+      return f(...)
+    end
     io.stdout:flush()
-    f(...)
+    reader:hide()
+    local ok, err = pcall(f, ...)
     reader:show()
+    if not ok then
+      error(err, 0)
+    end
   end
 end
 
@@ -179,6 +185,7 @@ function M.run(dump)
   local reader = new_reader(input, dump)
   local loop = tide.loop()
   _G.tide = _G.tide == nil and tide or _G.tide
+  _G.print = beside(reader, print)
   core.set_interactive()
   core.on_signal("SIGQUIT", beside(reader, dump))
   if not loop:get_exception_handler() then
