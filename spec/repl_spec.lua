@@ -190,7 +190,7 @@ mode cooked
     assert.equal(0, status)
   end)
 
-  it("tasks run while a line is typed; what they print and how they fail stands above it", function()
+  it("tasks run while a line is typed; what they print, and how they fail, is above it", function()
     local _, status = play(PROMPT .. [[
 send function f() while not stop do tide.sleep(0.01) print("ti" .. "ck") end error("late", 0) end\r
 ]] .. PROMPT .. [[
