@@ -56,6 +56,9 @@ MODULES := $(NAMES:%=$(BUILD)/%/tide/core.so)
 TESTS := $(RUNTIME_TESTS:%=$(BUILD)/runtime/test/%) \
   $(foreach l,$(NAMES),$(LUA_TESTS:%=$(BUILD)/$l/test/%))
 
+# A terminal for the specs of the command.
+PTY := $(BUILD)/runtime/test/pty
+
 UV_CFLAGS := $(shell pkg-config --cflags libuv 2>/dev/null)
 UV_LIBS := $(shell pkg-config --libs libuv 2>/dev/null || echo -luv)
 WARNINGS := -Wall -Wextra
@@ -87,7 +90,7 @@ preload = $(if $(PRELOAD),LD_PRELOAD='$(PRELOAD)' ASAN_OPTIONS=detect_leaks=0)
 all: $(MODULES) ## build for every Lua found (LUA=luajit: one)
 	@$(if $(NAMES),:,echo "no Lua headers found: make deps" >&2; exit 1)
 
-tests: all $(TESTS)
+tests: all $(TESTS) $(PTY)
 
 # ---- compiling
 
@@ -202,7 +205,7 @@ run-windows:
 	  -Iinclude -Iruntime -isystem build/windows $(RUNTIME_SRC)
 
 run-build:
-	+@$(check) build $(MAKE) --no-print-directory all
+	+@$(check) build $(MAKE) --no-print-directory all $(PTY)
 # After the modules: two makes at once would both build the runtime's objects.
 run-build-tests: run-build
 	+@$(check) build-tests $(MAKE) --no-print-directory tests
@@ -223,7 +226,7 @@ run-spec: $(patsubst %,run-spec-%,$(filter-out $(NO_BUSTED),$(NAMES))) \
   $(NO_BUSTED:%=run-missing-busted-for-%)
 run-spec-%: run-build
 	@VERBOSE='$(or $(VERBOSE),$(SPEC))' $(suite) spec-$* $(call lua_env,$*) \
-	  $(preload) $(call interpreter,$*) $(BUSTED) $(SPEC)
+	  TIDE_PTY='$(PTY)' $(preload) $(call interpreter,$*) $(BUSTED) $(SPEC)
 
 run-examples: $(NAMES:%=run-examples-%)
 run-examples-%: run-build

@@ -24,9 +24,11 @@
  *   context.c    the contexts of tide.var
  *   foreign.c    tide.coroutine: coroutines that may await
  *   run.c        driving the loop; run, exit
+ *   signal.c input.c  for bin/tide: callbacks for signals, standard input
  *   loop.c       the loop object
  *   call.c       callbacks, and the handles of delayed ones
  *   traceback.c  where a coroutine is, where an error was raised
+ *   chain.c      tracebacks of failed tasks, and of those who awaited them
  *   report.c     the exception handler, what nobody awaited
  *   tree.c       who waits for whom: as text, and as tables
  *   snapshot.c   ... at one moment
@@ -81,6 +83,8 @@ enum {
   OWN_QUEUE,
   OWN_PRIORITYQUEUE,
   OWN_PARKING,
+  OWN_WATCHER,
+  OWN_INPUT,
   OWN_SCOPEBOX,
   OWN_SCOPES,    /* scope id -> Scope object, weak */
   OWN_REASONS,   /* scope id -> reason of its cancel */
@@ -98,6 +102,7 @@ enum {
   OWN_DETACHED,  /* suspended coroutine -> the scopes it has open, weak */
   OWN_INNER,     /* coroutine of a 5.1 pcall -> the one that called it, weak */
   OWN_EXPOSED,   /* coroutines that only the loop may resume, or nobody, weak */
+  OWN_SIGNALS,   /* name -> watcher */
   OWN_REPORTS,   /* what is to be reported */
   OWN_SOURCES,   /* chunks that are ours: errors name the line below them */
   OWN_HANDLER,   /* the exception handler */
@@ -106,15 +111,17 @@ enum {
   OWN_DRAINED,   /* failed while run ended what was left */
   OWN_NOTED,     /* the last error whose stack was noted, and that: */
   OWN_NOTEDSTACK,
-  OWN_RUNNING,       /* Lua's own coroutine.running */
-  OWN_LOOPOBJ,       /* the loop object of this runtime */
-  OWN_GROUPS,        /* scope id of a group -> its errors: see group.c */
   OWN_CREATIONNOTER, /* debug mode: notes where a task is made */
   OWN_LEFTFINDER,    /* ... lists what run leaves behind */
   OWN_MADE,          /* ... where delayed calls were: see leaks.c */
   OWN_BLOCKERS,      /* ... see blocking.c */
   OWN_WARNED,
   OWN_TRACEFILE, /* a file of Lua's that the timeline goes to */
+  OWN_RAISED,    /* the failed Task whose error was raised last, weak at [1] */
+  OWN_NOTEDFROM, /* the same of the error of OWN_NOTED */
+  OWN_RUNNING,   /* Lua's own coroutine.running */
+  OWN_LOOPOBJ,   /* the loop object of this runtime */
+  OWN_GROUPS,    /* scope id of a group -> its errors: see group.c */
   OWN_ERRORS     /* from here on the error classes */
 };
 
@@ -176,6 +183,7 @@ typedef struct tideL_state {
   uint32_t streak;        /* awaits in a row that did not wait */
   uint32_t busy;          /* calls of user code outside of the loop's own */
   uint64_t callbacks;     /* begun so far */
+  uint64_t raised_in;     /* id of the task where OWN_RAISED was; 0: none */
   uint64_t recycled;
   uint64_t noted; /* id of the task of OWN_NOTED; 0: of none */
   double grace;   /* seconds that run waits for what it cancelled */
@@ -190,6 +198,9 @@ typedef struct tideL_state {
   bool blocking; /* set_blocking */
   bool embedded; /* a C program has the runtime's address */
   bool script;   /* bin/tide: run(fn) in the main task runs fn there */
+  bool prompt;   /* at a prompt: what failed is looked for */
+  bool collect;  /* ... now */
+  bool signals;  /* a signal came that has a callback */
   bool chores;   /* a callback for our own chores is queued */
   bool hooked;   /* see await.c */
   bool starting; /* what park starts runs */
@@ -286,6 +297,8 @@ void tideL_tostring(lua_State *L, int index);
 bool tideL_userlevel(lua_State *L, lua_State *co, int level, lua_Debug *ar);
 /* The same for who runs, from this level of L on. */
 bool tideL_caller(lua_State *L, int level, lua_Debug *ar);
+/* true, or of a libuv code nil, message, code */
+int tideL_pushdone(lua_State *L, int err);
 /* The scope that a CancelledError belongs to; 0: none of ours. */
 uint64_t tideL_errorscope(lua_State *L, int index);
 void tideL_seterrorscope(lua_State *L, int index, uint64_t id, bool expired);
@@ -420,6 +433,13 @@ bool tideL_takeinterrupt(tideL_state *S); /* true: one came since */
 
 void tideL_openloop(lua_State *L);
 
+/* ---- signal.c, input.c ---- */
+
+void tideL_opensignal(lua_State *L);
+/* Calls the functions of those that came. */
+void tideL_runsignals(lua_State *T, tideL_state *S);
+void tideL_openinput(lua_State *L);
+
 /* ---- call.c ---- */
 
 void tideL_opencall(lua_State *L);
@@ -441,11 +461,30 @@ void tideL_opentraceback(lua_State *L);
 int tideL_noter(lua_State *L); /* a message handler: notes the stack */
 void tideL_traceback(lua_State *L, lua_State *co); /* pushes where co is */
 void tideL_tracebackfrom(lua_State *L, lua_State *co, int level);
+/* Of what called the function that runs; before that comes where `co`, a dead
+ * coroutine that it ran in, failed, if it is one. */
+void tideL_tracebackhere(lua_State *L, lua_State *co);
+#define TIDEL_TRACEBACK "stack traceback:" /* how each begins */
 /* Before the traceback on top comes the text of the error at `index`. */
 void tideL_addmessage(lua_State *L, int index);
 /* Pushes the stack noted for the error at `index`, of this task; false: none,
  * and pushes nothing. */
 bool tideL_pushnoted(lua_State *L, int index, uint64_t id);
+
+/* ---- chain.c ---- */
+
+void tideL_openchain(lua_State *L);
+/* The error of the Task at `index` is raised in the task with this id. */
+void tideL_noteraised(lua_State *L, tideL_state *S, int index, uint64_t id);
+/* The error at `index` is noted for a task: so is where it came from. */
+void tideL_keepraised(lua_State *L, tideL_state *S, int index);
+/* The task with this id fails by the error at `index`: pushes the Task it came
+ * from, or nil. */
+void tideL_pushraised(lua_State *T, tideL_state *S, int index, uint64_t id);
+/* Pushes the error of the failed Task at `index`, where it was raised, and who
+ * awaited whom from there on; or pushes something, and false: it is not known.
+ */
+bool tideL_pushchain(lua_State *L, int index);
 
 /* ---- report.c ---- */
 

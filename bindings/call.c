@@ -66,10 +66,16 @@ void tideL_wantchores(tideL_state *S) {
 
 static void chores(lua_State *T, tideL_state *S) {
   S->chores = false;
+  if (S->signals)
+    tideL_runsignals(T, S);
   if (S->swallower_count > 0)
     tideL_reportswallowers(T, S);
   if (S->aborts != NULL)
     tideL_runaborts(T, S);
+  if (S->collect) {
+    S->collect = false;
+    tideL_reportunseen(T, S);
+  }
   tideL_flushreports(T, S);
 }
 

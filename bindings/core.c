@@ -129,10 +129,10 @@ static void close_coroutines(lua_State *L, tideL_state *S) {
 }
 
 void tideL_close(lua_State *L, tideL_state *S) {
-  static const int per_runtime[] = {OWN_SCOPES,   OWN_REASONS,  OWN_CALLS,
-                                    OWN_PARKED,   OWN_PUTTING,  OWN_PINNED,
-                                    OWN_LINKS,    OWN_GROUPS,   OWN_DETACHED,
-                                    OWN_CONTEXTS, OWN_ARGUMENTS};
+  static const int per_runtime[] = {OWN_SCOPES,   OWN_REASONS,   OWN_CALLS,
+                                    OWN_PARKED,   OWN_PUTTING,   OWN_PINNED,
+                                    OWN_LINKS,    OWN_GROUPS,    OWN_DETACHED,
+                                    OWN_CONTEXTS, OWN_ARGUMENTS, OWN_SIGNALS};
   tide_runtime *rt = S->rt;
   if (rt == NULL)
     return;
@@ -260,6 +260,8 @@ static int open_module(lua_State *L) {
   own_table(L, OWN_DETACHED, "k");
   own_table(L, OWN_INNER, "kv");
   own_table(L, OWN_EXPOSED, "k");
+  own_table(L, OWN_SIGNALS, NULL);
+  own_table(L, OWN_RAISED, "v");
   own_table(L, OWN_REPORTS, NULL);
   own_table(L, OWN_DRAINED, NULL);
   own_table(L, OWN_GROUPS, NULL);
@@ -269,6 +271,7 @@ static int open_module(lua_State *L) {
   tideL_openyieldable(L);
   tideL_openerrors(L);
   tideL_opentraceback(L);
+  tideL_openchain(L);
   tideL_openreport(L);
   tideL_openleaks(L);
   tideL_opentree(L);
@@ -295,6 +298,8 @@ static int open_module(lua_State *L) {
   tideL_openrun(L);
   tideL_openloop(L);
   tideL_opencall(L);
+  tideL_opensignal(L);
+  tideL_openinput(L);
   tideL_opentesting(L);
   tideL_setfunctions(L, functions);
   tideL_setdebug(L, S, tideL_debugwanted());

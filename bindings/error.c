@@ -392,6 +392,17 @@ void tideL_tostring(lua_State *L, int index) {
   }
 }
 
+int tideL_pushdone(lua_State *L, int err) {
+  if (err >= 0) {
+    lua_pushboolean(L, 1);
+    return 1;
+  }
+  lua_pushnil(L);
+  lua_pushstring(L, uv_strerror(err));
+  lua_pushstring(L, uv_err_name(err));
+  return 3;
+}
+
 /* On top: the module. Each class becomes a field of it. */
 void tideL_openerrors(lua_State *L) {
   static const luaL_Reg functions[] = {{"is", error_is},

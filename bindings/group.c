@@ -109,6 +109,8 @@ void tideL_tellgroup(lua_State *T, const tide_task *task, int index) {
   tideL_task *handle = lua_touserdata(T, index);
   if (group == NULL)
     return;
+  if (group->scope->task != NULL)
+    tideL_noteraised(T, tideL_get(T), index, group->scope->task->id);
   tideL_pushfailure(T, index, handle);
   add_error(T, group->scope->id, false);
 }

@@ -189,14 +189,7 @@ static int loop_set_interrupt(lua_State *L) {
     err = tide_interrupt_watch(S->rt);
   else
     tide_interrupt_unwatch(S->rt);
-  if (err == 0) {
-    lua_pushboolean(L, 1);
-    return 1;
-  }
-  lua_pushnil(L);
-  lua_pushstring(L, uv_strerror(err));
-  lua_pushstring(L, uv_err_name(err));
-  return 3;
+  return tideL_pushdone(L, err);
 }
 
 /* Loop:set_grace(seconds): how long run waits for what it cancelled */

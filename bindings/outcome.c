@@ -146,8 +146,13 @@ static tideL_outcome store_error(lua_State *T, int index, lua_State *co) {
     handle->store = STORE_ERROR;
     return OUTCOME_CANCELLED;
   }
+  tideL_pushraised(T, tideL_get(T), -1, handle->id);
   push_info(T, index, 4); /* the sentinel's, too */
-  lua_insert(T, -2);
+  lua_insert(T, -3);
+  if (lua_isnil(T, -1))
+    lua_pop(T, 1);
+  else
+    lua_setfield(T, -3, "from");
   if (tideL_pushnoted(T, -1, handle->id)) {
     lua_setfield(T, -3, "stack");
   } else if (T != co && lua_status(co) > LUA_YIELD && (!cancelled || debug)) {
@@ -269,6 +274,7 @@ void tideL_pushfailure(lua_State *L, int index, tideL_task *handle) {
 }
 
 int tideL_pushoutcome(lua_State *L, int index, tideL_task *handle) {
+  tideL_state *S;
   if (handle->outcome == OUTCOME_RESULTS)
     return push_results(L, index, handle);
   if (handle->outcome == OUTCOME_CLOSED)
@@ -277,6 +283,9 @@ int tideL_pushoutcome(lua_State *L, int index, tideL_task *handle) {
   if (handle->outcome == OUTCOME_LOST)
     return tideL_raise(L, TIDEL_INVALIDSTATE,
                        "nobody held the Task when it ended");
+  S = tideL_get(L);
+  if (S->current != NULL && handle->outcome == OUTCOME_FAILED)
+    tideL_noteraised(L, S, index, S->current->id);
   tideL_pushfailure(L, index, handle);
   return lua_error(L);
 }

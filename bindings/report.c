@@ -49,6 +49,20 @@ static void print_report(lua_State *T) {
   lua_settop(T, report);
 }
 
+/* print_report(report): what is done without an exception handler */
+static int core_print_report(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  print_report(L);
+  return 0;
+}
+
+/* set_interactive(): failures are reported soon */
+static int core_set_interactive(lua_State *L) {
+  tideL_get(L)->prompt = true;
+  return 0;
+}
+
 void tideL_report(lua_State *T, tideL_state *S) {
   tide_task *current = S->current;
   bool inside = tideL_entercallback(T, S);
@@ -130,6 +144,10 @@ void tideL_watchfailure(lua_State *T, tideL_state *S, int index, bool held,
   tideL_own(T, OWN_SENTINEL);
   lua_setmetatable(T, -2);
   S->unseen++;
+  if (S->prompt) {
+    S->collect = true;
+    tideL_wantchores(S);
+  }
   lua_setfield(T, -2, "sentinel");
   lua_pop(T, 1);
 }
@@ -271,6 +289,11 @@ void tideL_forgetswallowers(tideL_state *S) {
 
 void tideL_openreport(lua_State *L) {
   static const luaL_Reg metamethods[] = {{"__gc", sentinel__gc}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"print_report", core_print_report},
+      {"set_interactive", core_set_interactive},
+      {NULL, NULL}};
   tideL_newclass(L, OWN_SENTINEL, "tide.sentinel", NULL, metamethods);
   lua_pop(L, 1);
+  tideL_setfunctions(L, functions);
 }

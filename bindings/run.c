@@ -288,6 +288,12 @@ static int core_in_script(lua_State *L) {
   return 1;
 }
 
+/* is_exiting(): tide.exit was called */
+static int core_is_exiting(lua_State *L) {
+  lua_pushboolean(L, tideL_get(L)->exiting);
+  return 1;
+}
+
 /* is_running() */
 static int core_is_running(lua_State *L) {
   const tideL_state *S = tideL_get(L);
@@ -302,6 +308,7 @@ void tideL_openrun(lua_State *L) {
                                        {"is_running", core_is_running},
                                        {"set_script", core_set_script},
                                        {"in_script", core_in_script},
+                                       {"is_exiting", core_is_exiting},
                                        {NULL, NULL}};
   lua_State *T = tideL_get(L)->thread;
   tideL_setfunctions(L, functions);

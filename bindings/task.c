@@ -242,21 +242,8 @@ static int task_remove_done_callback(lua_State *L) {
   return 1;
 }
 
-/* Pushes where it failed, from the table on top, or nil. */
-static void push_place(lua_State *L) {
-  int info = lua_gettop(L);
-  lua_getfield(L, info, "error");
-  if (tide_getfield(L, info, "coroutine") == LUA_TTHREAD) {
-    tideL_traceback(L, lua_tothread(L, -1));
-    lua_setfield(L, info, "stack"); /* the text will do */
-    lua_pushnil(L);
-    lua_setfield(L, info, "coroutine");
-  }
-  if (tide_getfield(L, info, "stack") == LUA_TSTRING)
-    tideL_addmessage(L, info + 1);
-}
-
-/* Task:traceback(): where it is, or where it failed; nil if it ended well */
+/* Task:traceback(): where it is, or where it failed and who awaited that; nil
+ * if it ended well */
 static int task_traceback(lua_State *L) {
   tideL_task *handle = tideL_checktask(L, 1, "Task:traceback");
   if (tideL_record(handle) != NULL) {
@@ -267,12 +254,11 @@ static int task_traceback(lua_State *L) {
       lua_pushliteral(L, "stack traceback:"); /* it has not run yet */
     return 1;
   }
-  lua_pushnil(L);
-  if (handle->info && (handle->outcome == OUTCOME_FAILED ||
-                       handle->outcome == OUTCOME_CANCELLED)) {
-    tideL_pushinfo(L, 1);
-    push_place(L);
-  }
+  if (!handle->info ||
+      (handle->outcome != OUTCOME_FAILED &&
+       handle->outcome != OUTCOME_CANCELLED) ||
+      !tideL_pushchain(L, 1))
+    lua_pushnil(L);
   return 1;
 }
 

@@ -9,7 +9,8 @@
 
 #include "bindings.h"
 
-enum { INNER = 10, OUTER = 11 }; /* levels of a deep stack that are told */
+/* Levels of a deep stack that are told; one below all may be hidden. */
+enum { INNER = 10, OUTER = 11 + TIDE_BASEFRAME };
 
 /* ---- the text ---- */
 
@@ -69,17 +70,46 @@ static void add_level(luaL_Buffer *text, const lua_Debug *ar) {
     luaL_addstring(text, "\n\t(...tail calls...)");
 }
 
+static bool is_ours(lua_State *L, const lua_Debug *ar) {
+  bool ours;
+  if (*ar->what == 'C')
+    return false;
+  tideL_own(L, OWN_SOURCES);
+  lua_pushstring(L, ar->source);
+  ours = tide_rawget(L, -2) != LUA_TNIL;
+  lua_pop(L, 2);
+  return ours;
+}
+
+/* What a user has not called: our Lua, but the awaiting functions of 5.1; what
+ * that calls in C; and the function under each task. */
+static bool is_hidden(lua_State *L, lua_State *co, int level,
+                      const lua_Debug *ar) {
+  lua_Debug caller;
+  int next = level;
+  bool is_tail = *ar->what == 't'; /* of 5.1: what stands for a tail call */
+  if (*ar->what != 'C' && !is_tail)
+    return *ar->source == '@' && is_ours(L, ar);
+  do {
+    if (!lua_getstack(co, ++next, &caller))
+      return is_tail || (TIDE_BASEFRAME && next == level + 1);
+    lua_getinfo(co, "S", &caller);
+  } while (*caller.what == 't' || *caller.what == 'C');
+  return is_ours(L, &caller);
+}
+
 /* Pushes the stack of co from this level on. */
-static void push_stack(lua_State *L, lua_State *co, int level) {
+void tideL_tracebackfrom(lua_State *L, lua_State *co, int level) {
   lua_Debug ar;
   luaL_Buffer text;
   int gap = -1, after = 0;
+  luaL_checkstack(L, 20, NULL);
   if (lua_getstack(co, level + INNER + OUTER, &ar)) {
     gap = level + INNER;
     after = count_levels(co) - OUTER;
   }
   luaL_buffinit(L, &text);
-  luaL_addstring(&text, "stack traceback:");
+  luaL_addstring(&text, TIDEL_TRACEBACK);
   for (; lua_getstack(co, level, &ar); level++) {
     if (level == gap) {
       lua_pushfstring(L, "\n\t...\t(skipping %d levels)", after - gap);
@@ -87,23 +117,42 @@ static void push_stack(lua_State *L, lua_State *co, int level) {
       level = after - 1;
     } else {
       lua_getinfo(co, TIDE_LEVELINFO, &ar);
-      add_level(&text, &ar);
+      if (!is_hidden(L, co, level, &ar))
+        add_level(&text, &ar);
     }
   }
   luaL_pushresult(&text);
-}
-
-void tideL_tracebackfrom(lua_State *L, lua_State *co, int level) {
-  luaL_checkstack(L, 20, NULL);
-  push_stack(L, co, level);
 }
 
 void tideL_traceback(lua_State *L, lua_State *co) {
   tideL_tracebackfrom(L, co, 0);
 }
 
+void tideL_tracebackhere(lua_State *L, lua_State *co) {
+  tideL_tracebackfrom(L, L, 1);
+  if (co == NULL)
+    return;
+  tideL_tracebackfrom(L, co, 0);
+  lua_pushstring(L, lua_tostring(L, -2) + sizeof TIDEL_TRACEBACK - 1);
+  lua_concat(L, 2);
+  lua_replace(L, -2);
+}
+
+/* As Lua's own command has it. */
+static void push_message(lua_State *L, int index) {
+  int type = lua_type(L, index);
+  if (type == LUA_TNIL || type == LUA_TSTRING || type == LUA_TNUMBER) {
+    tideL_tostring(L, index);
+  } else if (luaL_getmetafield(L, index, "__tostring")) {
+    lua_pop(L, 1);
+    tideL_tostring(L, index);
+  } else {
+    lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, index));
+  }
+}
+
 void tideL_addmessage(lua_State *L, int index) {
-  tideL_tostring(L, index);
+  push_message(L, index);
   lua_insert(L, -2);
   lua_pushliteral(L, "\n");
   lua_insert(L, -2);
@@ -141,14 +190,12 @@ int tideL_noter(lua_State *L) {
   if ((!S->debug && tideL_iserror(L, 1, TIDEL_CANCELLED)) ||
       is_noted(L, S, 1, id))
     return 1;
-  if (co != NULL)
-    push_stack(L, co, 0);
-  else
-    push_stack(L, L, 1);
+  tideL_tracebackhere(L, co);
   lua_rawseti(L, UP_OWN, OWN_NOTEDSTACK);
   lua_pushvalue(L, 1);
   lua_rawseti(L, UP_OWN, OWN_NOTED);
   S->noted = id;
+  tideL_keepraised(L, S, 1);
   return 1;
 }
 

@@ -154,7 +154,10 @@ struct tide_runtime {
   uv_timer_t alarm;  /* ends a blocking poll at the first deadline */
   uv_async_t wakeup; /* ends a blocking poll from a signal or thread */
   uv_pid_t pid;
-  bool interruptible, interrupted;
+  tide_input *inputs;    /* that it reads */
+  tide_signal *signals;  /* that it watches */
+  tide_signal interrupt; /* SIGINT, if it is watched for a cancel: */
+  bool interrupted;      /* ... has been made */
 };
 
 /* timer.c */
@@ -288,14 +291,21 @@ void tide__calls_run(tide_runtime *rt);
  * turn has begun. */
 bool tide__turn_alone(tide_runtime *rt);
 
-/* poll.c: asks libuv, then takes interrupts and fires timers */
+/* poll.c: asks libuv, then delivers signals and fires timers */
 void tide__poll_init(tide_runtime *rt);
 bool tide__poll_is_due(tide_runtime *rt);
 void tide__poll_now(tide_runtime *rt);
 void tide__poll_blocking(tide_runtime *rt);
 
-/* interrupt.c */
-bool tide__interrupt_pending(const tide_runtime *rt);
+/* input.c: when the runtime ends */
+void tide__inputs_end(tide_runtime *rt);
+
+/* signal.c: in and out of the list that the handler walks; after each poll;
+ * when the runtime ends */
+int tide__signal_add(tide_signal *signal);
+void tide__signal_remove(tide_signal *signal);
+void tide__signals_deliver(tide_runtime *rt);
+void tide__signals_end(tide_runtime *rt);
 
 #pragma GCC visibility pop
 

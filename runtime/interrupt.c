@@ -1,85 +1,44 @@
-/*
- * interrupt.c: SIGINT, taken from the process and given back.
- *
- * A signal handler is the process's, so this is the one place with a static:
- * which runtime watches. uv_signal is not used: it would leave the default
- * action behind, not the handler that was there.
- */
-#include <errno.h>
+/* interrupt.c: SIGINT as the cancel of who waits for the whole. */
 #include <signal.h>
-#include <stddef.h>
 
 #include "internal.h"
 
-#ifdef _WIN32
+static atomic_flag is_taken = ATOMIC_FLAG_INIT; /* one runtime has it */
 
-int tide_interrupt_watch(tide_runtime *rt) {
-  (void)rt;
-  return UV_ENOTSUP;
-}
-
-void tide_interrupt_unwatch(tide_runtime *rt) {
-  (void)rt;
-}
-
-#else
-
-static struct {
-  uv_async_t *volatile wakeup; /* of the runtime that watches */
-  volatile sig_atomic_t hits;
-  struct sigaction before;
-} watch;
-
-/* Async-signal-safe: sigaction, raise and uv_async_send all are. */
-static void on_interrupt(int signum) {
-  int error = errno;
-  if (watch.hits++ > 0) {
-    sigaction(signum, &watch.before, NULL);
-    raise(signum);
-  } else if (watch.wakeup != NULL) {
-    uv_async_send(watch.wakeup);
-  }
-  errno = error;
-}
-
-int tide_interrupt_watch(tide_runtime *rt) {
-  struct sigaction action = {0};
-  if (rt->interruptible)
-    return 0;
-  if (watch.wakeup != NULL)
-    return UV_EBUSY;
-  watch.hits = 0;
-  watch.wakeup = &rt->wakeup;
-  action.sa_handler = on_interrupt;
-  action.sa_flags = SA_RESTART; /* reads and writes of user code go on */
-  sigemptyset(&action.sa_mask);
-  sigaction(SIGINT, &action, &watch.before);
-  rt->interruptible = true;
-  rt->interrupted = false;
-  return 0;
-}
-
-void tide_interrupt_unwatch(tide_runtime *rt) {
-  if (!rt->interruptible)
+/* The first is a cancel; what comes before that is taken ends the process. */
+static void on_interrupt(tide_signal *signal) {
+  tide_runtime *rt = signal->rt;
+  tide_task *victim = rt->main != NULL ? rt->main : rt->root;
+  if (rt->interrupted)
     return;
-  sigaction(SIGINT, &watch.before, NULL);
-  watch.wakeup = NULL;
-  rt->interruptible = false;
+  rt->interrupted = true;
+  if (victim != NULL)
+    tide_task_cancel(rt, victim);
 }
 
-#endif
+int tide_interrupt_watch(tide_runtime *rt) {
+  int err;
+  if (tide_interrupt_watched(rt))
+    return 0;
+  if (atomic_flag_test_and_set(&is_taken))
+    return UV_EBUSY;
+  tide_signal_init(&rt->interrupt);
+  rt->interrupted = false;
+  err = tide_signal_watch(rt, &rt->interrupt, SIGINT, true, on_interrupt);
+  if (err < 0)
+    atomic_flag_clear(&is_taken);
+  return err;
+}
+
+void tide_interrupt_unwatch(tide_runtime *rt) {
+  if (!tide_interrupt_watched(rt))
+    return;
+  tide_signal_unwatch(&rt->interrupt);
+  atomic_flag_clear(&is_taken);
+}
 
 bool tide_interrupt_watched(const tide_runtime *rt) {
-  return rt->interruptible;
-}
-
-bool tide__interrupt_pending(const tide_runtime *rt) {
-#ifndef _WIN32
-  return rt->interruptible && !rt->interrupted && watch.hits > 0;
-#else
-  (void)rt;
-  return false;
-#endif
+  return rt->interrupt.rt != NULL;
 }
 
 bool tide_interrupt_told(const tide_runtime *rt) {
@@ -87,11 +46,9 @@ bool tide_interrupt_told(const tide_runtime *rt) {
 }
 
 bool tide_interrupt_take(tide_runtime *rt) {
-  bool interrupted = rt->interrupted || tide__interrupt_pending(rt);
+  bool interrupted = rt->interrupted || tide_signal_came(&rt->interrupt);
   rt->interrupted = false;
-#ifndef _WIN32
-  if (interrupted && rt->interruptible)
-    watch.hits = 0;
-#endif
+  if (interrupted)
+    tide_signal_take(&rt->interrupt);
   return interrupted;
 }

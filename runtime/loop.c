@@ -66,6 +66,8 @@ void tide_runtime_free(tide_runtime *rt) {
   if (tide_loop_forked(rt))
     uv_loop_fork(&rt->uv); /* else closing would unwatch the parent's */
   tide_interrupt_unwatch(rt);
+  tide__signals_end(rt);
+  tide__inputs_end(rt);
   uv_walk(&rt->uv, close_handle, NULL);
   uv_run(&rt->uv, UV_RUN_DEFAULT);
   uv_loop_close(&rt->uv);

@@ -22,14 +22,6 @@ void tide__poll_init(tide_runtime *rt) {
   rt->pace = LOOK_MOST;
 }
 
-/* The first interrupt is a cancel of who waits for the whole. */
-static void take_interrupt(tide_runtime *rt) {
-  tide_task *victim = rt->main != NULL ? rt->main : rt->root;
-  rt->interrupted = true;
-  if (victim != NULL)
-    tide_task_cancel(rt, victim);
-}
-
 static inline void watch(tide_runtime *rt, bool begins, bool blocking) {
   if (rt->watcher != NULL)
     rt->watcher->poll(rt, begins, blocking);
@@ -40,8 +32,8 @@ static void polled(tide_runtime *rt) {
   rt->polled = rt->switches;
   rt->look_at = rt->polled + rt->pace;
   rt->polled_at = uv_hrtime();
-  if (tide__interrupt_pending(rt))
-    take_interrupt(rt);
+  if (rt->signals != NULL)
+    tide__signals_deliver(rt);
   tide__timers_fire(rt);
 }
 

@@ -21,7 +21,8 @@
  *   probe.c  testing: cancels a task at its nth await
  *   shuffle.c  testing: another order of the ready tasks
  *   pool.c   slabs: records whose memory stays theirs until the runtime ends
- *   interrupt.c  SIGINT, taken and given back
+ *   input.c  a terminal, pipe or file, read as it comes
+ *   signal.c interrupt.c  signals, taken and given back; SIGINT as a cancel
  *
  * Functions that can fail return 0 or a negative libuv code. None may be
  * called from another thread than the runtime's.

@@ -8,6 +8,8 @@
 #ifndef TIDE_SYNC_H
 #define TIDE_SYNC_H
 
+#include <stdatomic.h>
+
 #include "runtime.h"
 
 #pragma GCC visibility push(hidden)
@@ -58,6 +60,67 @@ void tide_event_init(tide_event *event);
 void tide_event_park(tide_runtime *rt, tide_task *task, tide_event *event);
 void tide_event_set(tide_runtime *rt, tide_event *event);
 void tide_event_clear(tide_event *event);
+
+/* ---- signals (signal.c) ---- */
+
+typedef struct tide_signal {
+  tide_waitq waiters;
+  tide_runtime *rt; /* that watches; NULL: none does */
+  void (*told)(struct tide_signal *signal);
+  struct tide_signal *sibling;        /* the next one of this runtime */
+  _Atomic(struct tide_signal *) next; /* the next one of this process */
+  int number;
+  int seen;        /* of `hits`: those that have been delivered */
+  atomic_int hits; /* came, and were not taken */
+  bool urgent;
+} tide_signal;
+
+int tide_signal_number(const char *name); /* of "SIGINT"; 0: there is none */
+/* The default action takes the place of what was there. */
+int tide_signal_default(int number);
+/* Sends it to this process, or to its group, as a terminal does. */
+int tide_signal_send(int number, bool group);
+void tide_signal_init(tide_signal *signal);
+/* From now on the signal is this watcher's, too. What comes is delivered after
+ * the next poll: wakes who waits, calls `told`, if there is one, which must not
+ * longjmp. When it is `urgent`, and comes again before it was taken, the
+ * handler from before is put back and the signal raised again. */
+int tide_signal_watch(tide_runtime *rt, tide_signal *signal, int number,
+                      bool urgent, void (*told)(tide_signal *signal));
+/* The last watcher puts the handler back that was there before the first, if
+ * nobody has replaced it. Wakes who waits. The runtime's end does it, too. */
+void tide_signal_unwatch(tide_signal *signal);
+bool tide_signal_came(const tide_signal *signal);
+/* How many have come since the last call. */
+uint32_t tide_signal_take(tide_signal *signal);
+/* Until one is delivered. Ask before whether one is there. */
+void tide_signal_park(tide_runtime *rt, tide_task *task, tide_signal *signal);
+
+/* ---- input (input.c) ---- */
+
+typedef struct tide_input tide_input;
+
+/* Of stdin, stdout and stderr, what is closed becomes /dev/null: libuv aborts
+ * when a loop has come to own such a descriptor. Before the first runtime. */
+void tide_input_reserve(void);
+/* Reads the descriptor, which keeps its mode, blocking or not; and is closed by
+ * tide_input_close if it is a stream, but for stdin, stdout and stderr. */
+int tide_input_open(tide_runtime *rt, int fd, tide_input **out);
+/* Wakes who waits. The runtime's end does it, too. */
+void tide_input_close(tide_input *input);
+bool tide_input_busy(const tide_input *input); /* a task waits */
+/* True: tide_input_take has something. A file always has. */
+bool tide_input_ready(tide_input *input);
+/* Until it has, for one task at a time. */
+int tide_input_park(tide_runtime *rt, tide_task *task, tide_input *input);
+/* How many bytes there are; UV_EOF or another error; 0: none. They stay there
+ * until the next wait. */
+ssize_t tide_input_take(tide_input *input, const char **bytes);
+bool tide_input_is_tty(const tide_input *input);
+/* Whether it gives each key as it is pressed, unseen. UV_ENOTSUP: it is no
+ * terminal. What it was is put back when it is closed and at exit. */
+int tide_input_raw(tide_input *input, bool raw);
+int tide_input_columns(tide_input *input); /* 0: unknown */
 
 /* ---- ends (join.c) ---- */
 

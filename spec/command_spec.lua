@@ -1,43 +1,10 @@
 local tide = require "tide"
-local support = require "spec.support"
 
 require("tide.busted").configure { task = false }
 
-local interpreter = support.interpreter
+local command = require "spec.command_support"
 
-local command = debug.getinfo(1, "S").source:sub(2):gsub("spec/[^/]*$", "") .. "bin/tide"
-local scratch
-
---- A file in the scratch folder.
-local function write(name, code)
-  local file = assert(io.open(scratch .. "/" .. name, "w"))
-  file:write(code)
-  file:close()
-  return scratch .. "/" .. name
-end
-
-local function quote(s)
-  return "'" .. s:gsub("'", "'\\''") .. "'"
-end
-
---- Runs bin/tide in the scratch folder: stdout, stderr, status.
-local function run(args, input)
-  local words = {}
-  for i, word in ipairs(args) do words[i] = quote(word) end
-  local stdin = input and write("stdin", input) or "/dev/null"
-  local pipe = assert(io.popen((
-    "if command -v timeout >/dev/null; then t='timeout 20'; fi; " ..
-    "LUA_PATH=%s\"$LUA_PATH\" $t %s %s %s <%s 2>%s/stderr; echo \"exit $?\""):format(
-      quote(scratch .. "/?.lua;"), interpreter(), command, table.concat(words, " "), stdin,
-      scratch)))
-  local output = pipe:read("*a")
-  pipe:close()
-  local file = assert(io.open(scratch .. "/stderr"))
-  local errors = file:read("*a")
-  file:close()
-  local text, status = output:match("^(.*)exit (%d+)\n$")
-  return text, errors, tonumber(status)
-end
+local write, run = command.write, command.run
 
 local function run_code(code)
   return run { write("script.lua", code) }
@@ -54,12 +21,8 @@ local function script_it(title, expected, code)
 end
 
 describe("bin/tide", function()
-  setup(function()
-    scratch = os.tmpname()
-    os.remove(scratch)
-    os.execute("mkdir " .. scratch)
-  end)
-  teardown(function() os.execute("rm -r " .. scratch) end)
+  setup(command.setup)
+  teardown(command.teardown)
 
   it("gives the script its arguments, as Lua does", function()
     local name = write("script.lua", [[
@@ -82,7 +45,55 @@ describe("bin/tide", function()
     assert.matches("\n1\n$", (run { "-v", "-e", "print(1)" }))
   end)
 
-  it("- runs standard input", function()
+  it("-l requires a module into a global, in its turn", function()
+    write("mine.lua", "require 'tide'.sleep(0.001) return { name = ... }")
+    write("mine-v2.lua", "return { name = ... }")
+    assert.equal("mine\n", (run { "-l", "mine", "-e", "print(mine.name)" }))
+    assert.equal("mine\n", (run { "-lm=mine", "-e", "print(m.name, mine)" })
+      :gsub("\tnil", ""))
+    assert.equal("mine-v2\n", (run { "-l", "mine-v2", "-e", "print(mine.name)" }))
+    assert.equal("nil\nmine\n",
+      (run { "-e", "print(mine)", "-lmine", "-e", "print(mine.name)" }))
+    local _, errors, status = run { "-l", "not.there", "-e", "print 'not here'" }
+    assert.matches("^tide: module 'not.there' not found:", errors)
+    assert.equal(1, status)
+  end)
+
+  it("--debug turns the debug mode on", function()
+    local code = "print(require 'tide'.loop():get_debug())"
+    assert.equal("true\n", (run { "--debug", "-e", code }))
+    assert.equal("false\n", (run { "-e", code }))
+  end)
+
+  it("what an option needs, and what it does not know, is told as Lua does", function()
+    for _, case in ipairs { { "'-e' needs argument", "-e" }, { "'-l' needs argument", "-l" },
+      { "'-e' needs argument", "-e", "-v" }, { "unrecognized option '-iv'", "-iv" },
+      { "unrecognized option '--none'", "--none", "script" } } do
+      local _, errors = run { (table.unpack or unpack)(case, 2) }
+      assert.equal("tide: " .. case[1], errors:match("^[^\n]*"))
+    end
+  end)
+
+  it("arg has all words, the script's options too; a script may change it", function()
+    local name = write("script.lua", "print(arg[-1], arg[-2], arg[0], ...)")
+    assert.equal("x = 1\t-e\t" .. name .. "\ta\n", (run { "-e", "x = 1", name, "a" }))
+    assert.equal("other\n", (run { "-e", "arg = { 'other' }", write("args.lua", "print(...)") }))
+    local _, errors, status = run { "-e", "arg = 1", name }
+    assert.equal("tide: 'arg' is not a table", errors:match("^[^\n]*"))
+    assert.equal(1, status)
+    assert.matches("bin/tide\t%-e\n$", (run { "-e", "print(arg[0], arg[1])" }))
+  end)
+
+  it("LUA_INIT is run once", function()
+    local init = "LUA_INIT='print [[init]]'; export LUA_INIT; "
+    local output = run({ "-e", "print 'code'" }, nil, init)
+    assert.equal("init\ncode\n", output)
+  end)
+
+  it("without a word standard input is run; -, with arguments", function()
+    assert.equal("in\t0\n", (run({}, "print('in', select('#', ...))")))
+    assert.equal("piped\n", (run({}, nil, "echo \"print 'piped'\" |")))
+    assert.equal("", (run({}, "")))
     assert.equal("in\ta\n", (run({ "-", "a" }, "print('in', ...)")))
     assert.equal("a\n", (run({ "-", "a" }, "#!/usr/bin/env tide\nprint(...)")))
   end)
@@ -92,7 +103,7 @@ describe("bin/tide", function()
   end)
 
   it("tells its usage with status 1 for what it does not know", function()
-    for _, args in ipairs { {}, { "-x" }, { "-e" }, { "--help" } } do
+    for _, args in ipairs { { "-x" }, { "-e" }, { "-l" }, { "-e", "-v" }, { "-iv" }, { "--he" } } do
       local output, errors, status = run(args)
       assert.equal("", output)
       assert.matches("usage: tide", errors)
@@ -101,7 +112,7 @@ describe("bin/tide", function()
   end)
 
   it("a missing file, a syntax error: status 1 and a message", function()
-    local _, errors, status = run { scratch .. "/missing.lua" }
+    local _, errors, status = run { command.folder() .. "/missing.lua" }
     assert.matches("tide: .*missing.lua", errors)
     assert.equal(1, status)
     _, errors, status = run_code "x = = 1"
@@ -312,6 +323,74 @@ describe("bin/tide", function()
     local _, errors, status = run_code "require 'tide'.exit('x')"
     assert.matches("script.lua:1: bad argument #1 to 'tide.exit'", errors)
     assert.equal(1, status)
+  end)
+
+  it("an error tells the chain of who awaits whom, without tide's own frames", function()
+    local _, errors, status = run_code [[
+      local tide = require "tide"
+      local function inner() tide.sleep(0.001) error("deep") end
+      local function middle() tide.task(inner):set_name("inner"):await() end
+      tide.timeout(60, tide.group, function(group)
+        group:task(function() tide.gather(middle) end):set_name("outer")
+      end)]]
+    local told = {}
+    for line in errors:gmatch("[^\n]+") do
+      told[#told + 1] = line:match("script.lua:(%d+): in") or line:match("^.* was awaited by .*$")
+    end
+    assert.same({ "2", "inner was awaited by task-3:", "3", "task-3 was awaited by outer:", "5",
+      "outer was awaited by main:", "4" }, told)
+    assert.matches("^tide: [^\n]*script.lua:2: deep\nstack traceback:\n", errors)
+    for _, name in ipairs { "scope", "group", "gather", "command" } do
+      assert.is_nil(errors:find("tide/" .. name .. ".lua", 1, true))
+    end
+    assert.equal(1, status)
+  end)
+
+  it("a chain is that of the error at hand", function()
+    local _, errors = run_code [[
+      local tide = require "tide"
+      local task = tide.task(error, "same", 0)
+      pcall(task.await, task)
+      tide.task(function() error("other", 0) end):set_name("a")
+      error("mine", 0)]]
+    assert.matches("^tide: mine\n", errors:match("tide: mine.*"))
+    assert.is_nil(errors:find("awaited by", 1, true))
+  end)
+
+  it("a long chain tells both of its ends", function()
+    local _, errors = run_code [[
+      local tide = require "tide"
+      local function down(n)
+        if n == 0 then error("bottom", 0) end
+        tide.task(down, n - 1):set_name("level " .. n - 1):await()
+      end
+      down(50)]]
+    assert.matches("\nlevel 0 was awaited by level 1:\n", errors)
+    assert.matches("\n%.%.%.\t%(skipping %d+ tasks%)\n", errors)
+    assert.matches("\nlevel 49 was awaited by main:\n", errors)
+    assert.is_nil(errors:find("level 25", 1, true))
+  end)
+
+  it("Ctrl-\\ prints the tasks and goes on", function()
+    local output, errors, status = run_code [[
+      local tide = require "tide"
+      tide.task(tide.sleep, 100):set_name("sleeper")
+      tide.sleep(0)
+      io.popen("kill -QUIT $PPID"):close()
+      tide.sleep(0.001)
+      print "went on"]]
+    assert.equal("went on\n", output)
+    assert.matches("sleeper", errors)
+    assert.equal(0, status)
+  end)
+
+  it("with stdin, stdout and stderr closed it runs all the same", function()
+    local name = write("script.lua", [[
+      require "tide".sleep(0.001)
+      io.open((...), "w"):close()]])
+    local flag = command.folder() .. "/flag"
+    os.execute(command.line { name, flag } .. " <&- >&- 2>&-")
+    assert(io.open(flag)):close()
   end)
 
   it("Ctrl-C runs the cleanup and ends with status 130", function()

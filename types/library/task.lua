@@ -62,7 +62,8 @@ function Task:add_done_callback(fn) end
 ---@return integer removed
 function Task:remove_done_callback(fn) end
 
----Where it is, or where it failed; nil if it ended well. Since 0.1.0.
+---Where it is, or where it failed and who awaited that; nil if it ended well.
+---Since 0.1.0.
 ---@nodiscard
 ---@return string?
 function Task:traceback() end

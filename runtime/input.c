@@ -1,0 +1,222 @@
+/*
+ * input.c: a descriptor read as it comes: a terminal, a pipe, a file.
+ *
+ * A terminal or pipe is read once each time that it is readable and wanted, and
+ * stays in blocking mode: others read it, too, and know of no other mode. What
+ * is neither is read at once: it never waits for long.
+ */
+#include <stdlib.h>
+#ifndef _WIN32
+#include <fcntl.h>
+#include <unistd.h>
+#endif
+
+#include "internal.h"
+
+struct tide_input {
+  tide_waitq waiter; /* at most one */
+  tide_runtime *rt;
+  tide_input *sibling; /* the next one of this runtime */
+  union {
+    uv_handle_t handle;
+    uv_stream_t stream;
+    uv_pipe_t pipe;
+    uv_tty_t tty;
+  } uv;
+  int fd;
+  uv_handle_type type; /* UV_TTY, UV_NAMED_PIPE, or else a file */
+  ssize_t length;      /* of what is in the buffer, or negative: why not */
+  char buffer[4096];
+};
+
+static bool is_stream(const tide_input *input) {
+  return input->type == UV_TTY || input->type == UV_NAMED_PIPE;
+}
+
+static bool abort_reading(tide_runtime *rt, tide_task *task, tide_status why) {
+  tide_input *input = CONTAINER(task->wait, tide_input, waiter.wait);
+  uv_read_stop(&input->uv.stream);
+  return tide_waitq_abort(rt, task, why);
+}
+
+/* ---- opening and closing ---- */
+
+static int get_flags(int fd) {
+#ifdef _WIN32
+  (void)fd;
+  return 0;
+#else
+  return fcntl(fd, F_GETFL);
+#endif
+}
+
+static void set_flags(int fd, int flags) {
+#ifdef _WIN32
+  (void)fd;
+  (void)flags;
+#else
+  if (flags >= 0)
+    fcntl(fd, F_SETFL, flags);
+#endif
+}
+
+void tide_input_reserve(void) {
+#ifndef _WIN32
+  int fd;
+  do
+    fd = open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= 2);
+  if (fd >= 0)
+    close(fd);
+#endif
+}
+
+static void on_close(uv_handle_t *handle) {
+  free(handle->data);
+}
+
+/* libuv does not close the descriptors of stdin, stdout, stderr. */
+static int open_stream(tide_input *input) {
+  int err, flags = get_flags(input->fd);
+  if (input->type == UV_TTY) {
+    err = uv_tty_init(&input->rt->uv, &input->uv.tty, input->fd, 1);
+    if (err < 0)
+      return err;
+  } else {
+    uv_pipe_init(&input->rt->uv, &input->uv.pipe, 0);
+    err = uv_pipe_open(&input->uv.pipe, input->fd);
+  }
+  input->uv.handle.data = input;
+  set_flags(input->fd, flags);
+  if (err < 0)
+    uv_close(&input->uv.handle, on_close);
+  return err;
+}
+
+int tide_input_open(tide_runtime *rt, int fd, tide_input **out) {
+  static const tide_waitkind kind = {"input", abort_reading, NULL};
+  tide_input *input = calloc(1, sizeof *input);
+  int err = 0;
+  *out = NULL;
+  if (input == NULL)
+    return UV_ENOMEM;
+  tide_waitq_init(&input->waiter, &kind);
+  input->rt = rt;
+  input->fd = fd;
+  input->type = uv_guess_handle(fd);
+  if (input->type == UV_TCP) /* a socket, which is read as a pipe is */
+    input->type = UV_NAMED_PIPE;
+  if (is_stream(input))
+    err = open_stream(input);
+  if (err < 0) {
+    if (input->uv.handle.data == NULL) /* libuv does not know it */
+      free(input);
+    return err;
+  }
+  input->sibling = rt->inputs;
+  rt->inputs = input;
+  *out = input;
+  return 0;
+}
+
+void tide_input_close(tide_input *input) {
+  tide_input **link = &input->rt->inputs;
+  while (*link != input)
+    link = &(*link)->sibling;
+  *link = input->sibling;
+  tide_waitq_wake_all(input->rt, &input->waiter);
+  tide_input_raw(input, false);
+  if (is_stream(input))
+    uv_close(&input->uv.handle, on_close);
+  else
+    free(input);
+}
+
+void tide__inputs_end(tide_runtime *rt) {
+  while (rt->inputs != NULL)
+    tide_input_close(rt->inputs);
+}
+
+/* ---- reading ---- */
+
+static void on_room(uv_handle_t *handle, size_t wanted, uv_buf_t *room) {
+  tide_input *input = handle->data;
+  (void)wanted;
+  *room = uv_buf_init(input->buffer, sizeof input->buffer);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *room) {
+  tide_input *input = stream->data;
+  (void)room;
+  if (n == 0) /* nothing was there, after all */
+    return;
+  uv_read_stop(stream);
+  input->length = n;
+  tide_waitq_wake(input->rt, &input->waiter);
+}
+
+static void read_file(tide_input *input) {
+  uv_fs_t request;
+  uv_buf_t room = uv_buf_init(input->buffer, sizeof input->buffer);
+  input->length = uv_fs_read(NULL, &request, input->fd, &room, 1, -1, NULL);
+  uv_fs_req_cleanup(&request);
+  if (input->length == 0)
+    input->length = UV_EOF;
+}
+
+bool tide_input_ready(tide_input *input) {
+  if (input->length == 0 && !is_stream(input))
+    read_file(input);
+  return input->length != 0;
+}
+
+bool tide_input_busy(const tide_input *input) {
+  return input->waiter.head != NULL;
+}
+
+int tide_input_park(tide_runtime *rt, tide_task *task, tide_input *input) {
+  int err = uv_read_start(&input->uv.stream, on_room, on_read);
+  if (err == 0)
+    tide_waitq_park(rt, task, &input->waiter);
+  return err;
+}
+
+ssize_t tide_input_take(tide_input *input, const char **bytes) {
+  ssize_t length = input->length;
+  *bytes = input->buffer;
+  input->length = 0;
+  return length;
+}
+
+/* ---- terminals ---- */
+
+bool tide_input_is_tty(const tide_input *input) {
+  return input->type == UV_TTY;
+}
+
+static void reset(void) {
+  uv_tty_reset_mode();
+}
+
+/* In case that the process ends by exit. */
+static void reset_at_exit(void) {
+  static atomic_flag is_set = ATOMIC_FLAG_INIT;
+  if (!atomic_flag_test_and_set(&is_set))
+    atexit(reset);
+}
+
+int tide_input_raw(tide_input *input, bool raw) {
+  if (input->type != UV_TTY)
+    return raw ? UV_ENOTSUP : 0;
+  if (raw)
+    reset_at_exit();
+  return uv_tty_set_mode(&input->uv.tty,
+                         raw ? UV_TTY_MODE_RAW : UV_TTY_MODE_NORMAL);
+}
+
+int tide_input_columns(tide_input *input) {
+  int columns = 0, rows;
+  if (input->type == UV_TTY)
+    uv_tty_get_winsize(&input->uv.tty, &columns, &rows);
+  return columns;
+}

@@ -1,0 +1,293 @@
+/*
+ * signal.c: signals, taken from the process and given back.
+ *
+ * A handler is the process's, however many runtimes and threads it has, so this
+ * is the one file with statics: the list of those who watch, and what was there
+ * before them. uv_signal is not used: it would leave the default action behind,
+ * not the handler that was there.
+ *
+ * The handler walks the list without a lock; `inside` counts those that do. Who
+ * takes a watcher out waits until it is 0, which is never long.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#ifndef _WIN32
+#include <unistd.h>
+#endif
+
+#include "internal.h"
+
+#ifndef NSIG
+#define NSIG 32
+#endif
+
+/* ---- names ---- */
+
+static const struct {
+  const char *name;
+  int number;
+} names[] = {
+    {"SIGINT", SIGINT},       {"SIGTERM", SIGTERM}, {"SIGABRT", SIGABRT},
+#ifdef SIGHUP
+    {"SIGHUP", SIGHUP},
+#endif
+#ifdef SIGQUIT
+    {"SIGQUIT", SIGQUIT},
+#endif
+#ifdef SIGWINCH
+    {"SIGWINCH", SIGWINCH},
+#endif
+#ifndef _WIN32
+    {"SIGUSR1", SIGUSR1},     {"SIGUSR2", SIGUSR2}, {"SIGPIPE", SIGPIPE},
+    {"SIGALRM", SIGALRM},     {"SIGCHLD", SIGCHLD}, {"SIGCONT", SIGCONT},
+    {"SIGTSTP", SIGTSTP},     {"SIGTTIN", SIGTTIN}, {"SIGTTOU", SIGTTOU},
+    {"SIGURG", SIGURG},       {"SIGXCPU", SIGXCPU}, {"SIGXFSZ", SIGXFSZ},
+    {"SIGVTALRM", SIGVTALRM}, {"SIGPROF", SIGPROF}, {"SIGSYS", SIGSYS},
+    {"SIGTRAP", SIGTRAP},
+#endif
+#ifdef SIGIO
+    {"SIGIO", SIGIO},
+#endif
+};
+
+int tide_signal_number(const char *name) {
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (strcmp(names[i].name, name) == 0)
+      return names[i].number;
+  return 0;
+}
+
+/* ---- watching ---- */
+
+#ifdef _WIN32
+
+int tide__signal_add(tide_signal *signal) {
+  (void)signal;
+  return UV_ENOTSUP;
+}
+
+void tide__signal_remove(tide_signal *signal) {
+  (void)signal;
+}
+
+int tide_signal_default(int number) {
+  return signal(number, SIG_DFL) == SIG_ERR ? UV_EINVAL : 0;
+}
+
+int tide_signal_send(int number, bool group) {
+  (void)group;
+  return raise(number) == 0 ? 0 : UV_EINVAL;
+}
+
+#else
+
+static _Atomic(tide_signal *) watched;
+static atomic_int inside; /* handlers that walk the list */
+static atomic_flag changing = ATOMIC_FLAG_INIT; /* the list, and: */
+static atomic_long changer;                     /* the process that last did */
+static struct {
+  struct sigaction action; /* what was there before us */
+  unsigned watchers;
+} before[NSIG];
+
+/* Async-signal-safe, as are all of its calls: getpid, uv_async_send,
+ * uv_tty_reset_mode, sigaction, raise. In the child of a fork nobody watches
+ * any more: there it is as if we had never been. */
+static void on_signal(int number) {
+  int error = errno;
+  bool pass = true, again = false;
+  atomic_fetch_add(&inside, 1);
+  for (tide_signal *it = atomic_load(&watched); it != NULL;
+       it = atomic_load(&it->next)) {
+    if (it->number != number || tide_loop_forked(it->rt))
+      continue;
+    pass = false;
+    again |= atomic_fetch_add(&it->hits, 1) > 0 && it->urgent;
+    uv_async_send(&it->rt->wakeup);
+  }
+  atomic_fetch_sub(&inside, 1);
+  if (pass || again) {
+    if (before[number].action.sa_handler == SIG_DFL)
+      uv_tty_reset_mode(); /* it may be the end */
+    sigaction(number, &before[number].action, NULL);
+    raise(number);
+  }
+  errno = error;
+}
+
+/* A thread that changed the list when another forked is not in the child. */
+static void begin_change(void) {
+  long pid = uv_os_getpid();
+  while (atomic_flag_test_and_set(&changing)) {
+    if (atomic_load(&changer) == pid)
+      continue;
+    atomic_store(&inside, 0);
+    break;
+  }
+  atomic_store(&changer, pid);
+}
+
+static void end_change(void) {
+  atomic_flag_clear(&changing);
+}
+
+static int take_signal(int number) {
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = on_signal;
+  action.sa_flags = SA_RESTART; /* reads and writes of user code go on */
+  sigemptyset(&action.sa_mask);
+  if (sigaction(number, &action, &before[number].action) < 0)
+    return uv_translate_sys_error(errno);
+  return 0;
+}
+
+/* Only what is still ours: somebody may have put his own over it since. */
+static void give_back(int number) {
+  struct sigaction now;
+  if (sigaction(number, NULL, &now) == 0 && now.sa_handler == on_signal)
+    sigaction(number, &before[number].action, NULL);
+}
+
+/* A handler that was put over ours, or back, gives way when the next watches.
+ */
+static bool is_ours(int number) {
+  struct sigaction now;
+  return sigaction(number, NULL, &now) == 0 && now.sa_handler == on_signal;
+}
+
+static int add(tide_signal *signal) {
+  int err = 0;
+  if (!is_ours(signal->number))
+    err = take_signal(signal->number);
+  if (err < 0)
+    return err;
+  before[signal->number].watchers++;
+  atomic_store(&signal->next, atomic_load(&watched));
+  atomic_store(&watched, signal);
+  return 0;
+}
+
+int tide_signal_default(int number) {
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = SIG_DFL;
+  sigemptyset(&action.sa_mask);
+  if (sigaction(number, &action, NULL) < 0)
+    return uv_translate_sys_error(errno);
+  return 0;
+}
+
+int tide_signal_send(int number, bool group) {
+  int err = kill(group ? 0 : getpid(), number);
+  return err < 0 ? uv_translate_sys_error(errno) : 0;
+}
+
+int tide__signal_add(tide_signal *signal) {
+  int err;
+  begin_change();
+  err = add(signal);
+  end_change();
+  return err;
+}
+
+void tide__signal_remove(tide_signal *signal) {
+  _Atomic(tide_signal *) *link = &watched;
+  begin_change();
+  if (--before[signal->number].watchers == 0)
+    give_back(signal->number);
+  while (atomic_load(link) != signal)
+    link = &atomic_load(link)->next;
+  atomic_store(link, atomic_load(&signal->next));
+  while (atomic_load(&inside) > 0)
+    continue;
+  end_change();
+}
+
+#endif
+
+int tide_signal_watch(tide_runtime *rt, tide_signal *signal, int number,
+                      bool urgent, void (*told)(tide_signal *)) {
+  int err;
+  if (number <= 0 || number >= NSIG)
+    return UV_EINVAL;
+  signal->rt = rt;
+  signal->number = number;
+  signal->urgent = urgent;
+  signal->told = told;
+  signal->seen = 0;
+  atomic_store(&signal->hits, 0);
+  err = tide__signal_add(signal);
+  if (err < 0) {
+    signal->rt = NULL;
+    return err;
+  }
+  signal->sibling = rt->signals;
+  rt->signals = signal;
+  return 0;
+}
+
+static void wake_all(tide_signal *signal) {
+  for (uint32_t n = tide_waitq_length(&signal->waiters); n > 0; n--)
+    tide_waker_drop(signal->rt);
+  tide_waitq_wake_all(signal->rt, &signal->waiters);
+}
+
+void tide_signal_unwatch(tide_signal *signal) {
+  tide_signal **link;
+  if (signal->rt == NULL)
+    return;
+  tide__signal_remove(signal);
+  wake_all(signal);
+  link = &signal->rt->signals;
+  while (*link != signal)
+    link = &(*link)->sibling;
+  *link = signal->sibling;
+  signal->rt = NULL;
+}
+
+void tide__signals_end(tide_runtime *rt) {
+  while (rt->signals != NULL)
+    tide_signal_unwatch(rt->signals);
+}
+
+/* ---- what came ---- */
+
+static bool abort_waiting(tide_runtime *rt, tide_task *task, tide_status why) {
+  tide_waker_drop(rt);
+  return tide_waitq_abort(rt, task, why);
+}
+
+void tide_signal_init(tide_signal *signal) {
+  static const tide_waitkind kind = {"signal", abort_waiting, NULL};
+  memset(signal, 0, sizeof *signal);
+  tide_waitq_init(&signal->waiters, &kind);
+}
+
+bool tide_signal_came(const tide_signal *signal) {
+  return signal->rt != NULL && atomic_load(&signal->hits) > 0;
+}
+
+uint32_t tide_signal_take(tide_signal *signal) {
+  signal->seen = 0;
+  return (uint32_t)atomic_exchange(&signal->hits, 0);
+}
+
+void tide_signal_park(tide_runtime *rt, tide_task *task, tide_signal *signal) {
+  tide_waitq_park(rt, task, &signal->waiters);
+  tide_waker_add(rt);
+}
+
+void tide__signals_deliver(tide_runtime *rt) {
+  for (tide_signal *it = rt->signals, *next; it != NULL; it = next) {
+    int hits = atomic_load(&it->hits);
+    next = it->sibling;
+    if (hits == it->seen)
+      continue;
+    it->seen = hits;
+    wake_all(it);
+    if (it->told != NULL)
+      it->told(it);
+  }
+}
