@@ -317,6 +317,8 @@ tide_task *tideL_spawn(lua_State *L, tideL_state *S, int first,
 lua_State *tideL_begin(lua_State *T, tideL_state *S, tide_task *task);
 /* ... or will not run at all. */
 void tideL_dropcall(lua_State *T, tideL_state *S, const tide_task *task);
+/* Pushes what a task that has not run yet is to call; nil: not known. */
+void tideL_pushcalled(lua_State *T, const tide_task *task);
 void tideL_forgetcalls(tideL_state *S); /* of all tasks: the runtime closes */
 /* The task has ended on its coroutine, with n values on its top. */
 void tideL_putaway(lua_State *T, tideL_state *S, tide_task *task, lua_State *co,

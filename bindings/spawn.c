@@ -304,6 +304,33 @@ lua_State *tideL_begin(lua_State *T, tideL_state *S, tide_task *task) {
   return task->coro = co;
 }
 
+/* Pushes what is at this place of another stack, or nil. */
+static void push_from(lua_State *T, lua_State *co, int place) {
+  if (tide_checkstack(co, 1)) {
+    lua_pushvalue(co, place);
+    lua_xmove(co, T, 1);
+  } else {
+    lua_pushnil(T);
+  }
+}
+
+/* Above what push_under and push_base have pushed. */
+void tideL_pushcalled(lua_State *T, const tide_task *task) {
+  if (task->coro == NULL) {
+    lua_rawgeti(T, UP_THREADS, (int)task->slot);
+    return;
+  }
+  push_from(T, task->coro, 2 * TIDEL_BOTTOM + 1);
+#if LUA_VERSION_NUM == 501 && !TIDE_LUAJIT
+  tideL_own(T, OWN_BASE);
+  if (lua_rawequal(T, -1, -2)) {
+    push_from(T, task->coro, 2);
+    lua_replace(T, -3);
+  }
+  lua_pop(T, 1);
+#endif
+}
+
 /* Keeps the coroutine, with n values on top, with the record, or lets go of it;
  * Lua calls one dead that has ended and has nothing on its stack. */
 void tideL_putaway(lua_State *T, tideL_state *S, tide_task *task, lua_State *co,

@@ -72,26 +72,13 @@ static void set_definition(lua_State *T, char *place) {
   set_place(place, ar.short_src, ar.linedefined, NULL);
 }
 
-/* Of a task that has not begun: pushes its function. */
-static void push_function(lua_State *T, const tide_task *task) {
-  lua_State *co = task->coro;
-  if (co == NULL) {
-    lua_rawgeti(T, UP_THREADS, (int)task->slot);
-  } else if (tide_checkstack(co, 1)) {
-    lua_pushvalue(co, TIDEL_BOTTOM + 1);
-    lua_xmove(co, T, 1);
-  } else {
-    lua_pushnil(T);
-  }
-}
-
 /* Where the task is, or where what it is to call is written. */
 static void note_place(lua_State *T, const tide_task *task, char *place) {
   lua_State *co = task->coro;
   lua_Debug ar;
   *place = '\0';
   if (task->flags & TIDE_FRESH) {
-    push_function(T, task);
+    tideL_pushcalled(T, task);
     set_definition(T, place);
   } else if (co != NULL && tideL_userlevel(T, co, 0, &ar)) {
     lua_getinfo(co, "n", &ar);

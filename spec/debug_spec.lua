@@ -321,6 +321,22 @@ describe("debug mode", function()
     assert.is_string(made)
   end)
 
+  it("tells of a task that has just begun where its function is", function()
+    local place
+    local function slow() busy() end
+    place = "spec/debug_spec.lua:" .. debug.getinfo(slow, "S").linedefined
+    local reports = debugged(function()
+      tide.loop().slow_callback_duration = 0.01
+      for _ = 1, 3 do -- in a new coroutine, and in one used again
+        tide.task(slow, print):await()
+      end
+    end)
+    assert.equal(3, #reports)
+    for _, report in ipairs(reports) do
+      assert.matches("without a pause, from " .. place .. ", to its end$", report.message)
+    end
+  end)
+
   it("times each turn of a task that is alone", function()
     local reports = debugged(function()
       tide.loop().slow_callback_duration = 0.015
