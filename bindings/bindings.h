@@ -376,6 +376,11 @@ lua_State *tideL_handback(lua_State *T, tideL_state *S, tide_task *task,
 
 /* What waits for that coroutine, which it resumed; or NULL. */
 lua_State *tideL_resumer(lua_State *L, lua_State *co);
+
+#if !TIDE_YIELDK
+/* In the function of a pcall of 5.1: pushes the coroutine that called it. */
+bool tideL_pushcaller(lua_State *L);
+#endif
 /* The task is given up: what it had resumed will not come back, and nobody may
  * resume it. */
 void tideL_droplinks(lua_State *T, tideL_state *S, tide_task *task);

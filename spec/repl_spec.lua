@@ -28,6 +28,29 @@ describe("the REPL from a pipe or file", function()
     assert.equal(0, status)
   end)
 
+  it("an expression may end with a semicolon or a comment", function()
+    assert.equal("1\n2\n3\n", (feed "1;\n2 -- comment\n3; -- comment\n"))
+  end)
+
+  it("a yield to nobody is an error of the statement", function()
+    local output, errors, status = feed [[
+coroutine.yield(1)
+pcall(coroutine.yield, 1)
+coroutine.wrap(function() coroutine.yield(2) end)()
+"on"
+]]
+    local said = "attempt to yield from outside a coroutine"
+    assert.matches(said, errors, 1, true)
+    assert.matches("on\n$", output)
+    assert.equal(0, status)
+  end)
+
+  it("what print says of a value is without a place in tide", function()
+    local _, errors = feed "setmetatable({}, { __tostring = function() return {} end })"
+    local place = _VERSION == "Lua 5.1" and not jit and "[^\n]*" or "" -- of its pcall, in Lua
+    assert.matches("^error calling 'print' %(" .. place .. "'", errors)
+  end)
+
   it("reads on while a statement is not whole", function()
     assert.equal("1\n2\nlong\nstring\n3\n",
       (feed "for i = 1, 2 do\nprint(i)\nend\n=[[long\nstring]]\n=1 +\n2\n"))
