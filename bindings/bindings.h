@@ -213,6 +213,12 @@ typedef struct tideL_state {
   bool paused;   /* the trial's task has done its part: see testing.c */
   int exitcode;
 
+  /* Where an interrupt breaks what runs, see break.c: */
+  uv_thread_t breakable; /* the thread */
+  lua_Hook hook_before;  /* of the coroutine that got a hook of ours */
+  int mask_before;
+  int count_before;
+
   /* While it watches: */
   tideL_trace *trace;            /* the timeline, or NULL */
   struct tideL_waiting *waiting; /* since when tasks wait, by slot */
@@ -294,6 +300,8 @@ const char *tideL_typename(lua_State *L, int index); /* may push */
 void tideL_tostring(lua_State *L, int index);
 /* Finds, from this level of the stack of co on, what runs a line that is not
  * ours: its source and line are in *ar. */
+/* A frame of co whose line a user can do something about. */
+bool tideL_isusers(lua_State *L, lua_State *co, lua_Debug *ar);
 bool tideL_userlevel(lua_State *L, lua_State *co, int level, lua_Debug *ar);
 /* The same for who runs, from this level of L on. */
 bool tideL_caller(lua_State *L, int level, lua_Debug *ar);
@@ -441,6 +449,7 @@ void tideL_openloop(lua_State *L);
 /* ---- signal.c, input.c ---- */
 
 void tideL_opensignal(lua_State *L);
+void tideL_openbreak(lua_State *L);
 /* Calls the functions of those that came. */
 void tideL_runsignals(lua_State *T, tideL_state *S);
 void tideL_openinput(lua_State *L);

@@ -190,11 +190,13 @@ function M.run(dump)
   _G.tide = _G.tide == nil and tide or _G.tide
   _G.print = beside(reader, print)
   core.set_interactive()
+  core.set_breaking(true)
   core.on_signal("SIGQUIT", beside(reader, dump))
   if not loop:get_exception_handler() then
     loop:set_exception_handler(beside(reader, core.print_report))
   end
   while not survive(cothread.pcall(step, reader)) do end
+  core.set_breaking(false)
   input:close()
 end
 
