@@ -215,7 +215,8 @@ typedef struct tideL_state {
 
   /* Where an interrupt breaks what runs, see break.c: */
   uv_thread_t breakable; /* the thread */
-  lua_Hook hook_before;  /* of the coroutine that got a hook of ours */
+  volatile bool breaks;  /* a coroutine got a hook of ours */
+  lua_Hook hook_before;  /* ... in place of this one */
   int mask_before;
   int count_before;
 
@@ -450,6 +451,8 @@ void tideL_openloop(lua_State *L);
 
 void tideL_opensignal(lua_State *L);
 void tideL_openbreak(lua_State *L);
+/* S->breaks, and `from` has stopped: what runs on is `to`. */
+void tideL_movebreak(tideL_state *S, lua_State *from, lua_State *to);
 /* Calls the functions of those that came. */
 void tideL_runsignals(lua_State *T, tideL_state *S);
 void tideL_openinput(lua_State *L);

@@ -8,7 +8,8 @@
  * puts back the hook that was there before.
  *
  * On LuaJIT the hook is that of all coroutines, and compiled loops do not see
- * it. A coroutine that Lua's own coroutine.resume runs is not found.
+ * it. A coroutine that Lua's own coroutine.resume runs is not found; nor is
+ * what begins to compute after the signal came and before the loop polls.
  */
 #include "bindings.h"
 
@@ -24,6 +25,29 @@ static void on_count(lua_State *L, lua_Debug *ar) {
   lua_call(L, 0, 0);
 }
 
+static bool is_wanted(const tideL_state *S) {
+  return S->rt != NULL && tide_interrupt_came(S->rt) &&
+         !tide_interrupt_told(S->rt);
+}
+
+static void set_hook(tideL_state *S, lua_State *co) {
+  const tide_task *task = S->current;
+  bool is_meant = task != NULL && task == tide_loop_mainof(S->rt);
+  if (lua_gethook(co) == on_count)
+    return;
+  S->hook_before = lua_gethook(co);
+  S->mask_before = lua_gethookmask(co);
+  S->count_before = lua_gethookcount(co);
+  S->breaks = true;
+  lua_sethook(co, on_count, LUA_MASKCOUNT, is_meant ? 1 : PATIENCE);
+}
+
+static void reset_hook(tideL_state *S, lua_State *co) {
+  S->breaks = false;
+  if (lua_gethook(co) == on_count)
+    lua_sethook(co, S->hook_before, S->mask_before, S->count_before);
+}
+
 /* In the handler of the signal: what it interrupted is the user's code, Lua or
  * tide, on this thread, so that what S->current points to is there. */
 static void on_caught(tide_signal *signal) {
@@ -31,19 +55,14 @@ static void on_caught(tide_signal *signal) {
   const tide_task *task = S->current;
   uv_thread_t self = uv_thread_self();
   lua_State *co = task != NULL ? task->coro : S->calling ? S->thread : NULL;
-  bool is_meant = task != NULL && task == tide_loop_mainof(S->rt);
-  if (co == NULL || !uv_thread_equal(&self, &S->breakable) ||
-      lua_gethook(co) == on_count)
-    return;
-  S->hook_before = lua_gethook(co);
-  S->mask_before = lua_gethookmask(co);
-  S->count_before = lua_gethookcount(co);
-  lua_sethook(co, on_count, LUA_MASKCOUNT, is_meant ? 1 : PATIENCE);
+  if (co != NULL && uv_thread_equal(&self, &S->breakable))
+    set_hook(S, co);
 }
 
-static bool is_wanted(const tideL_state *S) {
-  return S->rt != NULL && tide_interrupt_came(S->rt) &&
-         !tide_interrupt_told(S->rt);
+void tideL_movebreak(tideL_state *S, lua_State *from, lua_State *to) {
+  reset_hook(S, from);
+  if (is_wanted(S))
+    set_hook(S, to);
 }
 
 /* What the hook calls. */
@@ -55,7 +74,7 @@ static int break_here(lua_State *L) {
     lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
     return 0;
   }
-  lua_sethook(L, S->hook_before, S->mask_before, S->count_before);
+  reset_hook(S, L);
   return wanted ? tideL_raise(L, TIDEL_INTERRUPTED, "interrupted") : 0;
 }
 

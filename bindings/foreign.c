@@ -216,6 +216,8 @@ lua_State *tideL_handback(lua_State *T, tideL_state *S, tide_task *task,
   if (outer == NULL)
     return NULL;
   task->coro = outer;
+  if (S->breaks)
+    tideL_movebreak(S, co, outer);
   take_scopes(T, S, task, unlink_resumer(T, S, co), co, status);
   *nargs = give_results(outer, co, status, n);
   return outer;
@@ -290,6 +292,8 @@ static int resume_as(lua_State *L, tideL_state *S, tide_task *task,
     return wait_for_inner(L, S, task);
   }
   task->coro = L;
+  if (S->breaks)
+    tideL_movebreak(S, co, L);
   take_scopes(L, S, task, base, co, status);
   return give_results(L, co, status, n);
 }
