@@ -289,7 +289,7 @@ send \x04
 
   it("a second Ctrl-C ends what does not give way", function()
     local _, status = play(PROMPT .. [[
-send print("bu" .. "sy") while true do pcall(function() while true do end end) end\r
+send function spin() print("bu" .. "sy") while true do end end while true do pcall(spin) end\r
 expect busy
 mode cooked
 insist \x03
