@@ -214,9 +214,10 @@ typedef struct tideL_state {
   int exitcode;
 
   /* Where an interrupt breaks what runs, see break.c: */
-  uv_thread_t breakable; /* the thread */
-  volatile bool breaks;  /* a coroutine got a hook of ours */
-  lua_Hook hook_before;  /* ... in place of this one */
+  uv_thread_t breakable;        /* the thread */
+  volatile bool breaks;         /* a coroutine got a hook of ours */
+  const tide_task *hooked_task; /* ... for this one, or a callback */
+  lua_Hook hook_before;         /* ... in place of this one */
   int mask_before;
   int count_before;
 

@@ -30,16 +30,21 @@ static bool is_wanted(const tideL_state *S) {
          !tide_interrupt_told(S->rt);
 }
 
-static void set_hook(tideL_state *S, lua_State *co) {
+static void arm(tideL_state *S, lua_State *co) {
   const tide_task *task = S->current;
   bool is_meant = task != NULL && task == tide_loop_mainof(S->rt);
+  S->hooked_task = task;
+  lua_sethook(co, on_count, LUA_MASKCOUNT, is_meant ? 1 : PATIENCE);
+}
+
+static void set_hook(tideL_state *S, lua_State *co) {
   if (lua_gethook(co) == on_count)
     return;
   S->hook_before = lua_gethook(co);
   S->mask_before = lua_gethookmask(co);
   S->count_before = lua_gethookcount(co);
   S->breaks = true;
-  lua_sethook(co, on_count, LUA_MASKCOUNT, is_meant ? 1 : PATIENCE);
+  arm(S, co);
 }
 
 static void reset_hook(tideL_state *S, lua_State *co) {
@@ -70,6 +75,10 @@ static int break_here(lua_State *L) {
   tideL_state *S = tideL_get(L);
   bool wanted = is_wanted(S);
   lua_Debug ar;
+  if (wanted && S->current != S->hooked_task) { /* it is LuaJIT's */
+    arm(S, L);
+    return 0;
+  }
   if (wanted && lua_getstack(L, 1, &ar) && !tideL_isusers(L, L, &ar)) {
     lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
     return 0;
