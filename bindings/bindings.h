@@ -213,6 +213,14 @@ typedef struct tideL_state {
   bool paused;   /* the trial's task has done its part: see testing.c */
   int exitcode;
 
+  /* Where an interrupt breaks what runs, see break.c: */
+  uv_thread_t breakable;        /* the thread */
+  volatile bool breaks;         /* a coroutine got a hook of ours */
+  const tide_task *hooked_task; /* ... for this one, or a callback */
+  lua_Hook hook_before;         /* ... in place of this one */
+  int mask_before;
+  int count_before;
+
   /* While it watches: */
   tideL_trace *trace;            /* the timeline, or NULL */
   struct tideL_waiting *waiting; /* since when tasks wait, by slot */
@@ -294,6 +302,8 @@ const char *tideL_typename(lua_State *L, int index); /* may push */
 void tideL_tostring(lua_State *L, int index);
 /* Finds, from this level of the stack of co on, what runs a line that is not
  * ours: its source and line are in *ar. */
+/* A frame of co whose line a user can do something about. */
+bool tideL_isusers(lua_State *L, lua_State *co, lua_Debug *ar);
 bool tideL_userlevel(lua_State *L, lua_State *co, int level, lua_Debug *ar);
 /* The same for who runs, from this level of L on. */
 bool tideL_caller(lua_State *L, int level, lua_Debug *ar);
@@ -378,6 +388,11 @@ lua_State *tideL_handback(lua_State *T, tideL_state *S, tide_task *task,
 
 /* What waits for that coroutine, which it resumed; or NULL. */
 lua_State *tideL_resumer(lua_State *L, lua_State *co);
+
+#if !TIDE_YIELDK
+/* In the function of a pcall of 5.1: pushes the coroutine that called it. */
+bool tideL_pushcaller(lua_State *L);
+#endif
 /* The task is given up: what it had resumed will not come back, and nobody may
  * resume it. */
 void tideL_droplinks(lua_State *T, tideL_state *S, tide_task *task);
@@ -438,6 +453,9 @@ void tideL_openloop(lua_State *L);
 /* ---- signal.c, input.c ---- */
 
 void tideL_opensignal(lua_State *L);
+void tideL_openbreak(lua_State *L);
+/* S->breaks, and `from` has stopped: what runs on is `to`. */
+void tideL_movebreak(tideL_state *S, lua_State *from, lua_State *to);
 /* Calls the functions of those that came. */
 void tideL_runsignals(lua_State *T, tideL_state *S);
 void tideL_openinput(lua_State *L);

@@ -299,6 +299,7 @@ static int open_module(lua_State *L) {
   tideL_openloop(L);
   tideL_opencall(L);
   tideL_opensignal(L);
+  tideL_openbreak(L);
   tideL_openinput(L);
   tideL_opentesting(L);
   tideL_setfunctions(L, functions);

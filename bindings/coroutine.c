@@ -353,8 +353,7 @@ static void expose(lua_State *L, tide_task *task, const lua_State *co) {
 
 #if !TIDE_YIELDK
 
-/* In the function of a pcall of 5.1: pushes the coroutine that called it. */
-static bool push_caller(lua_State *L) {
+bool tideL_pushcaller(lua_State *L) {
   bool inner = false;
   tideL_own(L, OWN_INNER);
   for (lua_pushthread(L);; inner = true) {
@@ -378,7 +377,7 @@ static int coroutine_running(lua_State *L) {
   tideL_state *S = tideL_get(L);
   bool in_task = S->current != NULL && S->current->coro == L;
 #if !TIDE_YIELDK
-  if (push_caller(L)) {
+  if (tideL_pushcaller(L)) {
     if (in_task)
       expose(L, S->current, lua_tothread(L, -1));
     return 1;

@@ -166,8 +166,7 @@ static void new_class(lua_State *L, int class) {
 
 /* ---- misuse ---- */
 
-/* A frame whose line a user can do something about. */
-static bool is_users(lua_State *L, lua_State *co, lua_Debug *ar) {
+bool tideL_isusers(lua_State *L, lua_State *co, lua_Debug *ar) {
   bool ours;
   lua_getinfo(co, "Sl", ar);
   if (ar->currentline <= 0)
@@ -181,7 +180,7 @@ static bool is_users(lua_State *L, lua_State *co, lua_Debug *ar) {
 
 bool tideL_userlevel(lua_State *L, lua_State *co, int level, lua_Debug *ar) {
   for (; lua_getstack(co, level, ar); level++)
-    if (is_users(L, co, ar))
+    if (tideL_isusers(L, co, ar))
       return true;
   return false;
 }

@@ -216,6 +216,8 @@ lua_State *tideL_handback(lua_State *T, tideL_state *S, tide_task *task,
   if (outer == NULL)
     return NULL;
   task->coro = outer;
+  if (S->breaks)
+    tideL_movebreak(S, co, outer);
   take_scopes(T, S, task, unlink_resumer(T, S, co), co, status);
   *nargs = give_results(outer, co, status, n);
   return outer;
@@ -290,6 +292,8 @@ static int resume_as(lua_State *L, tideL_state *S, tide_task *task,
     return wait_for_inner(L, S, task);
   }
   task->coro = L;
+  if (S->breaks)
+    tideL_movebreak(S, co, L);
   take_scopes(L, S, task, base, co, status);
   return give_results(L, co, status, n);
 }
@@ -352,6 +356,29 @@ static int foreign_resume(lua_State *L) {
  * suspended now and only the loop resumes it while it waits */
 static int core_inner_resume(lua_State *L) {
   return resume_for(L, tideL_get(L), lua_tothread(L, 1), 0);
+}
+
+/* Whether L is the task's own coroutine, or in a pcall of 5.1 there. */
+static bool is_own(lua_State *L, const tide_task *task) {
+  lua_State *co = L, *own;
+  int top = lua_gettop(L);
+#if !TIDE_YIELDK
+  if (tideL_pushcaller(L))
+    co = lua_tothread(L, -1);
+#endif
+  lua_rawgeti(L, UP_THREADS, (int)task->slot);
+  own = lua_tothread(L, -1);
+  lua_settop(L, top);
+  return co == own;
+}
+
+/* yield(...): as Lua's. A task itself has nobody to yield to. */
+static int foreign_yield(lua_State *L) {
+  const tideL_state *S = tideL_get(L);
+  luaL_checkstack(L, 8, NULL);
+  if (S->current != NULL && S->current->coro == L && is_own(L, S->current))
+    return tideL_error(L, "attempt to yield from outside a coroutine");
+  return lua_yield(L, lua_gettop(L));
 }
 
 static int foreign_status(lua_State *L) {
@@ -428,6 +455,7 @@ void tideL_openforeign(lua_State *L) {
       {"inner_resume", core_inner_resume},
       {"co_resume", foreign_resume},
       {"co_status", foreign_status},
+      {"co_yield", foreign_yield},
       {"in_task", core_in_task},
       {"in_coroutine", core_in_coroutine},
       {"scope_id", core_scope_id},

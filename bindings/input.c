@@ -72,7 +72,8 @@ static int input_is_tty(lua_State *L) {
   return 1;
 }
 
-/* Input:raw(on): keys come one by one, unseen; true, or nil, message, code */
+/* Input:raw(on): keys come one by one, unseen, but Ctrl-C, which stays a
+ * signal; true, or nil, message, code */
 static int input_raw(lua_State *L) {
   const tideL_input *self = check(L, "Input:raw");
   return tideL_pushdone(L, tide_input_raw(self->input, lua_toboolean(L, 2)));

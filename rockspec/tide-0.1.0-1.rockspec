@@ -64,6 +64,7 @@ build = {
         "bindings/await.c",
         "bindings/barrier.c",
         "bindings/blocking.c",
+        "bindings/break.c",
         "bindings/call.c",
         "bindings/chain.c",
         "bindings/condition.c",

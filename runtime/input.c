@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #ifndef _WIN32
 #include <fcntl.h>
+#include <termios.h>
 #include <unistd.h>
 #endif
 
@@ -205,13 +206,35 @@ static void reset_at_exit(void) {
     atexit(reset);
 }
 
+/* An interrupt still is a signal: who computes reads no keys. */
+static void keep_interrupt(const tide_input *input) {
+#ifndef _WIN32
+  struct termios mode;
+  uv_os_fd_t fd;
+  if (uv_fileno(&input->uv.handle, &fd) < 0 || tcgetattr(fd, &mode) < 0)
+    return;
+  mode.c_lflag |= ISIG;
+  mode.c_cc[VQUIT] = mode.c_cc[VSUSP] = _POSIX_VDISABLE;
+#ifdef VDSUSP
+  mode.c_cc[VDSUSP] = _POSIX_VDISABLE;
+#endif
+  tcsetattr(fd, TCSADRAIN, &mode);
+#else
+  (void)input;
+#endif
+}
+
 int tide_input_raw(tide_input *input, bool raw) {
+  int err;
   if (input->type != UV_TTY)
     return raw ? UV_ENOTSUP : 0;
   if (raw)
     reset_at_exit();
-  return uv_tty_set_mode(&input->uv.tty,
-                         raw ? UV_TTY_MODE_RAW : UV_TTY_MODE_NORMAL);
+  err = uv_tty_set_mode(&input->uv.tty,
+                        raw ? UV_TTY_MODE_RAW : UV_TTY_MODE_NORMAL);
+  if (raw && err == 0)
+    keep_interrupt(input);
+  return err;
 }
 
 int tide_input_columns(tide_input *input) {

@@ -45,6 +45,14 @@ bool tide_interrupt_told(const tide_runtime *rt) {
   return rt->interrupted;
 }
 
+bool tide_interrupt_came(const tide_runtime *rt) {
+  return tide_signal_came(&rt->interrupt);
+}
+
+void tide_interrupt_caught(tide_runtime *rt, void (*caught)(tide_signal *)) {
+  atomic_store(&rt->interrupt.caught, caught);
+}
+
 bool tide_interrupt_take(tide_runtime *rt) {
   bool interrupted = rt->interrupted || tide_signal_came(&rt->interrupt);
   rt->interrupted = false;

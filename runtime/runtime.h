@@ -428,6 +428,8 @@ tide_call *tide_call_find(const tide_runtime *rt, uint32_t slot,
 int tide_interrupt_watch(tide_runtime *rt);
 void tide_interrupt_unwatch(tide_runtime *rt);
 bool tide_interrupt_watched(const tide_runtime *rt);
+/* True if it came and was not taken. */
+bool tide_interrupt_came(const tide_runtime *rt);
 /* True if it came and the main or root task was cancelled for it. */
 bool tide_interrupt_told(const tide_runtime *rt);
 /* True if a signal came since the last call; the next is a first one again. */

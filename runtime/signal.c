@@ -92,11 +92,12 @@ static struct {
 } before[NSIG];
 
 /* Async-signal-safe, as are all of its calls: getpid, uv_async_send,
- * uv_tty_reset_mode, sigaction, raise. In the child of a fork nobody watches
- * any more: there it is as if we had never been. */
+ * uv_tty_reset_mode, sigaction, raise, and what `caught` does. In the child of
+ * a fork nobody watches any more: there it is as if we had never been. */
 static void on_signal(int number) {
   int error = errno;
   bool pass = true, again = false;
+  void (*caught)(tide_signal *);
   atomic_fetch_add(&inside, 1);
   for (tide_signal *it = atomic_load(&watched); it != NULL;
        it = atomic_load(&it->next)) {
@@ -104,6 +105,9 @@ static void on_signal(int number) {
       continue;
     pass = false;
     again |= atomic_fetch_add(&it->hits, 1) > 0 && it->urgent;
+    caught = atomic_load(&it->caught);
+    if (caught != NULL)
+      caught(it);
     uv_async_send(&it->rt->wakeup);
   }
   atomic_fetch_sub(&inside, 1);

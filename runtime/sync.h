@@ -67,6 +67,7 @@ typedef struct tide_signal {
   tide_waitq waiters;
   tide_runtime *rt; /* that watches; NULL: none does */
   void (*told)(struct tide_signal *signal);
+  void (*_Atomic caught)(struct tide_signal *signal); /* in the handler */
   struct tide_signal *sibling;        /* the next one of this runtime */
   _Atomic(struct tide_signal *) next; /* the next one of this process */
   int number;
@@ -75,6 +76,8 @@ typedef struct tide_signal {
   bool urgent;
 } tide_signal;
 
+/* Of an interrupt that is watched: caught is called in the handler; or NULL. */
+void tide_interrupt_caught(tide_runtime *rt, void (*caught)(tide_signal *));
 int tide_signal_number(const char *name); /* of "SIGINT"; 0: there is none */
 /* The default action takes the place of what was there. */
 int tide_signal_default(int number);

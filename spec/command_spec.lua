@@ -55,7 +55,9 @@ describe("bin/tide", function()
     assert.equal("nil\nmine\n",
       (run { "-e", "print(mine)", "-lmine", "-e", "print(mine.name)" }))
     local _, errors, status = run { "-l", "not.there", "-e", "print 'not here'" }
-    assert.matches("^tide: module 'not.there' not found:", errors)
+    assert.matches("^tide: module 'not.there' not found:\n\tno field ", errors)
+    assert.is_nil(errors:find("\n[^\t].*no file"))
+    assert.is_nil(errors:find("stack traceback:\n$"))
     assert.equal(1, status)
   end)
 
@@ -313,6 +315,8 @@ describe("bin/tide", function()
       "tide.task(tide.exit, 7) tide.sleep(10)",
       "tide.loop():call_soon(tide.exit, 7) tide.sleep(10)",
       "coroutine.wrap(function() tide.exit(7) end)()",
+      "tide.shield(function() tide.exit(7) end)",
+      "tide.task(tide.shield, tide.exit, 7) tide.sleep(10)",
     } do
       local output, errors, status = run_code(cleanup:format(leave))
       assert.equal("", errors)

@@ -28,6 +28,29 @@ describe("the REPL from a pipe or file", function()
     assert.equal(0, status)
   end)
 
+  it("an expression may end with a semicolon or a comment", function()
+    assert.equal("1\n2\n3\n", (feed "1;\n2 -- comment\n3; -- comment\n"))
+  end)
+
+  it("a yield to nobody is an error of the statement", function()
+    local output, errors, status = feed [[
+coroutine.yield(1)
+pcall(coroutine.yield, 1)
+coroutine.wrap(function() coroutine.yield(2) end)()
+"on"
+]]
+    local said = "attempt to yield from outside a coroutine"
+    assert.matches(said, errors, 1, true)
+    assert.matches("on\n$", output)
+    assert.equal(0, status)
+  end)
+
+  it("what print says of a value is without a place in tide", function()
+    local _, errors = feed "setmetatable({}, { __tostring = function() return {} end })"
+    local place = _VERSION == "Lua 5.1" and not jit and "[^\n]*" or "" -- of its pcall, in Lua
+    assert.matches("^error calling 'print' %(" .. place .. "'", errors)
+  end)
+
   it("reads on while a statement is not whole", function()
     assert.equal("1\n2\nlong\nstring\n3\n",
       (feed "for i = 1, 2 do\nprint(i)\nend\n=[[long\nstring]]\n=1 +\n2\n"))
@@ -266,13 +289,89 @@ send \x04
 
   it("a second Ctrl-C ends what does not give way", function()
     local _, status = play(PROMPT .. [[
-send print("bu" .. "sy") while true do end\r
+send function spin() print("bu" .. "sy") while true do end end while true do pcall(spin) end\r
 expect busy
 mode cooked
 insist \x03
 mode cooked
 ]])
     assert.equal(130, status)
+  end)
+
+  -- Loops that LuaJIT compiles do not see hooks.
+  local start = jit and "jit.off() " or ""
+
+  for title, busy in pairs {
+    ["a statement"] = "spin()",
+    ["its coroutine"] = "coroutine.wrap(spin)()",
+    ["its pcall"] = "return pcall(spin)",
+    ["a function that tide calls"] = "tide.timeout(1e9, spin)",
+    ["a task"] = "tide.task(spin) tide.sleep(1e9)",
+    ["a callback"] = "tide.loop():call_soon(spin) tide.sleep(1e9)",
+  } do
+    it("one Ctrl-C breaks what never awaits: " .. title, function()
+      local _, status = play(PROMPT .. "send " .. start .. [[
+function spin() print("bu" .. "sy") while true do end end ]] .. busy .. [[\r
+expect busy
+mode cooked
+send \x03
+]] .. PROMPT .. [[
+send print("st" .. "ill", debug.gethook())\r
+expect still
+]] .. PROMPT .. [[
+send \x04
+]])
+      assert.equal(0, status)
+    end)
+  end
+
+  it("Ctrl-C breaks a task that computes while a line is waited for, which is dropped", function()
+    local _, status = play(PROMPT .. "send " .. start .. [[
+t = tide.task(function() tide.sleep(0.01) print("bu" .. "sy") while true do end end)\r
+expect busy
+send \x03
+]] .. PROMPT .. [[
+send tide.is(t:exception(), tide.Interrupted) and "bro" .. "ken"\r
+expect broken
+mode raw
+send \x04
+]])
+    assert.equal(0, status)
+  end)
+
+  local is_51 = _VERSION == "Lua 5.1" and not jit
+  local hook_it = is_51 and pending or it
+  local title = "the hook that was there is there again after a Ctrl-C" ..
+    (is_51 and ": not on 5.1, where a hook ends with the statement that sets it" or "")
+  hook_it(title, function()
+    local _, status = play(PROMPT .. "send " .. start .. [[
+n = 0 debug.sethook(function() n = n + 1 end, "", 1000) print("bu" .. "sy") while true do end\r
+expect busy
+mode cooked
+send \x03
+expect interrupted
+]] .. PROMPT .. [[
+send print("on" .. "ly", select(3, debug.gethook()))\r
+expect only	1000
+mode raw
+send \x04
+]])
+    assert.equal(0, status)
+  end)
+
+  it("a cleanup is not broken by the interrupt that began it", function()
+    local _, status = play(PROMPT .. "send " .. start .. [[
+tide.finally(function() print("sta" .. "rt") tide.sleep(1e9) end, ]] ..
+[[function() for _ = 1, 1e5 do end print("cle" .. "an") end)\r
+expect start
+mode cooked
+send \x03
+expect clean
+expect interrupted
+mode raw
+send \x04
+]])
+    assert.equal(0, status)
   end)
 
   it("Ctrl-C while the tasks end leaves with 130", function()

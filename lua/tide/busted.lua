@@ -302,8 +302,7 @@ end
 --- Where the caller of our caller stands, as busted keeps it.
 local function caller(title)
   local info = debug.getinfo(3, "Sl")
-  local traceback = debug.traceback("", 3)
-  info.traceback = traceback:sub(1, traceback:find("\n%s*%[C]"))
+  info.traceback = trial.stack(4)
   info.message = title
   return info
 end

@@ -185,7 +185,8 @@ local function describe(task, err)
   if getmetatable(err) == Unloaded then
     return err.message
   end
-  return task and task:done() and task:traceback() or tostring(err)
+  local text = task and task:done() and task:traceback() or tostring(err)
+  return (text:gsub("\nstack traceback:$", "")) -- of what the command did itself
 end
 
 local function execute(...)

@@ -14,7 +14,7 @@ local M = {
   create = native.create,
   isyieldable = native.isyieldable,
   running = native.running,
-  yield = native.yield,
+  yield = core.co_yield,
   resume = co_resume,
   status = co_status,
 }

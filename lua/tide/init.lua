@@ -135,7 +135,8 @@ function tide.exit(code)
   end
   core.begin_exit(code)
   if core.in_task() then
-    core.sleep(math.huge)
+    core.sleep(0) -- as all that is cancelled, it gives up a turn first
+    error(core.CancelledError(), 0) -- it is another task than main, or shielded
   end
 end
 

@@ -311,8 +311,6 @@ local function edit(self)
     self.pending = self.pending .. (bytes or "")
     ended = not bytes and "eof" or self:take_keys()
   end
-  self.cursor = #self.line
-  self:show()
   return ended
 end
 
@@ -323,10 +321,13 @@ function Editor:remember(line)
 end
 
 local function leave(self, ok, ended)
+  self.cursor = #self.line
+  self:show()
   self.active = false
   self.input:raw(false)
   write("\n")
-  if not ok and core.take_interrupt() then -- sent by another process
+  if not ok and core.take_interrupt() then
+    self.pending = ""
     return nil, "interrupt"
   elseif not ok then
     error(ended, 0)

@@ -29,10 +29,11 @@ local function pass(...)
 end
 
 --- A chunk of an expression, to be called with `pass`: were its last call a tail
--- call, errors could not be told where they are.
+-- call, errors could not be told where they are. What ends with a semicolon has
+-- to do without.
 local function compile_expression(text)
-  return load("return " .. text, "=stdin")
-    and load("local _pass = ... return _pass(" .. text .. "\n)", "=stdin")
+  local chunk = load("return " .. text, "=stdin")
+  return chunk and (load("local _pass = ... return _pass(" .. text .. "\n)", "=stdin") or chunk)
 end
 
 --- A chunk and what to call it with; or nil and a message; or nil and "eof" or
@@ -162,13 +163,15 @@ end
 --- What others print while a line is waited for stands above it.
 local function beside(reader, f)
   return function(...)
-    if not reader:is_waiting() then
-      return f(...)
+    local waiting = reader:is_waiting()
+    if waiting then
+      io.stdout:flush()
+      reader:hide()
     end
-    io.stdout:flush()
-    reader:hide()
     local ok, err = pcall(f, ...)
-    reader:show()
+    if waiting then
+      reader:show()
+    end
     if not ok then
       error(err, 0)
     end
@@ -187,11 +190,13 @@ function M.run(dump)
   _G.tide = _G.tide == nil and tide or _G.tide
   _G.print = beside(reader, print)
   core.set_interactive()
+  core.set_breaking(true)
   core.on_signal("SIGQUIT", beside(reader, dump))
   if not loop:get_exception_handler() then
     loop:set_exception_handler(beside(reader, core.print_report))
   end
   while not survive(cothread.pcall(step, reader)) do end
+  core.set_breaking(false)
   input:close()
 end
 

@@ -24,7 +24,7 @@ local function find(name)
     if type(loader) == "function" then
       return loader, data
     elseif type(loader) == "string" then
-      tried[#tried + 1] = loader:gsub("^\n?", "\n", 1)
+      tried[#tried + 1] = loader:gsub("^\n?\t?", "\n\t", 1)
     end
   end
   core.misuse(("module '%s' not found:%s"):format(name, table.concat(tried)))

@@ -211,6 +211,23 @@ local function left_calls(self)
   return list
 end
 
+--- The user's stack down to what C called. Lua's own traceback searches all
+-- modules for the name of each function: too slow for each test.
+function M.stack(level)
+  local lines = { "\nstack traceback:" }
+  local info = debug.getinfo(level, "Sl")
+  while info and info.what ~= "C" do
+    if info.currentline > 0 and not core.is_own(info.source) then
+      lines[#lines + 1] = ("\t%s:%d: in %s"):format(info.short_src, info.currentline,
+        info.what == "main" and "main chunk"
+        or ("function <%s:%d>"):format(info.short_src, info.linedefined))
+    end
+    level = level + 1
+    info = debug.getinfo(level, "Sl")
+  end
+  return table.concat(lines, "\n") .. "\n"
+end
+
 --- Which tasks and delayed calls are left. What has been cancelled is ending.
 local function tell_left(self, lines)
   for _, task in ipairs(left_tasks(self)) do
