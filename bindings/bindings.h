@@ -106,6 +106,7 @@ enum {
   OWN_REPORTS,   /* what is to be reported */
   OWN_SOURCES,   /* chunks that are ours: errors name the line below them */
   OWN_HANDLER,   /* the exception handler */
+  OWN_TELLER,    /* ... and what calls it */
   OWN_BASE,      /* the function under each task, where there is one */
   OWN_NOTER,     /* the message handler that keeps tracebacks */
   OWN_DRAINED,   /* failed while run ended what was left */
@@ -210,6 +211,7 @@ typedef struct tideL_state {
   bool calling;  /* a callback runs */
   bool draining; /* run cancels what is left: failures are reported at once */
   bool exiting;  /* tide.exit was called */
+  bool entered;  /* the loop has been, since drive called it */
   bool paused;   /* the trial's task has done its part: see testing.c */
   int exitcode;
 

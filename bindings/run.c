@@ -26,6 +26,7 @@ static int resume_body(lua_State *T, tideL_state *S, int err) {
 
 static int drive_body(lua_State *T) {
   tideL_state *S = tideL_get(T);
+  S->entered = true;
   return resume_body(T, S, tide_loop_begin(S->rt));
 }
 
@@ -59,14 +60,20 @@ static void recover(tideL_state *S) {
   }
 }
 
+/* Out of memory for the very call the loop cannot run at all. */
 int tideL_drive(tideL_state *S) {
   lua_State *T = S->thread;
   int err;
   for (;;) {
     lua_settop(T, T_CLOSE);
     lua_pushvalue(T, T_DRIVE);
+    S->entered = false;
     if (lua_pcall(T, 0, 1, 0) == LUA_OK)
       break;
+    if (!S->entered) {
+      lua_settop(T, T_CLOSE);
+      return UV_ENOMEM;
+    }
     recover(S);
   }
   err = (int)lua_tointeger(T, -1);
@@ -134,8 +141,10 @@ static bool drain(tideL_state *S, void (*end)(tide_runtime *, tide_task *),
   while ((task = tide_young_next(S->rt, id, &slot)) != NULL)
     end(S->rt, task);
   if (tide_loop_stop_after(S->rt, seconds) == 0) {
-    tideL_drive(S);
+    int err = tideL_drive(S);
     tide_loop_stop_after(S->rt, -1);
+    if (err < 0)
+      return true; /* more of it would not help */
   }
   return tide_young_count(S->rt) == 0;
 }
@@ -249,6 +258,8 @@ static int core_run(lua_State *L) {
     exit_now(L, S);
   if (interrupted && is_interrupted(handle, told))
     return tideL_raise(L, TIDEL_INTERRUPTED, "interrupted");
+  if (tideL_record(handle) != NULL) /* the loop could not run */
+    return luaL_error(L, "not enough memory");
   return tideL_pushoutcome(L, 1, handle);
 }
 
@@ -301,6 +312,11 @@ static int core_is_running(lua_State *L) {
   return 1;
 }
 
+static int nothing(lua_State *T) {
+  (void)T;
+  return 0;
+}
+
 void tideL_openrun(lua_State *L) {
   static const luaL_Reg functions[] = {{"run", core_run},
                                        {"is_main", core_is_main},
@@ -311,6 +327,8 @@ void tideL_openrun(lua_State *L) {
                                        {"is_exiting", core_is_exiting},
                                        {NULL, NULL}};
   lua_State *T = tideL_get(L)->thread;
+  lua_pushcfunction(T, nothing); /* its first call allocates, the others not */
+  lua_call(T, 0, 0);
   tideL_setfunctions(L, functions);
   tideL_pushfunction(L, drive_body);
   tideL_pushfunction(L, step_body);

@@ -244,9 +244,12 @@ bool tideL_debugwanted(void) {
   return wanted != NULL && *wanted != '\0' && strcmp(wanted, "0") != 0;
 }
 
+/* An error may have left it half way. */
 void tideL_setdebug(lua_State *L, tideL_state *S, bool on) {
-  if (on != S->blockers)
-    tideL_watchblocking(L, S, on);
+  if (S->blockers && (!on || !S->debug))
+    tideL_watchblocking(L, S, false);
+  if (on && !S->blockers)
+    tideL_watchblocking(L, S, true);
   S->debug = on;
   tideL_watch(S);
 }
