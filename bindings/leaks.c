@@ -196,8 +196,10 @@ void tideL_beginleaks(lua_State *L, tideL_state *S) {
   tide_stats stats;
   tide_runtime_stats(S->rt, &stats);
   S->swallowed_before = stats.swallowed;
-  lua_newtable(L);
-  lua_rawseti(L, UP_OWN, OWN_MADE);
+  if (S->debug) {
+    lua_newtable(L);
+    lua_rawseti(L, UP_OWN, OWN_MADE);
+  }
 }
 
 void tideL_openleaks(lua_State *L) {

@@ -229,8 +229,7 @@ static int core_run(lua_State *L) {
                        S->hosted ? "a host steps the loop"
                                  : "set_blocking(false) was called");
   tideL_refusefinaliser(L, "tide.run");
-  if (S->debug)
-    tideL_beginleaks(L, S);
+  tideL_beginleaks(L, S);
   main = tideL_spawn(L, S, 1, NULL);
   lua_replace(L, 1);
   lua_settop(L, 1);

@@ -190,11 +190,12 @@ void tideL_beforecall(lua_State *T, tideL_state *S, const tide_call *call) {
 
 void tideL_aftercall(lua_State *T, tideL_state *S) {
   double seconds = (double)(uv_hrtime() - S->began) / 1e9;
+  bool seen = S->began != 0; /* as a whole */
   char span[48];
   S->began = 0;
   if (S->trace != NULL)
     tideL_tracecalled(S);
-  if (!S->debug || seconds < S->slow)
+  if (!seen || !S->debug || seconds < S->slow)
     return;
   snprintf(span, sizeof span, "a callback ran for %.3f seconds", seconds);
   lua_pushfstring(T, "%s%s%s", span, S->from[0] != '\0' ? ": function at " : "",
@@ -225,11 +226,14 @@ static void on_poll(tide_runtime *rt, bool begins, bool blocking) {
 
 void tideL_watch(tideL_state *S) {
   static const tide_watcher watcher = {on_woken, on_cancelled, on_poll};
+  bool before = S->watching;
   S->watching = S->debug || S->trace != NULL;
   if (S->rt != NULL)
     tide_watch(S->rt, S->watching ? &watcher : NULL);
   if (!S->watching)
     tideL_unwatch(S);
+  else if (!before)
+    S->began = 0; /* what runs now began without us */
 }
 
 void tideL_unwatch(tideL_state *S) {
