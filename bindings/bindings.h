@@ -113,6 +113,7 @@ enum {
   OWN_NOTED,     /* the last error whose stack was noted, and that: */
   OWN_NOTEDSTACK,
   OWN_CREATIONNOTER, /* debug mode: notes where a task is made */
+  OWN_CALLNOTER,     /* ... where a delayed call is */
   OWN_LEFTFINDER,    /* ... lists what run leaves behind */
   OWN_MADE,          /* ... where delayed calls were: see leaks.c */
   OWN_BLOCKERS,      /* ... see blocking.c */
