@@ -257,7 +257,7 @@ static void watch_alone(void *arg) {
     tide_signal_unwatch(&two);
     atomic_fetch_add(&came, tide_signal_take(&two));
   }
-  tide_runtime_free(rt);
+  runtime_free(rt);
   atomic_store((atomic_int *)arg, 1);
 }
 
