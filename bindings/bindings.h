@@ -163,6 +163,7 @@ typedef struct tideL_state {
   lua_State *stopped_on; /* ... on that coroutine */
   int stopped_status;    /* ... as its resume returned this */
   int stopped_values;    /* ... and so many values */
+  tide_task *failing;    /* to be ended by an error out of a hook */
   tide_task *spawning;   /* a record that an out-of-memory error left behind */
   lua_State *mainthread; /* of the main program, once it has waited */
   lua_State *thread;     /* runs callbacks, resumes tasks */

@@ -38,7 +38,7 @@ static int step_body(lua_State *T) {
 
 static int recover_body(lua_State *T) {
   tideL_state *S = tideL_get(T);
-  tideL_failtask(T, S, lua_touserdata(T, 2));
+  tideL_failtask(T, S, S->failing);
   return 0;
 }
 
@@ -53,8 +53,8 @@ static void recover(tideL_state *S) {
     return;
   lua_pushvalue(T, T_RECOVER);
   lua_insert(T, -2);
-  lua_pushlightuserdata(T, task);
-  if (lua_pcall(T, 2, 0, 0) != LUA_OK && task->state != TIDE_TASK_FREE) {
+  S->failing = task; /* on LuaJIT even a light userdata may need memory */
+  if (lua_pcall(T, 1, 0, 0) != LUA_OK && task->state != TIDE_TASK_FREE) {
     task->coro = NULL; /* not even its end could be told */
     tide_task_finish(S->rt, task, TIDE_END_FAILED);
   }
