@@ -224,7 +224,8 @@ void tideL_driveroot(tideL_state *S, tide_task *root) {
   if (S->watching && root->state == TIDE_TASK_PARKED)
     tideL_watchparked(S->mainthread, S, root);
   do
-    tideL_drive(S);
+    if (tideL_drive(S) < 0)
+      luaL_error(S->mainthread, "not enough memory");
   while (root->state == TIDE_TASK_PARKED && !S->exiting);
   root->state = TIDE_TASK_RUNNING;
   S->streak = 0;

@@ -106,12 +106,14 @@ enum {
   OWN_REPORTS,   /* what is to be reported */
   OWN_SOURCES,   /* chunks that are ours: errors name the line below them */
   OWN_HANDLER,   /* the exception handler */
+  OWN_TELLER,    /* ... and what calls it */
   OWN_BASE,      /* the function under each task, where there is one */
   OWN_NOTER,     /* the message handler that keeps tracebacks */
   OWN_DRAINED,   /* failed while run ended what was left */
   OWN_NOTED,     /* the last error whose stack was noted, and that: */
   OWN_NOTEDSTACK,
   OWN_CREATIONNOTER, /* debug mode: notes where a task is made */
+  OWN_CALLNOTER,     /* ... where a delayed call is */
   OWN_LEFTFINDER,    /* ... lists what run leaves behind */
   OWN_MADE,          /* ... where delayed calls were: see leaks.c */
   OWN_BLOCKERS,      /* ... see blocking.c */
@@ -161,6 +163,7 @@ typedef struct tideL_state {
   lua_State *stopped_on; /* ... on that coroutine */
   int stopped_status;    /* ... as its resume returned this */
   int stopped_values;    /* ... and so many values */
+  tide_task *failing;    /* to be ended by an error out of a hook */
   tide_task *spawning;   /* a record that an out-of-memory error left behind */
   lua_State *mainthread; /* of the main program, once it has waited */
   lua_State *thread;     /* runs callbacks, resumes tasks */
@@ -210,6 +213,7 @@ typedef struct tideL_state {
   bool calling;  /* a callback runs */
   bool draining; /* run cancels what is left: failures are reported at once */
   bool exiting;  /* tide.exit was called */
+  bool entered;  /* the loop has been, since drive called it */
   bool paused;   /* the trial's task has done its part: see testing.c */
   int exitcode;
 

@@ -35,17 +35,16 @@ static bool is_stdin(lua_State *L, int index) {
   return same;
 }
 
-/* Whether this is the first time at this place. */
-static bool is_new(lua_State *L, const char *place) {
+/* Whether the text on top is not in the table below it yet, where it is then.
+ */
+static bool is_new(lua_State *L) {
   bool is_new;
-  tideL_own(L, OWN_WARNED);
-  lua_pushstring(L, place);
   lua_pushvalue(L, -1);
   is_new = tide_rawget(L, -3) == LUA_TNIL;
   lua_pop(L, 1);
+  lua_pushvalue(L, -1);
   lua_pushboolean(L, 1);
-  lua_rawset(L, -3);
-  lua_pop(L, 1);
+  lua_rawset(L, -4);
   return is_new;
 }
 
@@ -55,12 +54,14 @@ static int blocking_note(lua_State *L) {
   const char *what = lua_tostring(L, 1);
   tide_task *task = S->current;
   lua_Debug ar;
-  if (!S->blockers || (task == NULL && !S->calling) ||
-      (lua_gettop(L) == 2 && !is_stdin(L, 2)) || !tideL_caller(L, 1, &ar))
+  bool of_file = lua_gettop(L) == 2;
+  /* The table is held: a finaliser may end debug mode meanwhile. */
+  if (tideL_own(L, OWN_WARNED) != LUA_TTABLE || (task == NULL && !S->calling) ||
+      (of_file && !is_stdin(L, 2)) || !tideL_caller(L, 1, &ar))
     return 0;
   lua_pushfstring(L, "%s blocks the loop and all its tasks, at %s:%d", what,
                   ar.short_src, ar.currentline);
-  if (!is_new(L, lua_tostring(L, -1)))
+  if (!is_new(L))
     return 0;
   tideL_pushreport(L, lua_tostring(L, -1), 0);
   if (task != NULL) {

@@ -176,26 +176,28 @@ static int timer_when(lua_State *L) {
   return 1;
 }
 
-/* Finalisers may run: nothing is read from the record any more. */
+/* Finalisers may run. */
 static tideL_timer *push_handle(lua_State *L, const tideL_state *S,
                                 uint32_t slot, uint32_t use) {
-  uint32_t serial = S->serial;
   tideL_timer *self = tide_newuserdata(L, sizeof *self);
   *self = (tideL_timer){
-      .magic = TIMER_MAGIC, .serial = serial, .slot = slot, .use = use};
+      .magic = TIMER_MAGIC, .serial = S->serial, .slot = slot, .use = use};
   tideL_own(L, OWN_TIMER);
   lua_setmetatable(L, -2);
   return self;
 }
 
 int tideL_schedule(lua_State *L, tideL_state *S, int first, uint64_t when) {
-  const tide_call *call = call_at(L, S, when, lua_gettop(L) - first);
-  uint32_t slot = call->slot, use = call->serial;
-  if (when == 0)
-    when = tide_now(S->rt);
+  int n = lua_gettop(L) - first;
+  tideL_timer *self = push_handle(L, S, 0, 0);
+  const tide_call *call;
+  lua_insert(L, first); /* it stays when the call is stored */
+  call = call_at(L, S, when, n);
+  self->slot = call->slot;
+  self->use = call->serial;
+  self->when = when != 0 ? when : tide_now(S->rt);
   if (S->debug)
     tideL_notecall(L, call);
-  push_handle(L, S, slot, use)->when = when;
   return 1;
 }
 

@@ -299,10 +299,12 @@ static int abandon_body(lua_State *T) {
 static void on_abandon(tide_runtime *rt, tide_task *task) {
   tideL_state *S = tide_runtime_data(rt);
   lua_State *T = S->thread;
+  bool calling = S->calling;
   tideL_pushfunction(T, abandon_body);
   lua_pushlightuserdata(T, task);
   if (lua_pcall(T, 1, 0, 0) != LUA_OK) {
     lua_pop(T, 1);
+    S->calling = calling;
     task->coro = NULL;
     tide_task_finish(rt, task, TIDE_END_FAILED);
   }

@@ -24,8 +24,9 @@ void tideL_watchparked(lua_State *T, tideL_state *S, const tide_task *task);
 void tideL_notespawn(lua_State *L, tideL_state *S, tide_task *task);
 /* Since when the task waits, if that is known; or 0. */
 uint64_t tideL_waitssince(const tideL_state *S, const tide_task *task);
-/* In debug mode: a delayed call was made; around a run: what is left when main
- * has ended, as a list, and its report with what is left after that. */
+/* In debug mode: a delayed call was made. Before a run, in any mode; after it,
+ * in debug mode: what is left when main has ended, as a list, and its report
+ * with what is left after that. */
 void tideL_notecall(lua_State *L, const tide_call *call);
 void tideL_beginleaks(lua_State *L, tideL_state *S);
 void tideL_pushleft(lua_State *L);

@@ -19,17 +19,27 @@ static void push_caller(lua_State *L) {
     lua_pushnil(L);
 }
 
-/* OWN_MADE[slot of a call] is where it was made, [-slot] which use of the
- * record that was. */
-void tideL_notecall(lua_State *L, const tide_call *call) {
-  int slot = (int)call->slot;
-  luaL_checkstack(L, 8, NULL);
+/* call_noter(slot, use): OWN_MADE[slot of a call] is where it was made, [-slot]
+ * which use of the record that was. */
+static int call_noter(lua_State *L) {
+  int slot = (int)lua_tointeger(L, 1);
   tideL_own(L, OWN_MADE);
   push_caller(L);
-  lua_rawseti(L, -2, slot);
+  lua_rawseti(L, 3, slot);
+  lua_pushvalue(L, 2);
+  lua_rawseti(L, 3, -slot);
+  return 0;
+}
+
+/* Protected: it will be called, with a note or without. */
+void tideL_notecall(lua_State *L, const tide_call *call) {
+  if (!lua_checkstack(L, 4))
+    return;
+  tideL_own(L, OWN_CALLNOTER);
+  lua_pushinteger(L, (lua_Integer)call->slot);
   lua_pushinteger(L, (lua_Integer)call->serial);
-  lua_rawseti(L, -2, -slot);
-  lua_pop(L, 1);
+  if (lua_pcall(L, 2, 0, 0) != LUA_OK)
+    lua_pop(L, 1);
 }
 
 /* creation_noter(task): notes in it where it is made. Called protected: a task
@@ -196,8 +206,10 @@ void tideL_beginleaks(lua_State *L, tideL_state *S) {
   tide_stats stats;
   tide_runtime_stats(S->rt, &stats);
   S->swallowed_before = stats.swallowed;
-  lua_newtable(L);
-  lua_rawseti(L, UP_OWN, OWN_MADE);
+  if (S->debug) {
+    lua_newtable(L);
+    lua_rawseti(L, UP_OWN, OWN_MADE);
+  }
 }
 
 void tideL_openleaks(lua_State *L) {
@@ -205,6 +217,8 @@ void tideL_openleaks(lua_State *L) {
   lua_rawseti(L, UP_OWN, OWN_MADE);
   tideL_pushfunction(L, creation_noter);
   lua_rawseti(L, UP_OWN, OWN_CREATIONNOTER);
+  tideL_pushfunction(L, call_noter);
+  lua_rawseti(L, UP_OWN, OWN_CALLNOTER);
   tideL_pushfunction(L, left_finder);
   lua_rawseti(L, UP_OWN, OWN_LEFTFINDER);
 }

@@ -63,28 +63,41 @@ static int core_set_interactive(lua_State *L) {
   return 0;
 }
 
-void tideL_report(lua_State *T, tideL_state *S) {
-  tide_task *current = S->current;
-  bool inside = tideL_entercallback(T, S);
+/* teller(report): the exception handler, or what is done without one */
+static int teller(lua_State *T) {
   luaL_checkstack(T, 12, NULL);
-  S->current = NULL; /* a handler is a callback, whoever calls it */
-  S->busy++;
   if (tideL_own(T, OWN_HANDLER) == LUA_TNIL) {
     lua_pop(T, 1);
     print_report(T);
-  } else {
-    lua_pushvalue(T, -2);
-    if (lua_pcall(T, 1, 0, 0) != LUA_OK) {
-      tideL_pushreport(T, "error in the exception handler", -1);
-      print_report(T);
-      lua_pop(T, 2);
-      print_report(T);
-    }
+    return 0;
   }
-  tideL_leavecallback(T, S, inside);
+  lua_pushvalue(T, 1);
+  if (lua_pcall(T, 1, 0, 0) != LUA_OK) {
+    tideL_pushreport(T, "error in the exception handler", -1);
+    print_report(T);
+    lua_settop(T, 1);
+    print_report(T);
+  }
+  return 0;
+}
+
+/* Protected, for an error would leave the state of a callback behind. */
+void tideL_report(lua_State *T, tideL_state *S) {
+  tide_task *current = S->current;
+  bool inside;
+  luaL_checkstack(T, 4, NULL);
+  inside = tideL_entercallback(T, S);
+  S->current = NULL; /* a handler is a callback, whoever calls it */
+  S->busy++;
+  tideL_own(T, OWN_TELLER);
+  lua_insert(T, -2);
+  if (lua_pcall(T, 1, 0, 0) != LUA_OK) {
+    fputs("tide: not enough memory to report what happened\n", stderr);
+    lua_pop(T, 1);
+  }
   S->busy--;
+  tideL_leavecallback(T, S, inside);
   S->current = current;
-  lua_pop(T, 1);
 }
 
 void tideL_reporttext(lua_State *L, tideL_state *S, const char *message) {
@@ -229,8 +242,8 @@ static int collect(lua_State *L) {
 /* Finalisers run: they may do anything but close the loop, and may fail. */
 void tideL_reportunseen(lua_State *L, tideL_state *S) {
   if (S->unseen > 0) {
-    S->busy++;
     lua_pushcfunction(L, collect);
+    S->busy++;
     if (lua_pcall(L, 0, 0, 0) != LUA_OK)
       lua_pop(L, 1);
     S->busy--;
@@ -295,5 +308,7 @@ void tideL_openreport(lua_State *L) {
       {NULL, NULL}};
   tideL_newclass(L, OWN_SENTINEL, "tide.sentinel", NULL, metamethods);
   lua_pop(L, 1);
+  tideL_pushfunction(L, teller);
+  lua_rawseti(L, UP_OWN, OWN_TELLER);
   tideL_setfunctions(L, functions);
 }

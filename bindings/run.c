@@ -26,6 +26,7 @@ static int resume_body(lua_State *T, tideL_state *S, int err) {
 
 static int drive_body(lua_State *T) {
   tideL_state *S = tideL_get(T);
+  S->entered = true;
   return resume_body(T, S, tide_loop_begin(S->rt));
 }
 
@@ -37,7 +38,7 @@ static int step_body(lua_State *T) {
 
 static int recover_body(lua_State *T) {
   tideL_state *S = tideL_get(T);
-  tideL_failtask(T, S, lua_touserdata(T, 2));
+  tideL_failtask(T, S, S->failing);
   return 0;
 }
 
@@ -52,21 +53,27 @@ static void recover(tideL_state *S) {
     return;
   lua_pushvalue(T, T_RECOVER);
   lua_insert(T, -2);
-  lua_pushlightuserdata(T, task);
-  if (lua_pcall(T, 2, 0, 0) != LUA_OK && task->state != TIDE_TASK_FREE) {
+  S->failing = task; /* on LuaJIT even a light userdata may need memory */
+  if (lua_pcall(T, 1, 0, 0) != LUA_OK && task->state != TIDE_TASK_FREE) {
     task->coro = NULL; /* not even its end could be told */
     tide_task_finish(S->rt, task, TIDE_END_FAILED);
   }
 }
 
+/* Out of memory for the very call the loop cannot run at all. */
 int tideL_drive(tideL_state *S) {
   lua_State *T = S->thread;
   int err;
   for (;;) {
     lua_settop(T, T_CLOSE);
     lua_pushvalue(T, T_DRIVE);
+    S->entered = false;
     if (lua_pcall(T, 0, 1, 0) == LUA_OK)
       break;
+    if (!S->entered) {
+      lua_settop(T, T_CLOSE);
+      return UV_ENOMEM;
+    }
     recover(S);
   }
   err = (int)lua_tointeger(T, -1);
@@ -134,8 +141,10 @@ static bool drain(tideL_state *S, void (*end)(tide_runtime *, tide_task *),
   while ((task = tide_young_next(S->rt, id, &slot)) != NULL)
     end(S->rt, task);
   if (tide_loop_stop_after(S->rt, seconds) == 0) {
-    tideL_drive(S);
+    int err = tideL_drive(S);
     tide_loop_stop_after(S->rt, -1);
+    if (err < 0)
+      return true; /* more of it would not help */
   }
   return tide_young_count(S->rt) == 0;
 }
@@ -220,8 +229,7 @@ static int core_run(lua_State *L) {
                        S->hosted ? "a host steps the loop"
                                  : "set_blocking(false) was called");
   tideL_refusefinaliser(L, "tide.run");
-  if (S->debug)
-    tideL_beginleaks(L, S);
+  tideL_beginleaks(L, S);
   main = tideL_spawn(L, S, 1, NULL);
   lua_replace(L, 1);
   lua_settop(L, 1);
@@ -249,6 +257,8 @@ static int core_run(lua_State *L) {
     exit_now(L, S);
   if (interrupted && is_interrupted(handle, told))
     return tideL_raise(L, TIDEL_INTERRUPTED, "interrupted");
+  if (tideL_record(handle) != NULL) /* the loop could not run */
+    return luaL_error(L, "not enough memory");
   return tideL_pushoutcome(L, 1, handle);
 }
 
@@ -301,6 +311,11 @@ static int core_is_running(lua_State *L) {
   return 1;
 }
 
+static int nothing(lua_State *T) {
+  (void)T;
+  return 0;
+}
+
 void tideL_openrun(lua_State *L) {
   static const luaL_Reg functions[] = {{"run", core_run},
                                        {"is_main", core_is_main},
@@ -311,6 +326,8 @@ void tideL_openrun(lua_State *L) {
                                        {"is_exiting", core_is_exiting},
                                        {NULL, NULL}};
   lua_State *T = tideL_get(L)->thread;
+  lua_pushcfunction(T, nothing); /* its first call allocates, the others not */
+  lua_call(T, 0, 0);
   tideL_setfunctions(L, functions);
   tideL_pushfunction(L, drive_body);
   tideL_pushfunction(L, step_body);

@@ -17,6 +17,7 @@ typedef struct tideL_node {
   bool there;      /* a task is in the slot */
   bool below;      /* it is in an edge of another */
   bool shown;
+  bool told; /* ... in a line, and not only counted */
   bool open; /* it is shown, and what is under it is not yet */
 } tideL_node;
 

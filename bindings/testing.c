@@ -71,6 +71,7 @@ static int core_swallow_limits(lua_State *L) {
 static int core_drive(lua_State *L) {
   tideL_state *S = tideL_get(L);
   tide_task *task = tideL_record(tideL_checktask(L, 1, "drive"));
+  int err = 0;
   if (tideL_isbusy(S) || S->hosted || !S->blocking)
     return tideL_error(L, "a test cannot block here: %s",
                        tideL_isbusy(S) ? "the loop runs"
@@ -81,13 +82,14 @@ static int core_drive(lua_State *L) {
   lua_settop(L, 1);
   S->paused = false;
   tide_loop_main(S->rt, task);
-  while (!S->paused && tideL_record(tideL_astask(L, S, 1)) != NULL &&
-         tideL_drive(S) == 0)
-    continue;
+  while (!S->paused && tideL_record(tideL_astask(L, S, 1)) != NULL && err == 0)
+    err = tideL_drive(S);
   tide_loop_main(S->rt, NULL);
   tide_switchback(L);
   if (S->exiting)
     tideL_leaveprocess(L, S);
+  if (err < 0)
+    return luaL_error(L, "not enough memory");
   lua_pushboolean(L, tideL_takeinterrupt(S));
   return 1;
 }

@@ -76,7 +76,8 @@ static track *find(tideL_trace *self, const tide_task *task) {
   return at;
 }
 
-/* A finaliser might end the timeline: then false. */
+/* A finaliser might end the timeline, and begin another: what was read of it is
+ * void then. False: there is none any more. */
 static bool put_name(lua_State *L, tideL_state *S, const tide_task *task) {
   track *at;
   tideL_pushtaskname(L, S, task);
@@ -108,7 +109,8 @@ void tideL_tracerun(lua_State *T, tideL_state *S, const tide_task *task) {
   if (at != NULL && !at->named) {
     if (!put_name(T, S, task))
       return;
-    at = find(self, task); /* a finaliser may have moved it */
+    self = S->trace;
+    at = find(self, task);
   }
   if (at != NULL)
     close_wait(self, at, NULL, 0);
@@ -241,12 +243,16 @@ static void put_tasks(lua_State *L, tideL_state *S) {
   }
 }
 
-static void begin(lua_State *L, tideL_state *S) {
+/* begin(): protected: without memory for a name the timeline goes on. */
+static int begin(lua_State *L) {
+  tideL_state *S = tideL_get(L);
   tideL_watch(S);
+  luaL_checkstack(L, 20, NULL);
   tideL_putname(&S->trace->file, 0, "tide");
   tideL_putname(&S->trace->file, LOOP, "loop");
   tideL_putname(&S->trace->file, MAIN_PROGRAM, "main program");
   put_tasks(L, S);
+  return 0;
 }
 
 static int push_failure(lua_State *L, int error) {
@@ -261,13 +267,14 @@ static int core_trace_start(lua_State *L) {
   tideL_state *S = tideL_open(L);
   tideL_trace *self;
   lua_settop(L, 1);
-  luaL_checkstack(L, 20, NULL);
+  tideL_pushfunction(L, begin);
+  lua_insert(L, 1);
   if (S->trace != NULL)
     return tideL_error(L, "'debug.trace': a trace is being written already");
   self = calloc(1, sizeof *self);
   if (self == NULL)
     return push_failure(L, ENOMEM);
-  if (!tideL_openfile(L, &self->file, 1)) {
+  if (!tideL_openfile(L, &self->file, 2)) {
     int error = self->file.error;
     free(self);
     return push_failure(L, error);
@@ -275,7 +282,8 @@ static int core_trace_start(lua_State *L) {
   S->trace = self;
   S->traces++;
   lua_rawseti(L, UP_OWN, OWN_TRACEFILE); /* that of the user lives as long */
-  begin(L, S);
+  if (lua_pcall(L, 0, 0, 0) != LUA_OK)
+    lua_pop(L, 1);
   lua_pushnumber(L, S->traces);
   return 1;
 }

@@ -193,30 +193,39 @@ static tideL_node *node_at(const tree *tree, uint32_t slot) {
   return &tree->snapshot->nodes[slot];
 }
 
-/* It has been told already: tells that, where it says something. */
-static void tell_again(tree *tree, uint32_t slot, uint32_t up) {
-  const tideL_node *node = node_at(tree, slot);
-  const tide_task *task = tideL_nodetask(tree->S, tree->snapshot, slot);
-  if (tree->hidden != 0 || task == NULL || (node->up == up && !node->open))
-    return;
-  tideL_pushtaskname(tree->L, tree->S, task);
-  add(tree->L,
-      node->open ? ", which waits for this one: a ring" : ", as told above");
-  add_line(tree);
-}
-
-/* `beside` were told under the same parent before. */
+/* `beside` were told under the same parent before. Tells the task, or hides it
+ * and all that follow until its parent is done: those are counted. */
 static void tell(tree *tree, uint32_t slot, uint32_t beside) {
   const tide_task *task = tideL_nodetask(tree->S, tree->snapshot, slot);
   if (tree->hidden == 0 && (beside >= MOST_BESIDE || tree->lines >= MOST_LINES))
-    tree->hidden = tree->depth + 1; /* until its parent is done */
+    tree->hidden = tree->depth + 1;
   if (task == NULL)
     return;
   if (tree->hidden != 0) {
     count(&tree->tally, task);
     return;
   }
+  node_at(tree, slot)->told = true;
   tideL_pushtold(tree->L, tree->S, task);
+  add_line(tree);
+}
+
+/* It has been shown already: tells that, where it says something. */
+static void tell_again(tree *tree, uint32_t slot, uint32_t up,
+                       uint32_t beside) {
+  const tideL_node *node = node_at(tree, slot);
+  const tide_task *task = tideL_nodetask(tree->S, tree->snapshot, slot);
+  if ((tree->hidden != 0 && tree->hidden <= tree->depth) || task == NULL ||
+      (node->up == up && !node->open))
+    return;
+  if (!node->told || tree->hidden != 0 || beside >= MOST_BESIDE ||
+      tree->lines >= MOST_LINES) {
+    tell(tree, slot, beside);
+    return;
+  }
+  tideL_pushtaskname(tree->L, tree->S, task);
+  add(tree->L,
+      node->open ? ", which waits for this one: a ring" : ", as told above");
   add_line(tree);
 }
 
@@ -255,7 +264,7 @@ static void walk(tree *tree, uint32_t top, uint32_t beside) {
     if (!node_at(tree, next)->there)
       continue;
     if (node_at(tree, next)->shown) {
-      tell_again(tree, next, slot);
+      tell_again(tree, next, slot, node->at - 1);
       continue;
     }
     tell(tree, next, node->at - 1);

@@ -177,11 +177,12 @@ void tideL_beforecall(lua_State *T, tideL_state *S, const tide_call *call) {
 
 void tideL_aftercall(lua_State *T, tideL_state *S) {
   double seconds = (double)(uv_hrtime() - S->began) / 1e9;
+  bool seen = S->began != 0; /* as a whole */
   char span[48];
   S->began = 0;
   if (S->trace != NULL)
     tideL_tracecalled(S);
-  if (!S->debug || seconds < S->slow)
+  if (!seen || !S->debug || seconds < S->slow)
     return;
   snprintf(span, sizeof span, "a callback ran for %.3f seconds", seconds);
   lua_pushfstring(T, "%s%s%s", span, S->from[0] != '\0' ? ": function at " : "",
@@ -212,11 +213,14 @@ static void on_poll(tide_runtime *rt, bool begins, bool blocking) {
 
 void tideL_watch(tideL_state *S) {
   static const tide_watcher watcher = {on_woken, on_cancelled, on_poll};
+  bool before = S->watching;
   S->watching = S->debug || S->trace != NULL;
   if (S->rt != NULL)
     tide_watch(S->rt, S->watching ? &watcher : NULL);
   if (!S->watching)
     tideL_unwatch(S);
+  else if (!before)
+    S->began = 0; /* what runs now began without us */
 }
 
 void tideL_unwatch(tideL_state *S) {
@@ -231,9 +235,12 @@ bool tideL_debugwanted(void) {
   return wanted != NULL && *wanted != '\0' && strcmp(wanted, "0") != 0;
 }
 
+/* An error may have left it half way. */
 void tideL_setdebug(lua_State *L, tideL_state *S, bool on) {
-  if (on != S->blockers)
-    tideL_watchblocking(L, S, on);
+  if (S->blockers && (!on || !S->debug))
+    tideL_watchblocking(L, S, false);
+  if (on && !S->blockers)
+    tideL_watchblocking(L, S, true);
   S->debug = on;
   tideL_watch(S);
 }

@@ -6,8 +6,8 @@
  * before them. uv_signal is not used: it would leave the default action behind,
  * not the handler that was there.
  *
- * The handler walks the list without a lock; `inside` counts those that do. Who
- * takes a watcher out waits until it is 0, which is never long.
+ * The handler walks the list without a lock; `inside` counts those that run.
+ * Who takes a watcher out waits until it is 0, which is never long.
  */
 #include <errno.h>
 #include <signal.h>
@@ -83,9 +83,9 @@ int tide_signal_send(int number, bool group) {
 #else
 
 static _Atomic(tide_signal *) watched;
-static atomic_int inside; /* handlers that walk the list */
-static atomic_flag changing = ATOMIC_FLAG_INIT; /* the list, and: */
-static atomic_long changer;                     /* the process that last did */
+static atomic_int inside;    /* handlers that run */
+static atomic_long changing; /* the process that changes the list; 0: none */
+static atomic_long changer;  /* ... that last did */
 static struct {
   struct sigaction action; /* what was there before us */
   unsigned watchers;
@@ -110,41 +110,44 @@ static void on_signal(int number) {
       caught(it);
     uv_async_send(&it->rt->wakeup);
   }
-  atomic_fetch_sub(&inside, 1);
   if (pass || again) {
     if (before[number].action.sa_handler == SIG_DFL)
       uv_tty_reset_mode(); /* it may be the end */
     sigaction(number, &before[number].action, NULL);
     raise(number);
   }
+  atomic_fetch_sub(&inside, 1);
   errno = error;
 }
 
-/* A thread that changed the list when another forked is not in the child. */
+/* Threads that changed or walked the list when another forked are not in the
+ * child: what they hold there is nobody's. */
 static void begin_change(void) {
-  long pid = uv_os_getpid();
-  while (atomic_flag_test_and_set(&changing)) {
-    if (atomic_load(&changer) == pid)
-      continue;
+  long pid = uv_os_getpid(), holder = 0;
+  while (!atomic_compare_exchange_weak(&changing, &holder, pid))
+    if (holder == pid)
+      holder = 0;
+  if (atomic_exchange(&changer, pid) != pid)
     atomic_store(&inside, 0);
-    break;
-  }
-  atomic_store(&changer, pid);
 }
 
 static void end_change(void) {
-  atomic_flag_clear(&changing);
+  atomic_store(&changing, 0);
 }
 
+/* What was there is known before ours, which may be called at once, is there.
+ */
 static int take_signal(int number) {
-  struct sigaction action;
+  struct sigaction action, old;
+  if (sigaction(number, NULL, &old) < 0)
+    return uv_translate_sys_error(errno);
+  before[number].action = old;
   memset(&action, 0, sizeof action);
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART; /* reads and writes of user code go on */
   sigemptyset(&action.sa_mask);
-  if (sigaction(number, &action, &before[number].action) < 0)
-    return uv_translate_sys_error(errno);
-  return 0;
+  return sigaction(number, &action, NULL) < 0 ? uv_translate_sys_error(errno)
+                                              : 0;
 }
 
 /* Only what is still ours: somebody may have put his own over it since. */
@@ -154,6 +157,17 @@ static void give_back(int number) {
     sigaction(number, &before[number].action, NULL);
 }
 
+/* Out of the list; no handler looks at it any more. */
+static void drop(tide_signal *signal) {
+  _Atomic(tide_signal *) *link = &watched;
+  before[signal->number].watchers--;
+  while (atomic_load(link) != signal)
+    link = &atomic_load(link)->next;
+  atomic_store(link, atomic_load(&signal->next));
+  while (atomic_load(&inside) > 0)
+    continue;
+}
+
 /* A handler that was put over ours, or back, gives way when the next watches.
  */
 static bool is_ours(int number) {
@@ -161,16 +175,17 @@ static bool is_ours(int number) {
   return sigaction(number, NULL, &now) == 0 && now.sa_handler == on_signal;
 }
 
+/* Listed first: a signal that comes from now on is its own. */
 static int add(tide_signal *signal) {
   int err = 0;
-  if (!is_ours(signal->number))
-    err = take_signal(signal->number);
-  if (err < 0)
-    return err;
   before[signal->number].watchers++;
   atomic_store(&signal->next, atomic_load(&watched));
   atomic_store(&watched, signal);
-  return 0;
+  if (!is_ours(signal->number))
+    err = take_signal(signal->number);
+  if (err < 0)
+    drop(signal);
+  return err;
 }
 
 int tide_signal_default(int number) {
@@ -197,15 +212,10 @@ int tide__signal_add(tide_signal *signal) {
 }
 
 void tide__signal_remove(tide_signal *signal) {
-  _Atomic(tide_signal *) *link = &watched;
   begin_change();
-  if (--before[signal->number].watchers == 0)
+  if (before[signal->number].watchers == 1)
     give_back(signal->number);
-  while (atomic_load(link) != signal)
-    link = &atomic_load(link)->next;
-  atomic_store(link, atomic_load(&signal->next));
-  while (atomic_load(&inside) > 0)
-    continue;
+  drop(signal);
   end_change();
 }
 

@@ -248,6 +248,35 @@ TEST(watchers_of_other_threads_come_and_go_while_signals_arrive) {
   tide_signal_unwatch(&one);
 }
 
+static atomic_uint came;
+
+static void watch_alone(void *arg) {
+  tide_runtime *rt = runtime_new();
+  for (int i = 0; i < 2000; i++) {
+    watch(rt, &two, SIGUSR1);
+    tide_signal_unwatch(&two);
+    atomic_fetch_add(&came, tide_signal_take(&two));
+  }
+  runtime_free(rt);
+  atomic_store((atomic_int *)arg, 1);
+}
+
+TEST(no_signal_is_lost_while_the_only_watcher_comes_and_goes) {
+  uv_thread_t thread;
+  atomic_int done = 0;
+  uint32_t sent = 0;
+  set_handler(SIGUSR1, on_before);
+  atomic_store(&came, 0);
+  CHECK_EQ(uv_thread_create(&thread, watch_alone, &done), 0);
+  while (!atomic_load(&done)) {
+    raise(SIGUSR1);
+    sent++;
+  }
+  uv_thread_join(&thread);
+  CHECK_EQ(atomic_load(&came) + (uint32_t)caught, sent);
+  CHECK(has_handler(SIGUSR1, on_before));
+}
+
 /* How a child that runs `body` ends. */
 static int in_child(void (*body)(tide_runtime *rt), tide_runtime *rt) {
   int status = 0;
@@ -274,6 +303,31 @@ TEST(in_the_child_of_a_fork_it_is_as_before) {
   CHECK_EQ(tide_signal_take(&one), 0);
   raise(SIGUSR1);
   CHECK_EQ(tide_signal_take(&one), 1); /* here it is watched on */
+  tide_signal_unwatch(&one);
+}
+
+static void raise_until(void *arg) {
+  while (!atomic_load((atomic_int *)arg))
+    raise(SIGUSR1);
+}
+
+static void unwatch_in_child(tide_runtime *rt) {
+  (void)rt;
+  tide_signal_unwatch(&one);
+  _exit(0);
+}
+
+TEST(a_handler_that_ran_when_another_thread_forked_holds_up_no_child) {
+  uv_thread_t thread;
+  atomic_int done = 0;
+  watch(rt, &one, SIGUSR1);
+  CHECK_EQ(uv_thread_create(&thread, raise_until, &done), 0);
+  for (int i = 0; i < 100; i++) {
+    int status = in_child(unwatch_in_child, rt);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  }
+  atomic_store(&done, 1);
+  uv_thread_join(&thread);
   tide_signal_unwatch(&one);
 }
 
