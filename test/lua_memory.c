@@ -179,6 +179,8 @@ static const char debugging[] =
     "    return tide.run(function() return tide.task(child, "
     "      tide.lock()):await() end) == 1 "
     "  end "
+    /* what a run that had no memory left behind goes on */
+    "  tide.run(tide.sleep, 20) "
     "  assert(check()) loop():set_debug(true) assert(io.read ~= stub) "
     "  loop():set_debug(false) assert(io.read == stub) see.trace() "
     "  local trace, came = assert(see.trace(name)), 0 "
