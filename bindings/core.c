@@ -185,7 +185,9 @@ static int state__gc(lua_State *L) {
     fresh += tide_task_alive(task) && task->flags & TIDE_FRESH;
   }
   if (fresh > 0 && !tide_loop_forked(rt))
-    fprintf(stderr, "tide: %u task%s never ran: nothing ran the loop\n",
+    fprintf(stderr,
+            "tide: %u task%s never ran: nothing ran the loop; "
+            "await them, or start them in tide.run\n",
             (unsigned)fresh, fresh == 1 ? "" : "s");
   tide_runtime_free(rt);
   return 0;

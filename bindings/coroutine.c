@@ -114,9 +114,16 @@ static void close_coroutine(lua_State *T, lua_State *co) {
 
 static void end_badyield(lua_State *T, tideL_state *S, tide_task *task,
                          lua_State *co) {
+  lua_Debug ar;
+  bool found = tideL_userlevel(T, co, 0, &ar);
   close_coroutine(T, co);
+  if (found)
+    lua_pushfstring(T, "%s:%d: ", ar.short_src, ar.currentline);
   lua_pushliteral(T, "a task yielded outside of an await: only coroutines "
-                     "made in it can coroutine.yield");
+                     "made in it can coroutine.yield; tide.sleep(0) gives "
+                     "others a turn, tide.next_tick() waits for a frame");
+  if (found)
+    lua_concat(T, 2);
   lua_xmove(T, co, 1);
   end_task(T, S, task, co, true, 1, false);
 }

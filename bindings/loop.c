@@ -112,7 +112,9 @@ static int loop_step(lua_State *L) {
   tideL_refusefinaliser(L, "Loop:step");
   result = tideL_step(S, budget);
   if (result < 0)
-    return tideL_error(L, "'Loop:step': the loop is running");
+    return tideL_error(L, "'Loop:step': the loop is running, and steps are "
+                          "for the main program; under the command 'tide' that "
+                          "is a task, so run the script with 'lua'");
   lua_pushboolean(L, result > 0);
   return 1;
 }

@@ -3,6 +3,7 @@ local tide = require "tide"
 require("tide.busted").configure { task = false }
 
 local command = require "spec.command_support"
+local support = require "spec.support"
 
 local write, run = command.write, command.run
 
@@ -407,6 +408,18 @@ describe("bin/tide", function()
     assert.equal("cleanup\n", output)
     assert.equal("tide: interrupted\n", errors)
     assert.equal(130, status)
+  end)
+
+  it("installed under any prefix it finds its modules, and says how Lua does", function()
+    local prefix = command.folder() .. "/in stalled"
+    local pipe = assert(io.popen(("tools/install '%s' '%s' '%s' && cd / && "):format(prefix,
+      assert(package.cpath:match("([^;]*/build/[^;]*)/%?%.so")), support.interpreter()) ..
+      ("unset LUA_PATH LUA_CPATH && '%s/bin/tide' -e "):format(prefix) ..
+      [['print(require "tide".sleep(0, "slept"))' 2>&1]]))
+    local output = pipe:read("*a")
+    pipe:close()
+    assert.matches("\nslept\n$", output)
+    assert.is_truthy(output:find("LUA_PATH='" .. prefix .. "/share", 1, true))
   end)
 
   it("os.exit in a script keeps its meaning", function()

@@ -375,6 +375,7 @@ describe("gather", function()
     misuse("#1 to 'tide.gather' .*expected, got nil", function() gather(nil) end)
     misuse("#3 .*got nil", function() gather(print, print, nil) end)
     misuse("#2 .*got table", function() gather(print, { print }) end)
+    misuse("#3 .*options follow a list", function() gather(print, print, { pack = true }) end)
     misuse("item 2: .*got nil", function() gather { n = 3, print, nil, print } end)
     misuse("#2 .*unknown option 'packed'", function() gather({ print }, { packed = true }) end)
     for _, n in ipairs { -1, 1.5, "2", {}, 0 / 0, 1 / 0 } do

@@ -84,7 +84,7 @@ describe("a state that ends", function()
     print "end"]])
 
   child_it("23: tells of tasks that never ran",
-    "tide: 2 tasks never ran: nothing ran the loop\n", [[
+    "tide: 2 tasks never ran: nothing ran the loop; await them, or start them in tide.run\n", [[
     local tide = require "tide"
     tide.task(print, "not run")
     tide.task(print, "not run")]])

@@ -312,7 +312,7 @@ describe("a host's loop", function()
     end)
     loop:step(1)
     assert.is_false(ok)
-    assert.matches("'Loop:step': the loop is running", err)
+    assert.matches("'Loop:step': the loop is running.*run the script with 'lua'", err)
   end)
 
   it("once stepped, the main program does not await or run", function()

@@ -192,7 +192,7 @@ describe("wait", function()
   it("is misused at the caller's line", function()
     local me, task = tide.current_task(), tasks_of(1)[1]
     misuse("#1 to 'tide.wait' %(nothing to wait for", function() wait {} end)
-    misuse("#1 to 'tide.wait' %(list expected, got one to await", function() wait(task) end)
+    misuse("#1 to 'tide.wait' %(list expected, .*put it in braces", function() wait(task) end)
     misuse("#1 to 'tide.wait' %(list expected, got one to", function() wait(tide.future()) end)
     misuse("#1 to 'tide.wait' %(list expected, got nil", function() wait() end)
     misuse("#1 to 'tide.wait' %(list expected, got function", function() wait(print) end)

@@ -40,6 +40,18 @@ local function check_options(options, allowed, name)
   return options
 end
 
+--- asyncio's keywords come behind the awaitables; here options are a list's.
+local function check_last(name, allowed, place, last)
+  if is_plain(last) then
+    for key in pairs(last) do
+      if allowed[key] then
+        core.misuse(("bad argument #%d to '%s' (options follow a list: %s({...}, {%s = ...}))")
+          :format(place, name, name, key))
+      end
+    end
+  end
+end
+
 --- Of `f(aw, ...)` or `f(list, options)`, with so many arguments: its own list,
 -- the number of items, and the options if it was a list.
 local function collect(name, allowed, count, first, second, ...)
@@ -47,13 +59,15 @@ local function collect(name, allowed, count, first, second, ...)
     local items, n = copy(first, name)
     return items, n, check_options(second, allowed, name)
   end
-  return { first, second, ... }, count
+  local items = { first, second, ... }
+  check_last(name, allowed, count, items[count])
+  return items, count
 end
 
 local function check_list(list, name)
   if not is_plain(list) then
     core.misuse(("bad argument #1 to '%s' (list expected, got %s)"):format(name,
-      core.is_awaitable(list) and "one to await" or type(list)))
+      core.is_awaitable(list) and "one to await: put it in braces" or type(list)))
   end
 end
 
