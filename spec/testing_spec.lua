@@ -34,6 +34,15 @@ local function real_time_passes()
   return now() > before
 end
 
+describe("the modules that are loaded when asked for", function()
+  it("are fields of tide", function()
+    assert.equal(testing, tide.testing)
+    assert.equal(require "tide.debug", tide.debug)
+    assert.equal(require "tide.busted", tide.busted)
+    assert.is_nil(tide.testings)
+  end)
+end)
+
 describe("testing.run", function()
   it("runs fn in a task and returns its results, or raises its error unchanged", function()
     local task

@@ -16,8 +16,8 @@
 --   tide.callback    from_callback
 --   tide.queue       queue, lifo_queue, priority_queue
 --   tide.coroutine   coroutines that may await; pcall and xpcall for 5.1
---   tide.testing     virtual time, seeds, explore (not loaded from here)
---   tide.busted      busted's tests as tasks (not loaded from here)
+--   tide.testing     virtual time, seeds, explore (loaded when asked for)
+--   tide.busted      busted's tests as tasks (loaded when asked for)
 --   tide.trial       what a test of tide.busted is made of (not loaded from here)
 --   tide.compat51    makes the global pcall of 5.1 ours (not loaded from here)
 --   tide.hold        what the methods `with` are made of (not loaded from here)
@@ -140,4 +140,14 @@ function tide.exit(code)
   end
 end
 
-return tide
+-- Loaded when they are first asked for: tide.testing.run
+local modules = { busted = true, debug = true, testing = true }
+
+return setmetatable(tide, {
+  __index = function(_, name)
+    if modules[name] then
+      tide[name] = require("tide." .. name)
+      return tide[name]
+    end
+  end,
+})
