@@ -36,14 +36,16 @@ static int core_input(lua_State *L) {
 }
 
 static int has_read(lua_State *L, tideL_state *S, tide_task *task) {
+  tide_input *input;
   const char *bytes;
   ssize_t n;
   tideL_checkdelivered(L, S, task);
-  n = tide_input_take(check(L, "Input:read")->input, &bytes);
-  if (n < 0)
-    return tideL_pushdone(L, (int)n);
-  lua_pushlstring(L, bytes, (size_t)n);
-  return 1;
+  input = check(L, "Input:read")->input;
+  n = tide_input_see(input, &bytes);
+  if (n >= 0) /* out of memory it stays there */
+    lua_pushlstring(L, bytes, (size_t)n);
+  tide_input_take(input);
+  return n < 0 ? tideL_pushdone(L, (int)n) : 1;
 }
 
 /* Input:read(): what is there, once there is something; nil, message, code: at
@@ -59,7 +61,7 @@ static int input_read(lua_State *L) {
   if (tide_input_busy(self->input))
     return tideL_error(L, "'%s': another task reads", name);
   if (tide_input_ready(self->input))
-    return tideL_ready(L, S, task, NULL, has_read);
+    return tideL_ready(L, S, task, tide_input_promise(self->input), has_read);
   tideL_checkyield(L, task, name);
   err = tide_input_park(S->rt, task, self->input);
   if (err < 0)

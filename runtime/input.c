@@ -26,6 +26,7 @@ struct tide_input {
   } uv;
   int fd;
   uv_handle_type type; /* UV_TTY, UV_NAMED_PIPE, or else a file */
+  bool reading;        /* a task waits, or was woken and is yet to take it */
   ssize_t length;      /* of what is in the buffer, or negative: why not */
   char buffer[4096];
 };
@@ -37,7 +38,15 @@ static bool is_stream(const tide_input *input) {
 static bool abort_reading(tide_runtime *rt, tide_task *task, tide_status why) {
   tide_input *input = CONTAINER(task->wait, tide_input, waiter.wait);
   uv_read_stop(&input->uv.stream);
+  input->reading = false;
   return tide_waitq_abort(rt, task, why);
+}
+
+/* Who was woken will not come: what was read is the next one's. */
+static void forfeit_reading(tide_runtime *rt, tide_task *task) {
+  tide_input *input = CONTAINER(task->wait, tide_input, waiter.wait);
+  (void)rt;
+  input->reading = false;
 }
 
 /* ---- opening and closing ---- */
@@ -95,7 +104,7 @@ static int open_stream(tide_input *input) {
 }
 
 int tide_input_open(tide_runtime *rt, int fd, tide_input **out) {
-  static const tide_waitkind kind = {"input", abort_reading, NULL};
+  static const tide_waitkind kind = {"input", abort_reading, forfeit_reading};
   tide_input *input = calloc(1, sizeof *input);
   int err = 0;
   *out = NULL;
@@ -172,21 +181,31 @@ bool tide_input_ready(tide_input *input) {
 }
 
 bool tide_input_busy(const tide_input *input) {
-  return input->waiter.head != NULL;
+  return input->reading;
+}
+
+tide_wait *tide_input_promise(tide_input *input) {
+  input->reading = true;
+  return &input->waiter.wait;
 }
 
 int tide_input_park(tide_runtime *rt, tide_task *task, tide_input *input) {
   int err = uv_read_start(&input->uv.stream, on_room, on_read);
-  if (err == 0)
+  if (err == 0) {
     tide_waitq_park(rt, task, &input->waiter);
+    input->reading = true;
+  }
   return err;
 }
 
-ssize_t tide_input_take(tide_input *input, const char **bytes) {
-  ssize_t length = input->length;
+ssize_t tide_input_see(tide_input *input, const char **bytes) {
+  input->reading = false;
   *bytes = input->buffer;
+  return input->length;
+}
+
+void tide_input_take(tide_input *input) {
   input->length = 0;
-  return length;
 }
 
 /* ---- terminals ---- */

@@ -111,14 +111,17 @@ void tide_input_reserve(void);
 int tide_input_open(tide_runtime *rt, int fd, tide_input **out);
 /* Wakes who waits. The runtime's end does it, too. */
 void tide_input_close(tide_input *input);
-bool tide_input_busy(const tide_input *input); /* a task waits */
-/* True: tide_input_take has something. A file always has. */
+/* A task waits, or what came is promised to one. */
+bool tide_input_busy(const tide_input *input);
+/* True: tide_input_see has something. A file always has. */
 bool tide_input_ready(tide_input *input);
+/* It is the caller's, though a turn may come first: what to forfeit. */
+tide_wait *tide_input_promise(tide_input *input);
 /* Until it has, for one task at a time. */
 int tide_input_park(tide_runtime *rt, tide_task *task, tide_input *input);
-/* How many bytes there are; UV_EOF or another error; 0: none. They stay there
- * until the next wait. */
-ssize_t tide_input_take(tide_input *input, const char **bytes);
+/* How many bytes there are; UV_EOF or another error; 0: none. */
+ssize_t tide_input_see(tide_input *input, const char **bytes);
+void tide_input_take(tide_input *input); /* them; now others may come */
 bool tide_input_is_tty(const tide_input *input);
 /* Whether it gives each key as it is pressed, unseen. UV_ENOTSUP: it is no
  * terminal. What it was is put back when it is closed and at exit. */

@@ -15,7 +15,8 @@ static void open_input(tide_runtime *rt, int fd) {
 /* What is there, or the name of the error. */
 static void take(void) {
   const char *bytes;
-  ssize_t n = tide_input_take(input, &bytes);
+  ssize_t n = tide_input_see(input, &bytes);
+  tide_input_take(input);
   if (n < 0)
     say("%s", uv_err_name((int)n));
   else
@@ -88,6 +89,24 @@ TEST(a_socket_is_read_to_its_end) {
   read_pipe(rt, ends);
 }
 
+TEST(what_came_is_promised_to_who_was_woken) {
+  int ends[2];
+  actor *a;
+  CHECK_EQ(pipe(ends), 0);
+  open_input(rt, ends[0]);
+  a = start(rt, 1);
+  put(ends[1], "one");
+  for (int i = 0; i < 1000 && !tide_input_ready(input); i++)
+    step(rt);
+  CHECK(!a->done && tide_input_ready(input));
+  CHECK(tide_input_busy(input)); /* for anybody else */
+  finish(rt, a);
+  CHECK_SAID("one");
+  CHECK(!tide_input_busy(input));
+  tide_input_close(input);
+  close(ends[1]);
+}
+
 TEST(a_pipe_stays_in_blocking_mode) {
   int ends[2];
   CHECK_EQ(pipe(ends), 0);
@@ -115,7 +134,8 @@ TEST(more_than_there_is_room_for_is_read_piece_by_piece) {
       CHECK_EQ(tide_input_park(rt, task, input), 0);
       run(rt);
     }
-    total += tide_input_take(input, &bytes);
+    total += tide_input_see(input, &bytes);
+    tide_input_take(input);
   }
   CHECK_EQ(total, sizeof much);
   tide_input_close(input);
