@@ -47,6 +47,8 @@ void tideL_opentrace(lua_State *L);
  * Of `top` and below only, if it is not NULL. */
 void tideL_pushtree(lua_State *L, tideL_state *S, const tide_task *top,
                     const char *margin);
+/* Pushes "3.27 s" or "3590 s". */
+void tideL_pushseconds(lua_State *L, uint64_t ns);
 /* Pushes a line of it. */
 void tideL_pushtold(lua_State *L, tideL_state *S, const tide_task *task);
 /* Pushes where the task waits in code that is not ours, as "file:line"; false:

@@ -2,8 +2,6 @@
  * leaks.c: in debug mode, what the end of run finds left behind: tasks that it
  * has to cancel, delayed calls, promises of a wake, handles of libuv.
  */
-#include <stdio.h>
-
 #include "bindings.h"
 
 #define MOST 20 /* of a kind that are named */
@@ -137,7 +135,6 @@ static bool push_call_line(lua_State *L, const tideL_state *S,
                            const tide_call *call) {
   uint64_t when = tide_call_when(S->rt, call), now = tide_now(S->rt);
   int top = lua_gettop(L);
-  char due[48] = "";
   tideL_own(L, OWN_MADE);
   lua_rawgeti(L, -1, -(int)call->slot);
   if (lua_isnil(L, -1) || (uint32_t)lua_tointeger(L, -1) != call->serial ||
@@ -145,11 +142,14 @@ static bool push_call_line(lua_State *L, const tideL_state *S,
     lua_settop(L, top);
     return false;
   }
-  if (when != TIDE_NEVER)
-    snprintf(due, sizeof due, ", due in %.3g s",
-             when > now ? (double)(when - now) / 1e9 : 0.0);
-  lua_pushfstring(L, "  a delayed call%s, made at %s", due,
-                  lua_tostring(L, -1));
+  lua_pushliteral(L, "  a delayed call");
+  if (when != TIDE_NEVER) {
+    lua_pushliteral(L, ", due in ");
+    tideL_pushseconds(L, when > now ? when - now : 0);
+    lua_concat(L, 3);
+  }
+  lua_pushfstring(L, "%s, made at %s", lua_tostring(L, -1),
+                  lua_tostring(L, -2));
   lua_replace(L, top + 1);
   lua_settop(L, top + 1);
   return true;

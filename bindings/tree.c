@@ -52,13 +52,19 @@ static void add(lua_State *L, const char *text) {
   lua_concat(L, 2);
 }
 
-/* The format is of a text, "3.27" or "3590". */
-static void add_seconds(lua_State *L, const char *format, uint64_t ns) {
+void tideL_pushseconds(lua_State *L, uint64_t ns) {
   double seconds = (double)ns / 1e9;
-  char number[32], text[48];
-  snprintf(number, sizeof number, seconds < 100 ? "%.3g" : "%.0f", seconds);
-  snprintf(text, sizeof text, format, number);
-  add(L, text);
+  char text[32];
+  snprintf(text, sizeof text, seconds < 100 ? "%.3g s" : "%.0f s", seconds);
+  lua_pushstring(L, text);
+}
+
+static void add_seconds(lua_State *L, const char *before, uint64_t ns,
+                        const char *after) {
+  add(L, before);
+  tideL_pushseconds(L, ns);
+  lua_concat(L, 2);
+  add(L, after);
 }
 
 /* On top is its name: adds whom or what it waits for. */
@@ -78,7 +84,7 @@ static void add_state(lua_State *L, const tideL_state *S,
   } else if (tide_task_awaits_future(task)) {
     add(L, " of a future");
   } else if (until != TIDE_NEVER) {
-    add_seconds(L, ", %s s left", until > now ? until - now : 0);
+    add_seconds(L, ", ", until > now ? until - now : 0, " left");
   }
 }
 
@@ -104,7 +110,7 @@ void tideL_pushtold(lua_State *L, tideL_state *S, const tide_task *task) {
   add(L, ":");
   add_state(L, S, task);
   if (since != 0)
-    add_seconds(L, ", for %s s", tide_now(S->rt) - since);
+    add_seconds(L, ", for ", tide_now(S->rt) - since, "");
   if (task->flags & TIDE_CANCEL)
     add(L, ", cancelling");
   if (swallowed > 0) {

@@ -1,19 +1,13 @@
 local tide = require "tide"
 local support = require "spec.support"
-local core = require "tide.core"
 
 require("tide.busted").configure { clock = "virtual" }
 
 local pcall, sleep = tide.pcall, tide.sleep
 
--- The context of the main program outlives a test: it gets its own back.
-local before
-before_each(function() before = core.context() end)
-after_each(function() core.set_context(before) end)
+support.keep_context(before_each, after_each)
 
-local function collect()
-  for _ = 1, 3 do collectgarbage() end
-end
+local collect = support.collect
 
 describe("the context of a callback", function()
   it("is that of who added it, and its sets stay in it", function()

@@ -10,14 +10,7 @@ local function set_debug(on)
   tide.loop():set_debug(on)
 end
 
---- fn is called when the garbage of this moment is collected.
-local function when_collected(fn)
-  if newproxy then
-    getmetatable(newproxy(true)).__gc = fn -- luacheck: ignore 113
-  else
-    setmetatable({}, { __gc = fn })
-  end
-end
+local when_collected = support.when_collected
 
 --- Calls fn(i), after which `change` is called somewhere in what follows.
 local function everywhere(change, fn)

@@ -30,9 +30,7 @@ local function reported(fn)
 end
 
 local function collect()
-  for _ = 1, 4 do
-    collectgarbage()
-  end
+  support.collect()
   tide.sleep(0) tide.sleep(0)
 end
 

@@ -7,14 +7,7 @@ require("tide.busted").configure { task = false }
 
 local pcall = tide.pcall
 
---- fn is called when the garbage of this moment is collected.
-local function when_collected(fn)
-  if newproxy then
-    getmetatable(newproxy(true)).__gc = fn -- luacheck: ignore 113
-  else
-    setmetatable({}, { __gc = fn })
-  end
-end
+local when_collected = support.when_collected
 
 --- Calls fn(i) often, each time with another amount of garbage, so that the
 -- finalisers that it makes run at many places in it.

@@ -42,9 +42,7 @@ local function counting(n, log, seconds)
   end))
 end
 
-local function collect()
-  for _ = 1, 3 do collectgarbage() end
-end
+local collect = support.collect
 
 describe("a generator", function()
   both_it("gives what fn yields, then nil for ever", function()

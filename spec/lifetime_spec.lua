@@ -29,9 +29,7 @@ local function finalizer(f)
 end
 ]]
 
-local function collect()
-  for _ = 1, 4 do collectgarbage() end
-end
+local collect = support.collect
 
 describe("require", function()
   it("twice, and again after package.loaded was cleared, gives the same core", function()

@@ -13,11 +13,7 @@ local function timers()
   return tide.stats().timers
 end
 
-local function collect()
-  for _ = 1, 3 do
-    collectgarbage()
-  end
-end
+local collect = support.collect
 
 --- A coroutine that yields "open" inside a timeout, then sleeps for a second.
 local function suspended(seconds)

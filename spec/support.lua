@@ -3,6 +3,7 @@
 local assert = require "luassert"
 local busted = require "busted"
 local tide = require "tide"
+local core = require "tide.core"
 local async = require "tide.busted".async
 local testing = require "tide.testing"
 
@@ -16,6 +17,29 @@ M.has_close = _VERSION == "Lua 5.4" or _VERSION == "Lua 5.5"
 --- A test that runs as a task, in virtual time.
 function M.task_it(title, fn)
   busted.it(title, async({ clock = "virtual" }, fn))
+end
+
+function M.collect()
+  for _ = 1, 4 do
+    collectgarbage()
+  end
+end
+
+--- fn is called when the garbage of this moment is collected.
+function M.when_collected(fn)
+  if newproxy then
+    getmetatable(newproxy(true)).__gc = fn -- luacheck: ignore 113
+  else
+    setmetatable({}, { __gc = fn })
+  end
+end
+
+--- The context of the main program outlives a test: each test of the file that
+-- calls this with its two hooks gives it back.
+function M.keep_context(before_each, after_each)
+  local before
+  before_each(function() before = core.context() end)
+  after_each(function() core.set_context(before) end)
 end
 
 function M.turns(n)

@@ -2,7 +2,6 @@ local tide = require "tide"
 local testing = require "tide.testing"
 local support = require "spec.support"
 local task_it = support.task_it
-local core = require "tide.core"
 
 require("tide.busted").configure { task = false }
 
@@ -10,14 +9,9 @@ local misuse, pack = support.misuse, support.pack
 
 local run, pcall, sleep = testing.run, tide.pcall, tide.sleep
 
--- The context of the main program outlives a test: it gets its own back.
-local before
-before_each(function() before = core.context() end)
-after_each(function() core.set_context(before) end)
+support.keep_context(before_each, after_each)
 
-local function collect()
-  for _ = 1, 3 do collectgarbage() end
-end
+local collect = support.collect
 
 describe("a var", function()
   local function as_ever()

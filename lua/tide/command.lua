@@ -96,14 +96,7 @@ end
 
 --- Writes the tree of tasks to stderr.
 function M.dump()
-  local found, inspect = pcall(native_require, "tide.debug")
-  if found then
-    inspect.dump(io.stderr)
-    return
-  end
-  for _, task in ipairs(tide.all_tasks()) do
-    io.stderr:write("  ", tostring(task), "\n")
-  end
+  tide.debug.dump(io.stderr)
 end
 
 -- ---- what is run ----

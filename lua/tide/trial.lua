@@ -21,19 +21,6 @@ local function pack(...)
   return { n = select("#", ...), ... }
 end
 
---- The tree of the tasks, as a text.
-local function tree()
-  local ok, debugging = pcall(require, "tide.debug")
-  if ok and debugging.tree then
-    return debugging.tree()
-  end
-  local lines = {}
-  for i, task in ipairs(tide.all_tasks()) do
-    lines[i] = "  " .. tostring(task)
-  end
-  return table.concat(lines, "\n")
-end
-
 -- ---- options
 
 local checks = {
@@ -132,7 +119,7 @@ end
 --- Cancels the task when the time is over, and keeps the tree of then.
 local function start_alarm(self, seconds)
   return tide.loop():call_later(seconds, function()
-    self.tree = tree()
+    self.tree = tide.debug.tree()
     self.task:cancel("timeout")
   end)
 end
