@@ -74,14 +74,15 @@ void tideL_refusefinaliser(lua_State *L, const char *function) {
 }
 
 /* The slow path: no task runs on L. The main program is one of its own. */
-tide_task *tideL_entertask(lua_State *L, tideL_state *S, const char *function) {
-  tide_task *root;
+tideR_task *tideL_entertask(lua_State *L, tideL_state *S,
+                            const char *function) {
+  tideR_task *root;
   bool is_main = lua_pushthread(L);
   lua_pop(L, 1);
   if (S->current != NULL || tideL_isbusy(S))
     refuse(L, S, function);
   tideL_open(L);
-  root = tide_task_root(S->rt);
+  root = tideR_task_root(S->rt);
   if (root == NULL)
     luaL_error(L, "not enough memory");
   if (root->coro == L && !is_main)
@@ -100,7 +101,7 @@ tide_task *tideL_entertask(lua_State *L, tideL_state *S, const char *function) {
 
 /* ---- end ---- */
 
-static int end_await(lua_State *L, tideL_state *S, tide_task *task,
+static int end_await(lua_State *L, tideL_state *S, tideR_task *task,
                      tideL_finish finish) {
   if (task->flags & TASK_RAISE) {
     task->flags &= (uint16_t)~TASK_RAISE;
@@ -109,10 +110,10 @@ static int end_await(lua_State *L, tideL_state *S, tide_task *task,
   return finish(L, S, task);
 }
 
-static tide_task *awaiter(lua_State *L, tideL_state *S) {
-  tide_task *task = S->current;
+static tideR_task *awaiter(lua_State *L, tideL_state *S) {
+  tideR_task *task = S->current;
   if (task == NULL && S->rt != NULL)
-    task = tide_task_root(S->rt);
+    task = tideR_task_root(S->rt);
   return task != NULL && task->coro == L ? task : NULL;
 }
 
@@ -123,7 +124,7 @@ static int await_again(lua_State *L, tideL_finish finish);
 /* Resumed by anybody but the loop it goes on waiting. */
 int tideL_continue(lua_State *L, tideL_finish finish) {
   tideL_state *S = tideL_get(L);
-  tide_task *task = awaiter(L, S);
+  tideR_task *task = awaiter(L, S);
   if (task == NULL)
     return await_again(L, finish);
   return end_await(L, S, task, finish);
@@ -156,12 +157,12 @@ static int await_again(lua_State *L, tideL_finish finish) {
 
 #endif
 
-static int yield(lua_State *L, const tide_task *task, tideL_finish finish) {
+static int yield(lua_State *L, const tideR_task *task, tideL_finish finish) {
   (void)task;
   return await_again(L, finish);
 }
 
-static int end_now(lua_State *L, tideL_state *S, tide_task *task,
+static int end_now(lua_State *L, tideL_state *S, tideR_task *task,
                    tideL_finish finish) {
   return end_await(L, S, task, finish);
 }
@@ -172,7 +173,7 @@ static int end_now(lua_State *L, tideL_state *S, tide_task *task,
  * start has to be called again, for a hook between the two has taken the task
  * out of its wait, where whoever wakes has passed it over as one that runs. */
 static int await_pause(lua_State *L) {
-  const tide_task *task = awaiter(L, tideL_get(L));
+  const tideR_task *task = awaiter(L, tideL_get(L));
   lua_settop(L, 0);
   if (task != NULL && task->state == TIDE_TASK_RUNNING) {
     lua_pushinteger(L, AWAIT_PAUSE);
@@ -184,7 +185,7 @@ static int await_pause(lua_State *L) {
 /* The Lua function of a call without results is to look only for trouble: what
  * the loop passes then, and else nothing. Where somebody else may hold the
  * coroutine and resume it, it pauses apart and has finish look who did. */
-static int yield(lua_State *L, const tide_task *task, tideL_finish finish) {
+static int yield(lua_State *L, const tideR_task *task, tideL_finish finish) {
   (void)finish;
   if (task->flags & TASK_GUARDED) {
     const tideL_awaiting *await = lua_touserdata(L, UP_AWAITING);
@@ -197,7 +198,7 @@ static int yield(lua_State *L, const tide_task *task, tideL_finish finish) {
 }
 
 /* The Lua function that called start calls finish next. */
-static int end_now(lua_State *L, tideL_state *S, tide_task *task,
+static int end_now(lua_State *L, tideL_state *S, tideR_task *task,
                    tideL_finish finish) {
   (void)S;
   (void)task;
@@ -208,7 +209,7 @@ static int end_now(lua_State *L, tideL_state *S, tide_task *task,
 
 static int finish_entry(lua_State *L) {
   tideL_state *S = tideL_get(L);
-  tide_task *task = awaiter(L, S);
+  tideR_task *task = awaiter(L, S);
   const tideL_awaiting *await = lua_touserdata(L, UP_AWAITING);
   if (task == NULL)
     return tideL_error(L, "'%s' was resumed from outside while it waited",
@@ -220,7 +221,7 @@ static int finish_entry(lua_State *L) {
 
 /* ---- suspend ---- */
 
-void tideL_driveroot(tideL_state *S, tide_task *root) {
+void tideL_driveroot(tideL_state *S, tideR_task *root) {
   if (S->watching && root->state == TIDE_TASK_PARKED)
     tideL_watchparked(S->mainthread, S, root);
   do
@@ -233,7 +234,7 @@ void tideL_driveroot(tideL_state *S, tide_task *root) {
     tideL_leaveprocess(S->mainthread, S);
 }
 
-int tideL_suspend(lua_State *L, tideL_state *S, tide_task *task,
+int tideL_suspend(lua_State *L, tideL_state *S, tideR_task *task,
                   tideL_finish finish) {
   if (!(task->flags & TIDE_ROOT) || L != S->mainthread)
     return yield(L, task, finish);
@@ -241,17 +242,17 @@ int tideL_suspend(lua_State *L, tideL_state *S, tide_task *task,
   return end_now(L, S, task, finish);
 }
 
-int tideL_cancel(lua_State *L, tideL_state *S, tide_task *task,
+int tideL_cancel(lua_State *L, tideL_state *S, tideR_task *task,
                  const char *function, tideL_finish finish) {
   tideL_checkyield(L, task, function);
-  tide_park_raise(S->rt, task);
+  tideR_park_raise(S->rt, task);
   task->flags |= TASK_RAISE;
   return tideL_suspend(L, S, task, finish);
 }
 
 /* Where it cannot be suspended it keeps its turn: what it took is its own. */
-bool tideL_turnnow(lua_State *L, tideL_state *S, tide_task *task,
-                   tide_wait *wait) {
+bool tideL_turnnow(lua_State *L, tideL_state *S, tideR_task *task,
+                   tideR_wait *wait) {
   if (!tideL_yieldable(L, task) || tideL_giveturn(S, task))
     return false;
   if (wait != NULL)
@@ -259,14 +260,14 @@ bool tideL_turnnow(lua_State *L, tideL_state *S, tide_task *task,
   return true;
 }
 
-int tideL_ready(lua_State *L, tideL_state *S, tide_task *task, tide_wait *wait,
-                tideL_finish finish) {
+int tideL_ready(lua_State *L, tideL_state *S, tideR_task *task,
+                tideR_wait *wait, tideL_finish finish) {
   if (tideL_turn(L, S, task, wait))
     return tideL_suspend(L, S, task, finish);
   return tideL_finishnow(L, S, task, finish);
 }
 
-int tideL_finishnow(lua_State *L, tideL_state *S, tide_task *task,
+int tideL_finishnow(lua_State *L, tideL_state *S, tideR_task *task,
                     tideL_finish finish) {
   task->status = TIDE_WOKEN;
   return end_now(L, S, task, finish);
@@ -281,7 +282,7 @@ void tideL_pushdeadlock(lua_State *L, tideL_state *S) {
   tideL_pusherror(L, TIDEL_DEADLOCK, lua_tostring(L, -1));
 }
 
-void tideL_checkdelivered(lua_State *L, tideL_state *S, tide_task *task) {
+void tideL_checkdelivered(lua_State *L, tideL_state *S, tideR_task *task) {
   if (task->status == TIDE_WOKEN)
     return;
   if (task->status == TIDE_DEADLOCKED) {
@@ -292,7 +293,7 @@ void tideL_checkdelivered(lua_State *L, tideL_state *S, tide_task *task) {
   tideL_raisecancel(L, S, task);
 }
 
-void tideL_checkwoken(lua_State *L, tideL_state *S, tide_task *task) {
+void tideL_checkwoken(lua_State *L, tideL_state *S, tideR_task *task) {
   tideL_checkdelivered(L, S, task);
   if (task->flags & TIDE_CANCEL)
     tideL_raisecancel(L, S, task);
@@ -300,10 +301,10 @@ void tideL_checkwoken(lua_State *L, tideL_state *S, tide_task *task) {
 
 /* Pushes a CancelledError. Each delivery is a new one: a scope knows its own by
  * the scope's id, which the error carries. */
-void tideL_pushcancel(lua_State *L, tideL_state *S, tide_task *task) {
-  const tide_scope *scope = tide_scope_culprit(S->rt, task->scope);
+void tideL_pushcancel(lua_State *L, tideL_state *S, tideR_task *task) {
+  const tideR_scope *scope = tideR_scope_culprit(S->rt, task->scope);
   tideL_pusherror(L, TIDEL_CANCELLED, NULL);
-  tideL_seterrorscope(L, -1, tide_task_culprit(S->rt, task),
+  tideL_seterrorscope(L, -1, tideR_task_culprit(S->rt, task),
                       scope != NULL && scope->flags & TIDE_SCOPE_EXPIRED);
   if (S->debug) {
     tideL_traceback(L, L);
@@ -311,15 +312,15 @@ void tideL_pushcancel(lua_State *L, tideL_state *S, tide_task *task) {
   }
 }
 
-int tideL_raisecancel(lua_State *L, tideL_state *S, tide_task *task) {
+int tideL_raisecancel(lua_State *L, tideL_state *S, tideR_task *task) {
   task->flags &= (uint16_t)~TIDE_SELFCANCEL;
-  if (task->flags & TIDE_ROOT && tide_interrupt_take(S->rt)) {
-    while (tide_task_uncancel(S->rt, task) > 0)
+  if (task->flags & TIDE_ROOT && tideR_interrupt_take(S->rt)) {
+    while (tideR_task_uncancel(S->rt, task) > 0)
       continue;
     return tideL_raise(L, TIDEL_INTERRUPTED, "interrupted");
   }
   luaL_checkstack(L, 8, "an error");
-  tide_task_raises(S->rt, task);
+  tideR_task_raises(S->rt, task);
   tideL_pushcancel(L, S, task);
   return lua_error(L);
 }

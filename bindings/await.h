@@ -9,7 +9,7 @@
 
 /* Ends an awaiting call: pushes its results, or raises. Arguments are where the
  * call found them. */
-typedef int (*tideL_finish)(lua_State *L, tideL_state *S, tide_task *task);
+typedef int (*tideL_finish)(lua_State *L, tideL_state *S, tideR_task *task);
 
 /* An awaiting function: `start` begins and returns tideL_suspend, tideL_ready
  * or tideL_cancel with the same `finish`. */
@@ -35,11 +35,11 @@ typedef struct tideL_awaiting {
 /* Into the table on top; the list ends with a NULL name. */
 void tideL_setawaiting(lua_State *L, const tideL_awaiting *list);
 
-tide_task *tideL_entertask(lua_State *L, tideL_state *S, const char *function);
+tideR_task *tideL_entertask(lua_State *L, tideL_state *S, const char *function);
 /* The task on whose behalf L awaits; raises where there is none. */
-static inline tide_task *tideL_enter(lua_State *L, tideL_state *S,
-                                     const char *function) {
-  tide_task *task = S->current;
+static inline tideR_task *tideL_enter(lua_State *L, tideL_state *S,
+                                      const char *function) {
+  tideR_task *task = S->current;
   return task != NULL && task->coro == L ? task
                                          : tideL_entertask(L, S, function);
 }
@@ -79,29 +79,29 @@ static inline int tideL_doneself(lua_State *L) {
 }
 /* True: a cancellation is to be raised; return tideL_cancel then. It may have
  * ended waits of others: nothing read before it holds after it. */
-static inline bool tideL_checkpoint(tideL_state *S, tide_task *task) {
-  return task->flags & TIDE_TROUBLE && tide_checkpoint(S->rt, task);
+static inline bool tideL_checkpoint(tideL_state *S, tideR_task *task) {
+  return task->flags & TIDE_TROUBLE && tideR_checkpoint(S->rt, task);
 }
-int tideL_cancel(lua_State *L, tideL_state *S, tide_task *task,
+int tideL_cancel(lua_State *L, tideL_state *S, tideR_task *task,
                  const char *function, tideL_finish finish);
 /* There nothing may wait, nor run or close the loop. Costs a hook call. */
 void tideL_refusefinaliser(lua_State *L, const char *function);
 void tideL_openyieldable(lua_State *L);
 /* Before a wait is registered: an await that cannot yield leaves no trace. */
-bool tideL_rareyieldable(lua_State *L, const tide_task *task);
-static inline bool tideL_yieldable(lua_State *L, const tide_task *task) {
+bool tideL_rareyieldable(lua_State *L, const tideR_task *task);
+static inline bool tideL_yieldable(lua_State *L, const tideR_task *task) {
   if (!(task->flags & (TIDE_ROOT | TASK_PINNED)))
     return lua_isyieldable(L);
   return tideL_rareyieldable(L, task);
 }
 int tideL_cannotyield(lua_State *L, const char *function);
-static inline void tideL_checkyield(lua_State *L, const tide_task *task,
+static inline void tideL_checkyield(lua_State *L, const tideR_task *task,
                                     const char *function) {
   if (!tideL_yieldable(L, task))
     tideL_cannotyield(L, function);
 }
 /* The wait is registered: suspends. */
-int tideL_suspend(lua_State *L, tideL_state *S, tide_task *task,
+int tideL_suspend(lua_State *L, tideL_state *S, tideR_task *task,
                   tideL_finish finish);
 #if TIDE_YIELDK
 /* What the continuation of tideL_suspend does. */
@@ -109,8 +109,8 @@ int tideL_continue(lua_State *L, tideL_finish finish);
 #endif
 /* The task, which can be suspended, gives up its turn. True: nobody else wanted
  * one, and it goes on in the next; false: it is parked. */
-static inline bool tideL_giveturn(tideL_state *S, tide_task *task) {
-  if (!tide_next_turn(S->rt, task))
+static inline bool tideL_giveturn(tideL_state *S, tideR_task *task) {
+  if (!tideR_next_turn(S->rt, task))
     return false;
   S->streak = 0;
   return true;
@@ -119,27 +119,27 @@ static inline bool tideL_giveturn(tideL_state *S, tide_task *task) {
 /* For a call that need not wait: true if it is time for a turn all the same;
  * then return tideL_suspend. What the task has is forfeited as `wait` tells, if
  * there is one, should the task die meanwhile. */
-bool tideL_turnnow(lua_State *L, tideL_state *S, tide_task *task,
-                   tide_wait *wait);
-static inline bool tideL_turn(lua_State *L, tideL_state *S, tide_task *task,
-                              tide_wait *wait) {
+bool tideL_turnnow(lua_State *L, tideL_state *S, tideR_task *task,
+                   tideR_wait *wait);
+static inline bool tideL_turn(lua_State *L, tideL_state *S, tideR_task *task,
+                              tideR_wait *wait) {
   return ++S->streak % STREAK == 0 && tideL_turnnow(L, S, task, wait);
 }
 /* The call need not wait. */
-int tideL_ready(lua_State *L, tideL_state *S, tide_task *task, tide_wait *wait,
-                tideL_finish finish);
+int tideL_ready(lua_State *L, tideL_state *S, tideR_task *task,
+                tideR_wait *wait, tideL_finish finish);
 /* The call ends as if it had waited and was woken. */
-int tideL_finishnow(lua_State *L, tideL_state *S, tide_task *task,
+int tideL_finishnow(lua_State *L, tideL_state *S, tideR_task *task,
                     tideL_finish finish);
 /* Raises if it was not woken by what it waited for, or cancelled since. */
-void tideL_checkwoken(lua_State *L, tideL_state *S, tide_task *task);
+void tideL_checkwoken(lua_State *L, tideL_state *S, tideR_task *task);
 /* The same, but what was woken is delivered although cancelled since. */
-void tideL_checkdelivered(lua_State *L, tideL_state *S, tide_task *task);
+void tideL_checkdelivered(lua_State *L, tideL_state *S, tideR_task *task);
 void tideL_pushdeadlock(lua_State *L, tideL_state *S); /* a DeadlockError */
 /* Runs the loop until the root task, which has parked, is woken. */
-void tideL_driveroot(tideL_state *S, tide_task *root);
-int tideL_raisecancel(lua_State *L, tideL_state *S, tide_task *task);
-void tideL_pushcancel(lua_State *L, tideL_state *S, tide_task *task);
+void tideL_driveroot(tideL_state *S, tideR_task *root);
+int tideL_raisecancel(lua_State *L, tideL_state *S, tideR_task *task);
+void tideL_pushcancel(lua_State *L, tideL_state *S, tideR_task *task);
 
 #pragma GCC visibility pop
 

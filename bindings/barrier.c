@@ -7,11 +7,11 @@
 
 typedef struct tideL_barrier {
   uint32_t magic;
-  uint32_t serial;      /* of the runtime */
-  tide_barrier barrier; /* a waiter's stack keeps the userdata */
+  uint32_t serial;       /* of the runtime */
+  tideR_barrier barrier; /* a waiter's stack keeps the userdata */
 } tideL_barrier;
 
-static tide_barrier *check(lua_State *L, const char *function) {
+static tideR_barrier *check(lua_State *L, const char *function) {
   tideL_barrier *self = lua_touserdata(L, 1);
   if (self == NULL || lua_rawlen(L, 1) != sizeof *self || self->magic != MAGIC)
     tideL_typeerror(L, 1, function, "Barrier");
@@ -24,9 +24,9 @@ static tide_barrier *check(lua_State *L, const char *function) {
 static int core_barrier(lua_State *L) {
   const tideL_state *S = tideL_open(L);
   uint64_t parties = tideL_checkcount(L, 1, "tide.barrier", 1);
-  tideL_barrier *self = tide_newuserdata(L, sizeof *self);
+  tideL_barrier *self = tideL_newuserdata(L, sizeof *self);
   *self = (tideL_barrier){.magic = MAGIC, .serial = S->serial};
-  tide_barrier_init(&self->barrier, parties);
+  tideR_barrier_init(&self->barrier, parties);
   tideL_own(L, OWN_BARRIER);
   lua_setmetatable(L, -2);
   return 1;
@@ -36,10 +36,10 @@ static int raise_broken(lua_State *L) {
   return tideL_raise(L, TIDEL_BROKENBARRIER, "the barrier is broken");
 }
 
-static int waited(lua_State *L, tideL_state *S, tide_task *task) {
+static int waited(lua_State *L, tideL_state *S, tideR_task *task) {
   uint64_t place;
   tideL_checkdelivered(L, S, task);
-  place = tide_barrier_place(task);
+  place = tideR_barrier_place(task);
   if (place == TIDE_BROKEN)
     return raise_broken(L);
   lua_pushinteger(L, (lua_Integer)place);
@@ -50,17 +50,18 @@ static int waited(lua_State *L, tideL_state *S, tide_task *task) {
 static int barrier_wait(lua_State *L) {
   static const char name[] = "Barrier:wait";
   tideL_state *S = tideL_get(L);
-  tide_task *task = tideL_enter(L, S, name);
-  tide_barrier *self = check(L, name);
+  tideR_task *task = tideL_enter(L, S, name);
+  tideR_barrier *self = check(L, name);
   bool last;
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, waited);
   if (self->broken)
     return raise_broken(L);
-  last = tide_barrier_full(self); /* a checkpoint may end waits */
+  last = tideR_barrier_full(self); /* a checkpoint may end waits */
   if (!last)
     tideL_checkyield(L, task, name);
-  if ((last ? tide_barrier_release : tide_barrier_park)(S->rt, task, self) < 0)
+  if ((last ? tideR_barrier_release : tideR_barrier_park)(S->rt, task, self) <
+      0)
     return luaL_error(L, "not enough memory");
   return last ? tideL_ready(L, S, task, NULL, waited)
               : tideL_suspend(L, S, task, waited);
@@ -68,13 +69,13 @@ static int barrier_wait(lua_State *L) {
 
 /* Barrier:reset(): those who wait raise; it is as new */
 static int barrier_reset(lua_State *L) {
-  tide_barrier_reset(tideL_get(L)->rt, check(L, "Barrier:reset"));
+  tideR_barrier_reset(tideL_get(L)->rt, check(L, "Barrier:reset"));
   return 0;
 }
 
 /* Barrier:abort(): those who wait raise, and all that come until a reset */
 static int barrier_abort(lua_State *L) {
-  tide_barrier_abort(tideL_get(L)->rt, check(L, "Barrier:abort"));
+  tideR_barrier_abort(tideL_get(L)->rt, check(L, "Barrier:abort"));
   return 0;
 }
 
@@ -94,7 +95,7 @@ static int barrier_broken(lua_State *L) {
 }
 
 static int barrier__tostring(lua_State *L) {
-  const tide_barrier *self = check(L, "Barrier:__tostring");
+  const tideR_barrier *self = check(L, "Barrier:__tostring");
   char text[64];
   snprintf(text, sizeof text, "Barrier<%s%llu of %llu waiting>",
            self->broken ? "broken, " : "", (unsigned long long)self->waiting,

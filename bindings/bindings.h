@@ -72,7 +72,7 @@ void tideL_setfunctions(lua_State *L, const luaL_Reg *functions);
 void tideL_newclass(lua_State *L, int place, const char *name,
                     const luaL_Reg *methods, const luaL_Reg *metamethods);
 static inline int tideL_own(lua_State *L, int place) {
-  return tide_rawgeti(L, UP_OWN, place);
+  return tideL_rawgeti(L, UP_OWN, place);
 }
 static inline void tideL_disown(lua_State *L, int place) {
   lua_pushnil(L);
@@ -107,7 +107,7 @@ int tideL_secondserror(lua_State *L, int arg, const char *function);
 static inline lua_Number tideL_checkseconds(lua_State *L, int arg,
                                             const char *function) {
   int isnum;
-  lua_Number seconds = tide_tonumber(L, arg, &isnum);
+  lua_Number seconds = tideL_tonumber(L, arg, &isnum);
   if (!isnum || seconds != seconds)
     tideL_secondserror(L, arg, function);
   return seconds;
@@ -138,60 +138,61 @@ void tideL_seterrorreason(lua_State *L, int index, int reason, bool expired);
 enum { TIDEL_BOTTOM = TIDE_BASEFRAME ? 2 : 0 };
 /* A task of the function at index `first` and the arguments above it, in the
  * group, if any; pushes the Task. Raises, then nothing has changed. */
-tide_task *tideL_spawn(lua_State *L, tideL_state *S, int first,
-                       tide_group *group);
+tideR_task *tideL_spawn(lua_State *L, tideL_state *S, int first,
+                        tideR_group *group);
 /* A task without a coroutine is to run: it gets one. */
-lua_State *tideL_begin(lua_State *T, tideL_state *S, tide_task *task);
+lua_State *tideL_begin(lua_State *T, tideL_state *S, tideR_task *task);
 /* ... or will not run at all. */
-void tideL_dropcall(lua_State *T, tideL_state *S, const tide_task *task);
+void tideL_dropcall(lua_State *T, tideL_state *S, const tideR_task *task);
 /* Pushes what a task that has not run yet is to call; nil: not known. */
-void tideL_pushcalled(lua_State *T, const tide_task *task);
+void tideL_pushcalled(lua_State *T, const tideR_task *task);
 void tideL_forgetcalls(tideL_state *S); /* of all tasks: the runtime closes */
 /* The task has ended on its coroutine, with n values on its top. */
-void tideL_putaway(lua_State *T, tideL_state *S, tide_task *task, lua_State *co,
-                   int n, bool reusable);
+void tideL_putaway(lua_State *T, tideL_state *S, tideR_task *task,
+                   lua_State *co, int n, bool reusable);
 
 /* ---- coroutine.c ---- */
 
-extern const tide_hooks tideL_hooks;
-/* Resumes task after task until the loop stops; inside tide_loop_begin. */
+extern const tideR_hooks tideL_hooks;
+/* Resumes task after task until the loop stops; inside tideR_loop_begin. */
 void tideL_resumeall(lua_State *T, tideL_state *S);
 void tideL_opencoroutine(lua_State *L);
 /* A coroutine used again gets what a new one would have from its creator. */
 void tideL_inherit(lua_State *L, lua_State *co);
 /* Pushes what a resume of co is to pass; how many values. */
-int tideL_arguments(tide_task *task, lua_State *co);
+int tideL_arguments(tideR_task *task, lua_State *co);
 /* Ends a task with the error on top of T: after a longjmp out of a hook. */
-void tideL_failtask(lua_State *T, tideL_state *S, tide_task *task);
+void tideL_failtask(lua_State *T, tideL_state *S, tideR_task *task);
 
 /* ---- scope.c ---- */
 
 /* The error at `index` arrives at the edge of this scope, the innermost: true
  * if it is the scope's own cancellation and goes no further. If one around it
  * is cancelled, too, the error passes on as that one's. */
-bool tideL_catchown(lua_State *L, tide_scope *scope, int index);
+bool tideL_catchown(lua_State *L, tideR_scope *scope, int index);
 /* The scope that is to be left is not the innermost: those inside it are left
  * with it, so that none stays behind; raises. */
-int tideL_misnested(lua_State *L, tideL_state *S, tide_task *task, uint64_t id);
+int tideL_misnested(lua_State *L, tideL_state *S, tideR_task *task,
+                    uint64_t id);
 /* Leaves the innermost scope; its object keeps what it may be asked. */
-void tideL_leavescope(lua_State *L, tideL_state *S, tide_task *task);
+void tideL_leavescope(lua_State *L, tideL_state *S, tideR_task *task);
 void tideL_openscope(lua_State *L);
 void tideL_openscopebox(lua_State *L);
 /* The value at `index` is the reason of this scope's cancel. */
-void tideL_setreason(lua_State *L, tide_scope *scope, int index);
-void tideL_clearreason(lua_State *L, tide_scope *scope);
+void tideL_setreason(lua_State *L, tideR_scope *scope, int index);
+void tideL_clearreason(lua_State *L, tideR_scope *scope);
 /* These scopes end without having been left. */
-void tideL_retirescopes(lua_State *L, tide_scope *top);
+void tideL_retirescopes(lua_State *L, tideR_scope *top);
 /* The same, and frees them: they are detached. */
-void tideL_dropscopes(lua_State *L, tideL_state *S, tide_scope *top);
+void tideL_dropscopes(lua_State *L, tideL_state *S, tideR_scope *top);
 void tideL_pushreason(lua_State *L, uint64_t id);
 /* Scopes that a coroutine of tide.coroutine has open leave the task with it and
  * come back with it. */
-void tideL_detachscopes(lua_State *L, tideL_state *S, tide_task *task,
-                        tide_scope *base, lua_State *co);
+void tideL_detachscopes(lua_State *L, tideL_state *S, tideR_task *task,
+                        tideR_scope *base, lua_State *co);
 /* What a suspended coroutine has open, or NULL; it is the caller's now. */
-tide_scope *tideL_takebox(lua_State *L, const tideL_state *S, lua_State *co);
-void tideL_attachscopes(lua_State *L, tideL_state *S, tide_task *task,
+tideR_scope *tideL_takebox(lua_State *L, const tideL_state *S, lua_State *co);
+void tideL_attachscopes(lua_State *L, tideL_state *S, tideR_task *task,
                         lua_State *co);
 
 /* ---- foreign.c ---- */
@@ -200,7 +201,7 @@ void tideL_openforeign(lua_State *L);
 /* The coroutine that `co` was resumed by and that waits for it, with the
  * outcome of co (n values on its top) on its stack: *nargs values to resume it
  * with. NULL: co is the task's own. */
-lua_State *tideL_handback(lua_State *T, tideL_state *S, tide_task *task,
+lua_State *tideL_handback(lua_State *T, tideL_state *S, tideR_task *task,
                           lua_State *co, int status, int n, int *nargs);
 
 /* What waits for that coroutine, which it resumed; or NULL. */
@@ -212,7 +213,7 @@ bool tideL_pushcaller(lua_State *L);
 #endif
 /* The task is given up: what it had resumed will not come back, and nobody may
  * resume it. */
-void tideL_droplinks(lua_State *T, tideL_state *S, tide_task *task);
+void tideL_droplinks(lua_State *T, tideL_state *S, tideR_task *task);
 /* The same for all tasks: the runtime closes. */
 void tideL_orphanlinks(lua_State *L);
 
@@ -229,8 +230,8 @@ static inline void tideL_pushcontext(lua_State *L, const tideL_state *S) {
 }
 /* These two only if S->varied. The task gets what tideL_pushcontext pushes. */
 void tideL_sharecontext(lua_State *L, const tideL_state *S,
-                        const tide_task *task);
-void tideL_dropcontext(lua_State *L, const tide_task *task);
+                        const tideR_task *task);
+void tideL_dropcontext(lua_State *L, const tideR_task *task);
 /* Around a callback, which may be inside another: its context is none at first.
  * enter returns what to give to leave. */
 void tideL_clearcallvars(lua_State *T);
@@ -250,7 +251,7 @@ static inline void tideL_leavecallback(lua_State *T, tideL_state *S,
     tideL_clearcallvars(T);
 }
 /* The callback goes on for this task, in its context. */
-void tideL_callfor(lua_State *T, tideL_state *S, const tide_task *task);
+void tideL_callfor(lua_State *T, tideL_state *S, const tideR_task *task);
 
 /* ---- run.c ---- */
 
@@ -288,7 +289,7 @@ int tideL_pendingcalls(lua_State *L);
 void tideL_callsoon(lua_State *L, tideL_state *S, int n);
 /* The same; on top of the arguments is the context to call it in. */
 void tideL_callsoonin(lua_State *L, tideL_state *S, int n);
-void tideL_oncall(tide_runtime *rt, tide_call *call);
+void tideL_oncall(tideR_runtime *rt, tideR_call *call);
 /* Has our own chores done in the next turn. Never raises. */
 void tideL_wantchores(tideL_state *S);
 
@@ -343,7 +344,7 @@ void tideL_reportdrained(lua_State *L, tideL_state *S);
 /* At the end: what was never seen goes to stderr. Calls no Lua. */
 void tideL_lastreports(lua_State *L, int own);
 /* One report for each task that swallows its cancellations. */
-void tideL_noteswallower(tideL_state *S, tide_task *task); /* never raises */
+void tideL_noteswallower(tideL_state *S, tideR_task *task); /* never raises */
 void tideL_reportswallowers(lua_State *T, tideL_state *S);
 void tideL_forgetswallowers(tideL_state *S);
 /* After a run: the failures that nobody can ask for any more. */
@@ -359,7 +360,7 @@ void tideL_openlock(lua_State *L);
 void tideL_openqueue(lua_State *L);
 void tideL_openpriority(lua_State *L);
 /* The task will not run again: what it waited to put is dropped with it. */
-void tideL_dropput(lua_State *L, const tide_task *task);
+void tideL_dropput(lua_State *L, const tideR_task *task);
 void tideL_opencondition(lua_State *L);
 void tideL_openbarrier(lua_State *L);
 void tideL_runaborts(lua_State *T, tideL_state *S);

@@ -40,7 +40,7 @@ static bool is_stdin(lua_State *L, int index) {
 static bool is_new(lua_State *L) {
   bool is_new;
   lua_pushvalue(L, -1);
-  is_new = tide_rawget(L, -3) == LUA_TNIL;
+  is_new = tideL_rawget(L, -3) == LUA_TNIL;
   lua_pop(L, 1);
   lua_pushvalue(L, -1);
   lua_pushboolean(L, 1);
@@ -52,7 +52,7 @@ static bool is_new(lua_State *L) {
 static int blocking_note(lua_State *L) {
   tideL_state *S = tideL_get(L);
   const char *what = lua_tostring(L, 1);
-  tide_task *task = S->current;
+  tideR_task *task = S->current;
   lua_Debug ar;
   bool of_file = lua_gettop(L) == 2;
   /* The table is held: a finaliser may end debug mode meanwhile. */

@@ -26,13 +26,13 @@ static void on_count(lua_State *L, lua_Debug *ar) {
 }
 
 static bool is_wanted(const tideL_state *S) {
-  return S->rt != NULL && tide_interrupt_came(S->rt) &&
-         !tide_interrupt_told(S->rt);
+  return S->rt != NULL && tideR_interrupt_came(S->rt) &&
+         !tideR_interrupt_told(S->rt);
 }
 
 static void arm(tideL_state *S, lua_State *co) {
-  const tide_task *task = S->current;
-  bool is_meant = task != NULL && task == tide_loop_mainof(S->rt);
+  const tideR_task *task = S->current;
+  bool is_meant = task != NULL && task == tideR_loop_mainof(S->rt);
   S->hooked_task = task;
   lua_sethook(co, on_count, LUA_MASKCOUNT, is_meant ? 1 : PATIENCE);
 }
@@ -55,9 +55,9 @@ static void reset_hook(tideL_state *S, lua_State *co) {
 
 /* In the handler of the signal: what it interrupted is the user's code, Lua or
  * tide, on this thread, so that what S->current points to is there. */
-static void on_caught(tide_signal *signal) {
-  tideL_state *S = tide_runtime_data(signal->rt);
-  const tide_task *task = S->current;
+static void on_caught(tideR_signal *signal) {
+  tideL_state *S = tideR_runtime_data(signal->rt);
+  const tideR_task *task = S->current;
   uv_thread_t self = uv_thread_self();
   lua_State *co = task != NULL ? task->coro : S->calling ? S->thread : NULL;
   if (co != NULL && uv_thread_equal(&self, &S->breakable))
@@ -92,7 +92,7 @@ static int break_here(lua_State *L) {
 static int core_set_breaking(lua_State *L) {
   tideL_state *S = tideL_open(L);
   S->breakable = uv_thread_self();
-  tide_interrupt_caught(S->rt, lua_toboolean(L, 1) ? on_caught : NULL);
+  tideR_interrupt_caught(S->rt, lua_toboolean(L, 1) ? on_caught : NULL);
   return 0;
 }
 

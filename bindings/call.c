@@ -1,7 +1,7 @@
 /*
  * call.c: callbacks that the loop calls, and the handles of delayed ones.
  *
- * OWN_CALLS holds the function of each tide_call at its slot. A call without
+ * OWN_CALLS holds the function of each tideR_call at its slot. A call without
  * one is our own: see chores.
  */
 #include "bindings.h"
@@ -10,7 +10,7 @@
 
 /* CALLS[slot] = the function, or a table of it, its n arguments and its
  * context. stack: <function, arguments...>, and with `within` the context */
-static void store_call(lua_State *L, const tide_call *call, int n,
+static void store_call(lua_State *L, const tideR_call *call, int n,
                        bool within) {
   if (within && lua_isnil(L, -1)) {
     lua_pop(L, 1);
@@ -32,11 +32,11 @@ static void store_call(lua_State *L, const tide_call *call, int n,
   lua_pop(L, 1);
 }
 
-static tide_call *call_within(lua_State *L, tideL_state *S, uint64_t when,
-                              int n, bool within) {
-  tide_call *call;
-  int err = when == 0 ? tide_call_soon(S->rt, &call)
-                      : tide_call_at(S->rt, when, &call);
+static tideR_call *call_within(lua_State *L, tideL_state *S, uint64_t when,
+                               int n, bool within) {
+  tideR_call *call;
+  int err = when == 0 ? tideR_call_soon(S->rt, &call)
+                      : tideR_call_at(S->rt, when, &call);
   if (err < 0)
     luaL_error(L, "not enough memory");
   store_call(L, call, n, within);
@@ -44,7 +44,7 @@ static tide_call *call_within(lua_State *L, tideL_state *S, uint64_t when,
 }
 
 /* In the context of what runs now. */
-static tide_call *call_at(lua_State *L, tideL_state *S, uint64_t when, int n) {
+static tideR_call *call_at(lua_State *L, tideL_state *S, uint64_t when, int n) {
   if (S->varied)
     tideL_pushowncontext(L, S);
   return call_within(L, S, when, n, S->varied);
@@ -59,8 +59,8 @@ void tideL_callsoon(lua_State *L, tideL_state *S, int n) {
 }
 
 void tideL_wantchores(tideL_state *S) {
-  tide_call *call;
-  if (S->rt != NULL && !S->chores && tide_call_soon(S->rt, &call) == 0)
+  tideR_call *call;
+  if (S->rt != NULL && !S->chores && tideR_call_soon(S->rt, &call) == 0)
     S->chores = true;
 }
 
@@ -82,10 +82,10 @@ static void chores(lua_State *T, tideL_state *S) {
 /* Pushes the function and its arguments: how many; -1: there is none. Its
  * context is that of the callback now. */
 static int take_call(lua_State *T, const tideL_state *S,
-                     const tide_call *call) {
+                     const tideR_call *call) {
   int n = 0, type;
   tideL_own(T, OWN_CALLS);
-  type = tide_rawgeti(T, -1, (int)call->slot);
+  type = tideL_rawgeti(T, -1, (int)call->slot);
   lua_pushnil(T);
   lua_rawseti(T, -3, (int)call->slot);
   lua_remove(T, -2);
@@ -107,8 +107,8 @@ static int take_call(lua_State *T, const tideL_state *S,
   return n;
 }
 
-void tideL_oncall(tide_runtime *rt, tide_call *call) {
-  tideL_state *S = tide_runtime_data(rt);
+void tideL_oncall(tideR_runtime *rt, tideR_call *call) {
+  tideL_state *S = tideR_runtime_data(rt);
   lua_State *T = S->thread;
   int top = lua_gettop(T), n;
   bool inside = tideL_entercallback(T, S);
@@ -153,14 +153,14 @@ static tideL_timer *check_timer(lua_State *L, const char *function) {
 static int timer_cancel(lua_State *L) {
   tideL_state *S = tideL_get(L);
   tideL_timer *self = check_timer(L, "Handle:cancel");
-  tide_call *call = NULL;
+  tideR_call *call = NULL;
   if (S->rt != NULL && self->serial == S->serial)
-    call = tide_call_find(S->rt, self->slot, self->use);
+    call = tideR_call_find(S->rt, self->slot, self->use);
   if (call != NULL) {
     tideL_own(L, OWN_CALLS);
     lua_pushnil(L);
     lua_rawseti(L, -2, (int)self->slot);
-    tide_call_cancel(S->rt, call);
+    tideR_call_cancel(S->rt, call);
     self->cancelled = true;
   }
   return 0;
@@ -179,7 +179,7 @@ static int timer_when(lua_State *L) {
 /* Finalisers may run. */
 static tideL_timer *push_handle(lua_State *L, const tideL_state *S,
                                 uint32_t slot, uint32_t use) {
-  tideL_timer *self = tide_newuserdata(L, sizeof *self);
+  tideL_timer *self = tideL_newuserdata(L, sizeof *self);
   *self = (tideL_timer){
       .magic = TIMER_MAGIC, .serial = S->serial, .slot = slot, .use = use};
   tideL_own(L, OWN_TIMER);
@@ -190,12 +190,12 @@ static tideL_timer *push_handle(lua_State *L, const tideL_state *S,
 int tideL_schedule(lua_State *L, tideL_state *S, int first, uint64_t when) {
   int n = lua_gettop(L) - first;
   tideL_timer *self = push_handle(L, S, 0, 0);
-  const tide_call *call;
+  const tideR_call *call;
   lua_insert(L, first); /* it stays when the call is stored */
   call = call_at(L, S, when, n);
   self->slot = call->slot;
   self->use = call->serial;
-  self->when = when != 0 ? when : tide_now(S->rt);
+  self->when = when != 0 ? when : tideR_now(S->rt);
   if (S->debug)
     tideL_notecall(L, call);
   return 1;
@@ -210,7 +210,7 @@ static void push_pending(lua_State *L, const tideL_state *S, uint32_t slot,
   lua_pushfstring(L, "%d/%d", (int)slot, (int)use);
   lua_setfield(L, -2, "key");
   tideL_own(L, OWN_CALLS);
-  if (tide_rawgeti(L, -1, (int)slot) == LUA_TTABLE) {
+  if (tideL_rawgeti(L, -1, (int)slot) == LUA_TTABLE) {
     lua_rawgeti(L, -1, 1);
     lua_remove(L, -2);
   }
@@ -224,8 +224,8 @@ int tideL_pendingcalls(lua_State *L) {
   const tideL_state *S = tideL_get(L);
   int n = 0;
   lua_newtable(L);
-  for (uint32_t slot = 1; S->rt && slot <= tide_call_slots(S->rt); slot++) {
-    const tide_call *call = tide_call_in(S->rt, slot);
+  for (uint32_t slot = 1; S->rt && slot <= tideR_call_slots(S->rt); slot++) {
+    const tideR_call *call = tideR_call_in(S->rt, slot);
     if (call->state != TIDE_CALL_TIMED)
       continue;
     push_pending(L, S, slot, call->serial);

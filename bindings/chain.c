@@ -72,7 +72,7 @@ static bool push_stack(lua_State *L, int index) {
   int info;
   tideL_pushinfo(L, index);
   info = lua_gettop(L);
-  if (tide_getfield(L, info, "coroutine") == LUA_TTHREAD) {
+  if (tideL_getfield(L, info, "coroutine") == LUA_TTHREAD) {
     tideL_traceback(L, lua_tothread(L, -1));
     lua_setfield(L, info, "stack"); /* the text will do */
     lua_pushnil(L);

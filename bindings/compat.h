@@ -49,7 +49,7 @@
   ((i) < 0 && (i) > LUA_REGISTRYINDEX ? lua_gettop(L) + (i) + 1 : (i))
 #endif
 
-static inline lua_Number tide_tonumber(lua_State *L, int i, int *isnum) {
+static inline lua_Number tideL_tonumber(lua_State *L, int i, int *isnum) {
 #if LUA_VERSION_NUM >= 502 || TIDE_LUAJIT
   return lua_tonumberx(L, i, isnum);
 #else
@@ -61,19 +61,19 @@ static inline lua_Number tide_tonumber(lua_State *L, int i, int *isnum) {
 
 /* From 5.3 on these return the type of what they push. */
 #if LUA_VERSION_NUM >= 503
-#define tide_rawget lua_rawget
-#define tide_rawgeti lua_rawgeti
-#define tide_getfield lua_getfield
+#define tideL_rawget lua_rawget
+#define tideL_rawgeti lua_rawgeti
+#define tideL_getfield lua_getfield
 #else
-static inline int tide_rawget(lua_State *L, int i) {
+static inline int tideL_rawget(lua_State *L, int i) {
   lua_rawget(L, i);
   return lua_type(L, -1);
 }
-static inline int tide_rawgeti(lua_State *L, int i, int n) {
+static inline int tideL_rawgeti(lua_State *L, int i, int n) {
   lua_rawgeti(L, i, n);
   return lua_type(L, -1);
 }
-static inline int tide_getfield(lua_State *L, int i, const char *k) {
+static inline int tideL_getfield(lua_State *L, int i, const char *k) {
   lua_getfield(L, i, k);
   return lua_type(L, -1);
 }
@@ -82,34 +82,34 @@ static inline int tide_getfield(lua_State *L, int i, const char *k) {
 /* What a traceback tells of a level. */
 #if LUA_VERSION_NUM >= 502
 #define TIDE_LEVELINFO "nSlt"
-#define tide_istailcall(ar) ((ar)->istailcall)
+#define tideL_istailcall(ar) ((ar)->istailcall)
 #else
 #define TIDE_LEVELINFO "nSl"
-#define tide_istailcall(ar) false
+#define tideL_istailcall(ar) false
 #endif
 
 #if LUA_VERSION_NUM >= 502
-#define tide_lessthan(L, a, b) lua_compare(L, a, b, LUA_OPLT)
+#define tideL_lessthan(L, a, b) lua_compare(L, a, b, LUA_OPLT)
 #else
-#define tide_lessthan lua_lessthan
+#define tideL_lessthan lua_lessthan
 #endif
 
 #if LUA_VERSION_NUM >= 504
-#define tide_newuserdata(L, size) lua_newuserdatauv(L, size, 1)
-#define tide_setuservalue(L, i) lua_setiuservalue(L, i, 1)
-#define tide_getuservalue(L, i) lua_getiuservalue(L, i, 1)
+#define tideL_newuserdata(L, size) lua_newuserdatauv(L, size, 1)
+#define tideL_setuservalue(L, i) lua_setiuservalue(L, i, 1)
+#define tideL_getuservalue(L, i) lua_getiuservalue(L, i, 1)
 #elif LUA_VERSION_NUM >= 502
-#define tide_newuserdata lua_newuserdata
-#define tide_setuservalue lua_setuservalue
-#define tide_getuservalue lua_getuservalue
+#define tideL_newuserdata lua_newuserdata
+#define tideL_setuservalue lua_setuservalue
+#define tideL_getuservalue lua_getuservalue
 #else
-#define tide_newuserdata lua_newuserdata
-#define tide_setuservalue lua_setfenv
-#define tide_getuservalue lua_getfenv
+#define tideL_newuserdata lua_newuserdata
+#define tideL_setuservalue lua_setfenv
+#define tideL_getuservalue lua_getfenv
 #endif
 
 #if TIDE_LUAJIT
-static int tide_nothing(lua_State *L) {
+static int tideL_nothing(lua_State *L) {
   (void)L;
   return 0;
 }
@@ -119,9 +119,9 @@ static int tide_nothing(lua_State *L) {
  * returns sets that right; one that raises does not, and the next exit from
  * compiled code takes the wrong stack (seen in 2.1.0-beta3). A call on L sets
  * it right, too: needed before an error is raised on L. */
-static inline void tide_switchback(lua_State *L) {
+static inline void tideL_switchback(lua_State *L) {
 #if TIDE_LUAJIT
-  lua_pushcfunction(L, tide_nothing);
+  lua_pushcfunction(L, tideL_nothing);
   lua_call(L, 0, 0);
 #else
   (void)L;
@@ -131,7 +131,7 @@ static inline void tide_switchback(lua_State *L) {
 /* Room for n values on a coroutine that does not run. An error raised there has
  * no handler: 5.1 and LuaJIT would end the process, so there nothing may be
  * allocated on it, and the few slots that every stack has to spare must do. */
-static inline int tide_checkstack(lua_State *co, int n) {
+static inline int tideL_checkstack(lua_State *co, int n) {
 #if LUA_VERSION_NUM == 501
   if (n <= 3)
     return 1;
@@ -139,9 +139,9 @@ static inline int tide_checkstack(lua_State *co, int n) {
   return lua_checkstack(co, n);
 }
 
-/* *nresults: what tide_nresults wants to know. */
-static inline int tide_resume(lua_State *co, lua_State *from, int nargs,
-                              int *nresults) {
+/* *nresults: what tideL_nresults wants to know. */
+static inline int tideL_resume(lua_State *co, lua_State *from, int nargs,
+                               int *nresults) {
 #if LUA_VERSION_NUM >= 504
   return lua_resume(co, from, nargs, nresults);
 #else
@@ -156,7 +156,7 @@ static inline int tide_resume(lua_State *co, lua_State *from, int nargs,
 }
 
 /* How many values are on top of a coroutine that was resumed: seldom asked. */
-static inline int tide_nresults(lua_State *co, int nresults) {
+static inline int tideL_nresults(lua_State *co, int nresults) {
 #if LUA_VERSION_NUM >= 504
   (void)co;
   return nresults;
@@ -167,7 +167,7 @@ static inline int tide_nresults(lua_State *co, int nresults) {
 }
 
 /* Closes the pending variables of a coroutine that will not run again. */
-static inline void tide_closethread(lua_State *co, lua_State *from) {
+static inline void tideL_closethread(lua_State *co, lua_State *from) {
 #if LUA_VERSION_NUM >= 505 || \
     (defined(LUA_VERSION_RELEASE_NUM) && LUA_VERSION_RELEASE_NUM >= 50406)
   lua_closethread(co, from);

@@ -7,10 +7,10 @@
 typedef struct tideL_condition {
   uint32_t magic;
   uint32_t serial; /* of the runtime */
-  tide_condition condition;
+  tideR_condition condition;
 } tideL_condition;
 
-static tide_condition *check(lua_State *L, const char *function) {
+static tideR_condition *check(lua_State *L, const char *function) {
   tideL_condition *self = lua_touserdata(L, 1);
   if (self == NULL || lua_rawlen(L, 1) != sizeof *self || self->magic != MAGIC)
     tideL_typeerror(L, 1, function, "Condition");
@@ -23,20 +23,20 @@ static tide_condition *check(lua_State *L, const char *function) {
 static int core_condition(lua_State *L) {
   const tideL_state *S = tideL_open(L);
   bool given = !lua_isnoneornil(L, 1);
-  tide_lock *lock = given ? tideL_checklock(L, 1, "tide.condition") : NULL;
+  tideR_lock *lock = given ? tideL_checklock(L, 1, "tide.condition") : NULL;
   tideL_condition *self;
   lua_settop(L, 1);
   if (!given) {
     lock = tideL_newlock(L);
     lua_replace(L, 1);
   }
-  self = tide_newuserdata(L, sizeof *self);
+  self = tideL_newuserdata(L, sizeof *self);
   *self = (tideL_condition){.magic = MAGIC, .serial = S->serial};
-  tide_condition_init(&self->condition, lock);
+  tideR_condition_init(&self->condition, lock);
   lua_createtable(L, 1, 0);
   lua_pushvalue(L, 1);
   lua_rawseti(L, -2, 1);
-  tide_setuservalue(L, -2);
+  tideL_setuservalue(L, -2);
   tideL_own(L, OWN_CONDITION);
   lua_setmetatable(L, -2);
   return 1;
@@ -44,7 +44,7 @@ static int core_condition(lua_State *L) {
 
 /* ---- the lock ---- */
 
-static int acquired(lua_State *L, tideL_state *S, tide_task *task) {
+static int acquired(lua_State *L, tideL_state *S, tideR_task *task) {
   const tideL_condition *self = lua_touserdata(L, 1);
   tideL_checkacquired(L, S, task, self->condition.lock);
   lua_settop(L, 1);
@@ -55,7 +55,7 @@ static int acquired(lua_State *L, tideL_state *S, tide_task *task) {
 static int condition_acquire(lua_State *L) {
   static const char name[] = "Condition:acquire";
   tideL_state *S = tideL_get(L);
-  tide_task *task = tideL_enter(L, S, name);
+  tideR_task *task = tideL_enter(L, S, name);
   return tideL_acquire(L, S, check(L, name)->lock, task, name, acquired);
 }
 
@@ -63,9 +63,9 @@ static int condition_acquire(lua_State *L) {
 static int condition_release(lua_State *L) {
   static const char name[] = "Condition:release";
   const tideL_state *S = tideL_get(L);
-  tide_lock *lock = check(L, name)->lock;
+  tideR_lock *lock = check(L, name)->lock;
   tideL_checkowner(L, S, lock, name);
-  tide_lock_release(S->rt, lock);
+  tideR_lock_release(S->rt, lock);
   return 0;
 }
 
@@ -82,10 +82,10 @@ static int condition_locked(lua_State *L) {
 
 /* ---- waiting ---- */
 
-static int waited(lua_State *L, tideL_state *S, tide_task *task) {
+static int waited(lua_State *L, tideL_state *S, tideR_task *task) {
   const tideL_condition *self = lua_touserdata(L, 1);
   tideL_checkacquired(L, S, task, self->condition.lock);
-  if (tide_condition_left(&self->condition, task))
+  if (tideR_condition_left(&self->condition, task))
     return tideL_raisecancel(L, S, task);
   lua_pushboolean(L, 1);
   return 1;
@@ -95,18 +95,18 @@ static int waited(lua_State *L, tideL_state *S, tide_task *task) {
 static int condition_wait(lua_State *L) {
   static const char name[] = "Condition:wait";
   tideL_state *S = tideL_get(L);
-  tide_task *task = tideL_enter(L, S, name);
-  tide_condition *self = check(L, name);
+  tideR_task *task = tideL_enter(L, S, name);
+  tideR_condition *self = check(L, name);
   tideL_checkowner(L, S, self->lock, name);
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, waited);
   tideL_checkyield(L, task, name);
-  if (tide_condition_park(S->rt, task, self) < 0)
+  if (tideR_condition_park(S->rt, task, self) < 0)
     return luaL_error(L, "not enough memory");
   return tideL_suspend(L, S, task, waited);
 }
 
-static int checked(lua_State *L, tideL_state *S, tide_task *task) {
+static int checked(lua_State *L, tideL_state *S, tideR_task *task) {
   tideL_checkdelivered(L, S, task);
   (void)L;
   return 0;
@@ -117,8 +117,8 @@ static int checked(lua_State *L, tideL_state *S, tide_task *task) {
 static int condition_wait_for(lua_State *L) {
   static const char name[] = "Condition:wait_for";
   tideL_state *S = tideL_get(L);
-  tide_task *task = tideL_enter(L, S, name);
-  const tide_condition *self = check(L, name);
+  tideR_task *task = tideL_enter(L, S, name);
+  const tideR_condition *self = check(L, name);
   tideL_checkcallable(L, 2, name);
   tideL_checkowner(L, S, self->lock, name);
   if (tideL_checkpoint(S, task))
@@ -130,9 +130,9 @@ static int condition_wait_for(lua_State *L) {
 
 static int notify(lua_State *L, const char *name, uint64_t n) {
   const tideL_state *S = tideL_get(L);
-  tide_condition *self = check(L, name);
+  tideR_condition *self = check(L, name);
   tideL_checkowner(L, S, self->lock, name);
-  tide_condition_notify(S->rt, self, n);
+  tideR_condition_notify(S->rt, self, n);
   return 0;
 }
 
@@ -148,7 +148,7 @@ static int condition_notify_all(lua_State *L) {
 }
 
 static int condition__tostring(lua_State *L) {
-  const tide_condition *self = check(L, "Condition:__tostring");
+  const tideR_condition *self = check(L, "Condition:__tostring");
   return tideL_locktostring(L, "Condition", self->lock, &self->waiters);
 }
 

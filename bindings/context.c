@@ -11,7 +11,7 @@
  */
 #include "bindings.h"
 
-static void push_taskcontext(lua_State *L, const tide_task *task) {
+static void push_taskcontext(lua_State *L, const tideR_task *task) {
   if (task->flags & TIDE_ROOT) {
     tideL_own(L, OWN_MAINVARS);
     return;
@@ -22,7 +22,7 @@ static void push_taskcontext(lua_State *L, const tide_task *task) {
 }
 
 /* CONTEXTS[slot] = the value on top, which is popped. */
-static void set_taskcontext(lua_State *L, const tide_task *task) {
+static void set_taskcontext(lua_State *L, const tideR_task *task) {
   tideL_own(L, OWN_CONTEXTS);
   lua_insert(L, -2);
   lua_rawseti(L, -2, (int)task->slot);
@@ -42,7 +42,7 @@ void tideL_pushowncontext(lua_State *L, const tideL_state *S) {
 
 /* Also nil: out of memory, the slot's last task may have left its own there. */
 void tideL_sharecontext(lua_State *L, const tideL_state *S,
-                        const tide_task *task) {
+                        const tideR_task *task) {
   tideL_pushowncontext(L, S);
   set_taskcontext(L, task);
 }
@@ -50,14 +50,14 @@ void tideL_sharecontext(lua_State *L, const tideL_state *S,
 /* Allocates nothing: Luas before 5.4 would make a place for a nil. */
 static void clear(lua_State *L, int index, int place) {
   index = lua_absindex(L, index);
-  if (tide_rawgeti(L, index, place) != LUA_TNIL) {
+  if (tideL_rawgeti(L, index, place) != LUA_TNIL) {
     lua_pushnil(L);
     lua_rawseti(L, index, place);
   }
   lua_pop(L, 1);
 }
 
-void tideL_dropcontext(lua_State *L, const tide_task *task) {
+void tideL_dropcontext(lua_State *L, const tideR_task *task) {
   tideL_own(L, OWN_CONTEXTS);
   clear(L, -1, (int)task->slot);
   lua_pop(L, 1);
@@ -69,7 +69,7 @@ void tideL_clearcallvars(lua_State *T) {
   clear(T, UP_OWN, OWN_CALLVARS);
 }
 
-void tideL_callfor(lua_State *T, tideL_state *S, const tide_task *task) {
+void tideL_callfor(lua_State *T, tideL_state *S, const tideR_task *task) {
   S->callbacks++;
   if (!S->varied)
     return;

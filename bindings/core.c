@@ -7,6 +7,7 @@
  */
 #define _GNU_SOURCE /* dladdr */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #ifndef _WIN32
@@ -65,7 +66,7 @@ static int new_runtime(lua_State *L) {
   lua_settop(L, 0);
   if (S->rt != NULL)
     return 0; /* a finaliser was quicker */
-  err = tide_runtime_new(&S->rt, &tideL_hooks, S);
+  err = tideR_runtime_new(&S->rt, &tideL_hooks, S);
   if (err < 0)
     return luaL_error(L, "tide: no event loop: %s", uv_strerror(err));
   S->serial++;
@@ -81,7 +82,7 @@ tideL_state *tideL_open(lua_State *L) {
   tideL_state *S = tideL_get(L);
   if (S->dead)
     luaL_error(L, "tide: the Lua state is being closed");
-  if (S->rt != NULL && !tideL_isbusy(S) && tide_loop_forked(S->rt))
+  if (S->rt != NULL && !tideL_isbusy(S) && tideR_loop_forked(S->rt))
     tideL_close(L, S);
   if (S->rt == NULL) {
     tideL_pushfunction(L, new_runtime);
@@ -115,13 +116,13 @@ static void orphan_handles(lua_State *L, int handles) {
 static void close_coroutines(lua_State *L, tideL_state *S) {
   bool inside = tideL_entercallback(L, S);
   S->busy++;
-  for (uint32_t slot = 1; slot <= tide_task_slots(S->rt); slot++) {
-    const tide_task *task = tide_task_at(S->rt, slot);
-    if (!tide_task_alive(task) || task->coro == NULL)
+  for (uint32_t slot = 1; slot <= tideR_task_slots(S->rt); slot++) {
+    const tideR_task *task = tideR_task_at(S->rt, slot);
+    if (!tideR_task_alive(task) || task->coro == NULL)
       continue;
     tideL_callfor(L, S, task);
-    if (tide_rawgeti(L, UP_THREADS, (int)slot) == LUA_TTHREAD)
-      tide_closethread(lua_tothread(L, -1), L);
+    if (tideL_rawgeti(L, UP_THREADS, (int)slot) == LUA_TTHREAD)
+      tideL_closethread(lua_tothread(L, -1), L);
     lua_pop(L, 1);
   }
   S->busy--;
@@ -133,7 +134,7 @@ void tideL_close(lua_State *L, tideL_state *S) {
                                     OWN_PARKED,   OWN_PUTTING,   OWN_PINNED,
                                     OWN_LINKS,    OWN_GROUPS,    OWN_DETACHED,
                                     OWN_CONTEXTS, OWN_ARGUMENTS, OWN_SIGNALS};
-  tide_runtime *rt = S->rt;
+  tideR_runtime *rt = S->rt;
   if (rt == NULL)
     return;
   close_coroutines(L, S);
@@ -149,8 +150,7 @@ void tideL_close(lua_State *L, tideL_state *S) {
   S->aborts = S->last_abort = NULL;
   S->detached = 0;
   S->serial++;
-  if (!S->embedded) /* else the child's program still has its address */
-    tide_runtime_free(rt);
+  tideR_runtime_free(rt);
   clear_table(L, UP_THREADS);
   clear_table(L, UP_HANDLES);
   for (size_t i = 0; i < sizeof per_runtime / sizeof *per_runtime; i++) {
@@ -168,7 +168,7 @@ void tideL_close(lua_State *L, tideL_state *S) {
 /* lua_close, or nothing of tide is left: no Lua is called any more. */
 static int state__gc(lua_State *L) {
   tideL_state *S = lua_touserdata(L, 1);
-  tide_runtime *rt = S->rt;
+  tideR_runtime *rt = S->rt;
   uint32_t fresh = 0;
   tideL_stoptrace(S);
   tideL_unwatch(S);
@@ -178,18 +178,19 @@ static int state__gc(lua_State *L) {
   tideL_lastreports(L, lua_upvalueindex(1));
   orphan_handles(L, lua_upvalueindex(2));
   tideL_forgetcalls(S);
+  free(S->host);
   if (rt == NULL)
     return 0;
-  for (uint32_t slot = 1; slot <= tide_task_slots(rt); slot++) {
-    const tide_task *task = tide_task_at(rt, slot);
-    fresh += tide_task_alive(task) && task->flags & TIDE_FRESH;
+  for (uint32_t slot = 1; slot <= tideR_task_slots(rt); slot++) {
+    const tideR_task *task = tideR_task_at(rt, slot);
+    fresh += tideR_task_alive(task) && task->flags & TIDE_FRESH;
   }
-  if (fresh > 0 && !tide_loop_forked(rt))
+  if (fresh > 0 && !tideR_loop_forked(rt))
     fprintf(stderr,
             "tide: %u task%s never ran: nothing ran the loop; "
             "await them, or start them in tide.run\n",
             (unsigned)fresh, fresh == 1 ? "" : "s");
-  tide_runtime_free(rt);
+  tideR_runtime_free(rt);
   return 0;
 }
 
@@ -198,9 +199,9 @@ static int state__gc(lua_State *L) {
 /* stats(): counts, as a table */
 static int core_stats(lua_State *L) {
   tideL_state *S = tideL_get(L);
-  tide_stats stats = {0};
+  tideR_stats stats = {0};
   if (S->rt != NULL)
-    tide_runtime_stats(S->rt, &stats);
+    tideR_runtime_stats(S->rt, &stats);
   const struct {
     const char *name;
     uint64_t value;
@@ -375,8 +376,8 @@ static void keep_library(void) {
 /* Opening again, also after package.loaded was cleared, gives the same. */
 int luaopen_tide_core(lua_State *L) {
   check_lua(L);
-  if (tide_getfield(L, LUA_REGISTRYINDEX, "tide.core") == LUA_TTABLE) {
-    tide_rawgeti(L, -1, OWN_MODULE);
+  if (tideL_getfield(L, LUA_REGISTRYINDEX, "tide.core") == LUA_TTABLE) {
+    tideL_rawgeti(L, -1, OWN_MODULE);
     return 1;
   }
   keep_library();

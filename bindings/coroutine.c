@@ -40,15 +40,15 @@ static int task_base(lua_State *L) {
 
 /* The functions of tide.scope leave what they enter; one that is still open was
  * to be closed by a variable that is none. */
-static bool leave_scopes(lua_State *T, tide_task *task) {
+static bool leave_scopes(lua_State *T, tideR_task *task) {
   tideL_retirescopes(T, task->scope);
   return !(task->scope->flags & TIDE_SCOPE_OWN) &&
          !(task->flags & TIDE_GIVENUP);
 }
 
 /* Its Task is on top of T. */
-static tide_end settle(lua_State *T, tideL_state *S, const tide_task *task,
-                       tideL_task *handle, lua_State *co, bool failed, int n) {
+static tideR_end settle(lua_State *T, tideL_state *S, const tideR_task *task,
+                        tideL_task *handle, lua_State *co, bool failed, int n) {
   tideL_settle(T, S, handle, co, failed, n);
   if (handle->outcome == OUTCOME_CANCELLED)
     return TIDE_END_CANCELLED;
@@ -69,10 +69,10 @@ static void report_forgotten(lua_State *T, tideL_state *S) {
 }
 
 /* co, n values on its top, is done: tells who waits, frees the record. */
-static void end_task(lua_State *T, tideL_state *S, tide_task *task,
+static void end_task(lua_State *T, tideL_state *S, tideR_task *task,
                      lua_State *co, bool failed, int n, bool reusable) {
   if (!failed && task->flags & TIDE_SELFCANCEL) { /* in its last step */
-    tide_checkstack(co, 1);
+    tideL_checkstack(co, 1);
     tideL_pushcancel(T, S, task);
     lua_xmove(T, co, 1);
     failed = true;
@@ -88,8 +88,8 @@ static void end_task(lua_State *T, tideL_state *S, tide_task *task,
   bool forgotten = task->scope != NULL && leave_scopes(T, task);
   tideL_task *handle = tideL_findtask(T, task);
   bool held = handle != NULL;
-  bool awaited = failed && tide_task_is_awaited(task);
-  tide_end how = TIDE_END_OK;
+  bool awaited = failed && tideR_task_is_awaited(task);
+  tideR_end how = TIDE_END_OK;
   if (!held && (failed || forgotten))
     handle = tideL_pushtask(T, S, task);
   if (handle != NULL)
@@ -97,7 +97,7 @@ static void end_task(lua_State *T, tideL_state *S, tide_task *task,
   tideL_putaway(T, S, task, co, n, reusable);
   if (S->varied)
     tideL_dropcontext(T, task);
-  tide_task_finish(S->rt, task, how);
+  tideR_task_finish(S->rt, task, how);
   S->current = NULL;
   if (forgotten)
     report_forgotten(T, S);
@@ -108,11 +108,11 @@ static void end_task(lua_State *T, tideL_state *S, tide_task *task,
 }
 
 static void close_coroutine(lua_State *T, lua_State *co) {
-  tide_closethread(co, T);
+  tideL_closethread(co, T);
   lua_settop(co, 0);
 }
 
-static void end_badyield(lua_State *T, tideL_state *S, tide_task *task,
+static void end_badyield(lua_State *T, tideL_state *S, tideR_task *task,
                          lua_State *co) {
   lua_Debug ar;
   bool found = tideL_userlevel(T, co, 0, &ar);
@@ -130,7 +130,7 @@ static void end_badyield(lua_State *T, tideL_state *S, tide_task *task,
 
 /* The coroutine stopped, and not in an await: hands its values to the one that
  * resumed it, or ends the task. True: go on with *co. */
-static bool stopped(lua_State *T, tideL_state *S, tide_task *task,
+static bool stopped(lua_State *T, tideL_state *S, tideR_task *task,
                     lua_State **co, int status, int *n) {
   lua_State *next = NULL;
   if (S->links > 0)
@@ -152,12 +152,12 @@ static bool stopped(lua_State *T, tideL_state *S, tide_task *task,
 
 /* ---- resuming ---- */
 
-static int first_arguments(tide_task *task, lua_State *co) {
+static int first_arguments(tideR_task *task, lua_State *co) {
   task->flags &= (uint16_t)~TIDE_FRESH;
   return lua_gettop(co) - TIDEL_BOTTOM - 1;
 }
 
-int tideL_arguments(tide_task *task, lua_State *co) {
+int tideL_arguments(tideR_task *task, lua_State *co) {
   if (task->flags & TIDE_FRESH)
     return first_arguments(task, co);
 #if !TIDE_YIELDK /* what the Lua function of the awaiting call looks for */
@@ -170,9 +170,9 @@ int tideL_arguments(tide_task *task, lua_State *co) {
 }
 
 /* The task that stopped on the spot and could not be ended there. */
-static tide_task *take_stopped(tideL_state *S, lua_State **co, int *status,
-                               int *n) {
-  tide_task *task = S->stopped;
+static tideR_task *take_stopped(tideL_state *S, lua_State **co, int *status,
+                                int *n) {
+  tideR_task *task = S->stopped;
   S->stopped = NULL;
   S->current = task;
   *co = S->stopped_on;
@@ -181,15 +181,15 @@ static tide_task *take_stopped(tideL_state *S, lua_State **co, int *status,
   return task;
 }
 
-static inline void resume(lua_State *T, tideL_state *S, tide_task *task) {
+static inline void resume(lua_State *T, tideL_state *S, tideR_task *task) {
   lua_State *co = task->coro != NULL ? task->coro : tideL_begin(T, S, task);
   int n = tideL_arguments(task, co), status;
   S->current = task;
   S->streak = 0;
   do {
-    status = tide_resume(co, T, n, &n);
+    status = tideL_resume(co, T, n, &n);
     if (status != LUA_YIELD || task->state == TIDE_TASK_RUNNING)
-      n = tide_nresults(co, n);
+      n = tideL_nresults(co, n);
     else if (S->stopped == NULL)
       break;
     else
@@ -202,8 +202,8 @@ static inline void resume(lua_State *T, tideL_state *S, tide_task *task) {
  * processor guesses the next few returns wrong: so as few as possible lie
  * between lua_resume and the next one. */
 void tideL_resumeall(lua_State *T, tideL_state *S) {
-  tide_task *task;
-  while ((task = tide_loop_next(S->rt)) != NULL) {
+  tideR_task *task;
+  while ((task = tideR_loop_next(S->rt)) != NULL) {
     if (S->watching)
       tideL_beforerun(T, S, task);
     resume(T, S, task);
@@ -216,7 +216,7 @@ void tideL_resumeall(lua_State *T, tideL_state *S) {
 
 /* It ended well, and nothing about its end can raise: its Task, at index 1 of
  * L, gets the result. */
-static bool end_plainly(lua_State *L, tideL_state *S, tide_task *task,
+static bool end_plainly(lua_State *L, tideL_state *S, tideR_task *task,
                         tideL_task *handle, lua_State *co, int n) {
   if (S->failed || S->varied || S->links > 0 || handle->info || n > 1 ||
       task->scope != NULL) /* as it is after a cancel */
@@ -227,31 +227,31 @@ static bool end_plainly(lua_State *L, tideL_state *S, tide_task *task,
     return false;
   handle->outcome = OUTCOME_RESULTS;
   tideL_putaway(L, S, task, co, n, true);
-  tide_task_finish(S->rt, task, TIDE_END_OK);
+  tideR_task_finish(S->rt, task, TIDE_END_OK);
   return true;
 }
 
-bool tideL_runhere(lua_State *L, tideL_state *S, tide_task *task,
+bool tideL_runhere(lua_State *L, tideL_state *S, tideR_task *task,
                    tideL_task *handle) {
-  tide_task *next = handle->task;
+  tideR_task *next = handle->task;
   lua_State *co = next->coro;
   int n, status;
   if (co == NULL || S->nested || S->watching ||
       task->flags & (TIDE_ROOT | TASK_GUARDED | TASK_PINNED) ||
-      !tide_loop_take(S->rt, next))
+      !tideR_loop_take(S->rt, next))
     return false;
   n = tideL_arguments(next, co);
   S->current = next;
   S->streak = 0;
   S->nested = true;
-  status = tide_resume(co, S->thread, n, &n);
+  status = tideL_resume(co, S->thread, n, &n);
   S->nested = false;
   S->current = task;
   if (status == LUA_YIELD && next->state != TIDE_TASK_RUNNING) {
-    tide_loop_left(S->rt);
+    tideR_loop_left(S->rt);
     return false;
   }
-  n = tide_nresults(co, n);
+  n = tideL_nresults(co, n);
   if (status != LUA_OK ||
       !end_plainly(L, S, next, handle, co, n - TIDEL_BOTTOM)) {
     S->stopped = next;
@@ -260,7 +260,7 @@ bool tideL_runhere(lua_State *L, tideL_state *S, tide_task *task,
     S->stopped_values = n;
     return false;
   }
-  if (!tide_loop_take(S->rt, task))
+  if (!tideR_loop_take(S->rt, task))
     return false;
   S->streak = 0;
   return true;
@@ -270,11 +270,11 @@ bool tideL_runhere(lua_State *L, tideL_state *S, tide_task *task,
 
 /* Its own coroutine; others that it had resumed are left to the collector.
  * NULL: it never ran. */
-static lua_State *own_coroutine(lua_State *T, tide_task *task) {
+static lua_State *own_coroutine(lua_State *T, tideR_task *task) {
   lua_State *co = NULL;
   if (task->coro == NULL)
     return NULL;
-  if (tide_rawgeti(T, UP_THREADS, (int)task->slot) == LUA_TTHREAD)
+  if (tideL_rawgeti(T, UP_THREADS, (int)task->slot) == LUA_TTHREAD)
     co = lua_tothread(T, -1);
   lua_pop(T, 1);
   return co;
@@ -282,7 +282,7 @@ static lua_State *own_coroutine(lua_State *T, tide_task *task) {
 
 static int abandon_body(lua_State *T) {
   tideL_state *S = tideL_get(T);
-  tide_task *task = lua_touserdata(T, 1);
+  tideR_task *task = lua_touserdata(T, 1);
   lua_State *co = own_coroutine(T, task);
   bool inside = tideL_entercallback(T, S);
   tideL_dropput(T, task);
@@ -294,7 +294,7 @@ static int abandon_body(lua_State *T) {
   tideL_callfor(T, S, task);
   close_coroutine(T, co);
   tideL_leavecallback(T, S, inside);
-  tide_checkstack(co, 2);
+  tideL_checkstack(co, 2);
   tideL_pusherror(T, TIDEL_ABANDONED,
                   "the task went on after it was cancelled and was abandoned");
   lua_xmove(T, co, 1);
@@ -303,8 +303,8 @@ static int abandon_body(lua_State *T) {
 }
 
 /* Must return: what raises is out of memory, then the task just ends. */
-static void on_abandon(tide_runtime *rt, tide_task *task) {
-  tideL_state *S = tide_runtime_data(rt);
+static void on_abandon(tideR_runtime *rt, tideR_task *task) {
+  tideL_state *S = tideR_runtime_data(rt);
   lua_State *T = S->thread;
   bool calling = S->calling;
   tideL_pushfunction(T, abandon_body);
@@ -313,11 +313,11 @@ static void on_abandon(tide_runtime *rt, tide_task *task) {
     lua_pop(T, 1);
     S->calling = calling;
     task->coro = NULL;
-    tide_task_finish(rt, task, TIDE_END_FAILED);
+    tideR_task_finish(rt, task, TIDE_END_FAILED);
   }
 }
 
-void tideL_failtask(lua_State *T, tideL_state *S, tide_task *task) {
+void tideL_failtask(lua_State *T, tideL_state *S, tideR_task *task) {
   lua_State *co = own_coroutine(T, task);
   S->failed = false;
   if (task->state == TIDE_TASK_FREE)
@@ -328,9 +328,9 @@ void tideL_failtask(lua_State *T, tideL_state *S, tide_task *task) {
     co = task->coro = lua_newthread(T);
     lua_insert(T, -2);
   }
-  if (!tide_checkstack(co, 2)) {
+  if (!tideL_checkstack(co, 2)) {
     task->coro = NULL;
-    tide_task_finish(S->rt, task, TIDE_END_FAILED);
+    tideR_task_finish(S->rt, task, TIDE_END_FAILED);
     return;
   }
   lua_pushvalue(T, -1);
@@ -338,17 +338,17 @@ void tideL_failtask(lua_State *T, tideL_state *S, tide_task *task) {
   end_task(T, S, task, co, true, 1, false);
 }
 
-static void on_report(tide_runtime *rt, tide_task *task, tide_report what) {
-  tideL_state *S = tide_runtime_data(rt);
+static void on_report(tideR_runtime *rt, tideR_task *task, tideR_report what) {
+  tideL_state *S = tideR_runtime_data(rt);
   if (what == TIDE_REPORT_SWALLOWED) /* inside the task's own await */
     tideL_noteswallower(S, task);
 }
 
-const tide_hooks tideL_hooks = {NULL, on_abandon, tideL_oncall, on_report};
+const tideR_hooks tideL_hooks = {NULL, on_abandon, tideL_oncall, on_report};
 
 /* ---- coroutine.running ---- */
 
-static void expose(lua_State *L, tide_task *task, const lua_State *co) {
+static void expose(lua_State *L, tideR_task *task, const lua_State *co) {
   lua_rawgeti(L, UP_THREADS, (int)task->slot);
   if (lua_tothread(L, -1) == co) {
     task->flags |= TASK_EXPOSED | TASK_GUARDED;
@@ -402,7 +402,7 @@ static int coroutine_running(lua_State *L) {
 
 static void wrap_running(lua_State *L) {
   lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
-  if (tide_getfield(L, -1, "coroutine") == LUA_TTABLE) {
+  if (tideL_getfield(L, -1, "coroutine") == LUA_TTABLE) {
     lua_getfield(L, -1, "running");
     lua_rawseti(L, UP_OWN, OWN_RUNNING);
     tideL_pushfunction(L, coroutine_running);

@@ -17,7 +17,7 @@ void tideL_queuecallbacks(lua_State *T, tideL_state *S, int index) {
   if (!handle->info)
     return;
   tideL_pushinfo(T, index);
-  if (tide_getfield(T, -1, "callbacks") == LUA_TTABLE) {
+  if (tideL_getfield(T, -1, "callbacks") == LUA_TTABLE) {
     int list = lua_gettop(T), n = (int)lua_rawlen(T, list);
     for (int i = 1; i <= n; i++) {
       lua_rawgeti(T, list, i);
@@ -38,7 +38,7 @@ void tideL_queuecallbacks(lua_State *T, tideL_state *S, int index) {
 /* The context of the ith is the value on top, which is popped. Most are nil,
  * and Luas before 5.4 would make a place for that, which costs a walk. */
 static void set_context(lua_State *L, int list, int i) {
-  bool had = tide_rawgeti(L, list, -i) != LUA_TNIL;
+  bool had = tideL_rawgeti(L, list, -i) != LUA_TNIL;
   lua_pop(L, 1);
   if (had || !lua_isnil(L, -1))
     lua_rawseti(L, list, -i);
@@ -52,7 +52,7 @@ static void set_context(lua_State *L, int list, int i) {
  * which is popped. */
 static void note_place(lua_State *L, int last, int i) {
   lua_pushvalue(L, -1);
-  if (tide_rawget(L, last) != LUA_TNIL)
+  if (tideL_rawget(L, last) != LUA_TNIL)
     lua_rawseti(L, last + 1, i);
   else
     lua_pop(L, 1);
@@ -61,7 +61,7 @@ static void note_place(lua_State *L, int last, int i) {
 }
 
 static bool has_places(lua_State *L, int list) {
-  bool has = tide_getfield(L, list, "last") == LUA_TTABLE;
+  bool has = tideL_getfield(L, list, "last") == LUA_TTABLE;
   lua_pop(L, 1);
   return has;
 }
@@ -93,11 +93,11 @@ static void push_places(lua_State *L, int list) {
 /* Pushes the list of the Task at index 1, made if there is none. */
 static void push_list(lua_State *L) {
   tideL_pushinfo(L, 1);
-  if (tide_getfield(L, -1, "callbacks") == LUA_TTABLE)
+  if (tideL_getfield(L, -1, "callbacks") == LUA_TTABLE)
     return;
   lua_pop(L, 1);
   lua_newtable(L);
-  if (tide_getfield(L, -2, "callbacks") == LUA_TTABLE)
+  if (tideL_getfield(L, -2, "callbacks") == LUA_TTABLE)
     return; /* a finaliser was quicker */
   lua_pop(L, 1);
   lua_pushvalue(L, -1);
@@ -217,7 +217,7 @@ int tideL_removecallback(lua_State *L) {
   if (!handle->info)
     return 0;
   tideL_pushinfo(L, 1);
-  if (tide_getfield(L, -1, "callbacks") != LUA_TTABLE)
+  if (tideL_getfield(L, -1, "callbacks") != LUA_TTABLE)
     return 0;
   list = lua_gettop(L);
   few = lua_rawlen(L, list) <= FEW && !has_places(L, list);

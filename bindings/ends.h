@@ -29,13 +29,13 @@ typedef struct tideL_task {
   uint64_t id : 48;
   uint64_t cancels : 16; /* of a finished task: its cancelling() */
   union {
-    tide_task *task; /* see tideL_record */
-    double number;   /* its result, if `store` says so */
+    tideR_task *task; /* see tideL_record */
+    double number;    /* its result, if `store` says so */
   };
 } tideL_task;
 
 /* The task of a Task that has not ended, or NULL. */
-static inline tide_task *tideL_record(const tideL_task *handle) {
+static inline tideR_task *tideL_record(const tideL_task *handle) {
   return handle->outcome == OUTCOME_NONE ? handle->task : NULL;
 }
 
@@ -46,12 +46,12 @@ tideL_task *tideL_totask(lua_State *L, int index); /* NULL: it is none */
 tideL_task *tideL_astask(lua_State *L, const tideL_state *S, int index);
 tideL_task *tideL_checktask(lua_State *L, int arg, const char *function);
 /* Pushes the Task of an unfinished task. */
-tideL_task *tideL_pushtask(lua_State *L, tideL_state *S, tide_task *task);
+tideL_task *tideL_pushtask(lua_State *L, tideL_state *S, tideR_task *task);
 /* The same, if it has a Task; NULL: pushes nothing. */
-tideL_task *tideL_findtask(lua_State *L, const tide_task *task);
+tideL_task *tideL_findtask(lua_State *L, const tideR_task *task);
 /* Whether the Task that a handle to the unfinished task is, is the one that
  * is told of its end. */
-bool tideL_isitstask(lua_State *L, const tide_task *task,
+bool tideL_isitstask(lua_State *L, const tideR_task *task,
                      const tideL_task *handle);
 void tideL_pushname(lua_State *L, int index);
 void tideL_pushautoname(lua_State *L, uint64_t id); /* "task-1" */
@@ -62,7 +62,7 @@ void tideL_pushautoname(lua_State *L, uint64_t id); /* "task-1" */
  * one is the next to run, it runs here instead of in the loop that L would
  * yield to, which is the same but cheaper. True: it has ended and `task` is the
  * next to run, and runs: it need not be suspended. */
-bool tideL_runhere(lua_State *L, tideL_state *S, tide_task *task,
+bool tideL_runhere(lua_State *L, tideL_state *S, tideR_task *task,
                    tideL_task *handle);
 
 /* ---- join.c ---- */
@@ -72,10 +72,10 @@ bool tideL_runhere(lua_State *L, tideL_state *S, tide_task *task,
 tideL_task *tideL_toawaitable(lua_State *L, int index);
 /* The join of one that has not ended; raises if there is no memory for it, or
  * it is of a closed loop. */
-tide_join *tideL_tojoin(lua_State *L, tideL_state *S, tideL_task *handle,
-                        const char *function);
+tideR_join *tideL_tojoin(lua_State *L, tideL_state *S, tideL_task *handle,
+                         const char *function);
 void tideL_refuseself(lua_State *L, const tideL_task *handle,
-                      const tide_task *task);
+                      const tideR_task *task);
 void tideL_setawaitmethod(lua_State *L,
                           bool future); /* into the table on top */
 void tideL_openjoin(lua_State *L);
@@ -85,7 +85,7 @@ void tideL_openjoin(lua_State *L);
 /* A Task's fields, without a task; and who waits. */
 typedef struct tideL_future {
   tideL_task base;
-  tide_join join;
+  tideR_join join;
 } tideL_future;
 
 void tideL_openfuture(lua_State *L);
@@ -127,10 +127,10 @@ void tideL_opengather(lua_State *L);
 void tideL_opengroup(lua_State *L);
 /* Of one that ends without its edge: tasks that it still has are cancelled and
  * left to the runtime; they, and errors that nobody was told, are reported. */
-void tideL_abandongroup(lua_State *L, tideL_state *S, tide_group *group);
+void tideL_abandongroup(lua_State *L, tideL_state *S, tideR_group *group);
 /* The task failed, its Task is at `index`: its group, if any, gets the error.
  */
-void tideL_tellgroup(lua_State *T, const tide_task *task, int index);
+void tideL_tellgroup(lua_State *T, const tideR_task *task, int index);
 
 #pragma GCC visibility pop
 

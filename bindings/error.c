@@ -59,7 +59,7 @@ uint64_t tideL_errorscope(lua_State *L, int index) {
 static void set_reason(lua_State *L, int index, int reason) {
   bool had;
   lua_pushliteral(L, "reason");
-  had = tide_rawget(L, index) != LUA_TNIL;
+  had = tideL_rawget(L, index) != LUA_TNIL;
   lua_pop(L, 1);
   if (had || !lua_isnil(L, reason)) {
     lua_pushvalue(L, reason);
@@ -94,14 +94,14 @@ static int error__tostring(lua_State *L) {
   const char *name = "error";
   if (lua_getmetatable(L, 1)) {
     lua_pushliteral(L, "name");
-    if (tide_rawget(L, -2) == LUA_TSTRING)
+    if (tideL_rawget(L, -2) == LUA_TSTRING)
       name = lua_tostring(L, -1);
   }
   lua_settop(L, 3); /* keep the name alive */
   lua_pushstring(L, name);
   if (lua_istable(L, 1)) {
     lua_pushliteral(L, "message");
-    if (tide_rawget(L, 1) == LUA_TSTRING) {
+    if (tideL_rawget(L, 1) == LUA_TSTRING) {
       lua_pushfstring(L, "%s: %s", name, lua_tostring(L, -1));
       return 1;
     }
@@ -173,7 +173,7 @@ bool tideL_isusers(lua_State *L, lua_State *co, lua_Debug *ar) {
     return false;
   tideL_own(L, OWN_SOURCES);
   lua_pushstring(L, ar->source);
-  ours = tide_rawget(L, -2) != LUA_TNIL;
+  ours = tideL_rawget(L, -2) != LUA_TNIL;
   lua_pop(L, 2);
   return !ours;
 }
@@ -239,7 +239,7 @@ int tideL_argerror(lua_State *L, int arg, const char *function,
 const char *tideL_typename(lua_State *L, int index) {
   if (lua_getmetatable(L, index)) {
     lua_pushliteral(L, "__name");
-    if (tide_rawget(L, -2) == LUA_TSTRING)
+    if (tideL_rawget(L, -2) == LUA_TSTRING)
       return lua_tostring(L, -1); /* left on the stack: it stays alive */
     lua_pop(L, 2);
   }

@@ -5,8 +5,8 @@
 
 typedef struct tideL_event {
   uint32_t magic;
-  uint32_t serial;  /* of the runtime */
-  tide_event event; /* a waiter's stack keeps the userdata */
+  uint32_t serial;   /* of the runtime */
+  tideR_event event; /* a waiter's stack keeps the userdata */
 } tideL_event;
 
 static tideL_event *check(lua_State *L, const char *function) {
@@ -20,15 +20,15 @@ static tideL_event *check(lua_State *L, const char *function) {
 
 static int core_event(lua_State *L) {
   const tideL_state *S = tideL_open(L);
-  tideL_event *self = tide_newuserdata(L, sizeof *self);
+  tideL_event *self = tideL_newuserdata(L, sizeof *self);
   *self = (tideL_event){.magic = MAGIC, .serial = S->serial};
-  tide_event_init(&self->event);
+  tideR_event_init(&self->event);
   tideL_own(L, OWN_EVENT);
   lua_setmetatable(L, -2);
   return 1;
 }
 
-static int waited(lua_State *L, tideL_state *S, tide_task *task) {
+static int waited(lua_State *L, tideL_state *S, tideR_task *task) {
   tideL_checkwoken(L, S, task);
   lua_pushboolean(L, 1);
   return 1;
@@ -38,25 +38,25 @@ static int waited(lua_State *L, tideL_state *S, tide_task *task) {
 static int event_wait(lua_State *L) {
   static const char name[] = "Event:wait";
   tideL_state *S = tideL_get(L);
-  tide_task *task = tideL_enter(L, S, name);
+  tideR_task *task = tideL_enter(L, S, name);
   tideL_event *self = check(L, name);
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, waited);
   if (self->event.is_set)
     return tideL_ready(L, S, task, NULL, waited);
   tideL_checkyield(L, task, name);
-  tide_event_park(S->rt, task, &self->event);
+  tideR_event_park(S->rt, task, &self->event);
   return tideL_suspend(L, S, task, waited);
 }
 
 static int event_set(lua_State *L) {
   tideL_event *self = check(L, "Event:set");
-  tide_event_set(tideL_get(L)->rt, &self->event);
+  tideR_event_set(tideL_get(L)->rt, &self->event);
   return 0;
 }
 
 static int event_clear(lua_State *L) {
-  tide_event_clear(&check(L, "Event:clear")->event);
+  tideR_event_clear(&check(L, "Event:clear")->event);
   return 0;
 }
 

@@ -81,7 +81,7 @@ static void mark_orphan(lua_State *T, lua_State *co) {
   lua_pop(T, 1);
 }
 
-void tideL_droplinks(lua_State *T, tideL_state *S, tide_task *task) {
+void tideL_droplinks(lua_State *T, tideL_state *S, tideR_task *task) {
   lua_State *co = task->coro;
   while (S->links > 0 && co != NULL) {
     lua_State *outer = push_resumer(T, co);
@@ -106,7 +106,7 @@ void tideL_orphanlinks(lua_State *L) {
 /* It awaits, or has resumed one that does: only the loop may resume it. */
 static bool is_waiting(lua_State *L, const tideL_state *S, lua_State *co) {
   bool waits = false;
-  if (S->links > 0 && tide_checkstack(co, 1)) {
+  if (S->links > 0 && tideL_checkstack(co, 1)) {
     waits = push_resumer(L, co) != NULL;
     lua_pop(L, 2);
   }
@@ -136,7 +136,7 @@ static int resume(tideL_state *S, lua_State *co, lua_State *L, int nargs,
     return LUA_ERRRUN;
   }
   S->depth++;
-  status = tide_resume(co, L, nargs, n);
+  status = tideL_resume(co, L, nargs, n);
   S->depth--;
 #else
   int status;
@@ -144,21 +144,21 @@ static int resume(tideL_state *S, lua_State *co, lua_State *L, int nargs,
 #if LUA_VERSION_NUM == 501
   lua_setlevel(L, co); /* so that 5.1 counts how deep resumes nest */
 #endif
-  status = tide_resume(co, L, nargs, n);
+  status = tideL_resume(co, L, nargs, n);
 #endif
-  *n = tide_nresults(co, *n);
+  *n = tideL_nresults(co, *n);
   return status;
 }
 
 /* The task that L runs for; the main program's if it may wait; or NULL. */
-static tide_task *task_of(lua_State *L, tideL_state *S) {
-  tide_task *task = S->current;
+static tideR_task *task_of(lua_State *L, tideL_state *S) {
+  tideR_task *task = S->current;
   if (task != NULL)
     return task->coro == L ? task : NULL;
   if (tideL_isbusy(S))
     return NULL;
   if (S->rt != NULL && S->mainthread != NULL) {
-    task = tide_task_root(S->rt);
+    task = tideR_task_root(S->rt);
     if (task->coro == L)
       return task;
   }
@@ -170,33 +170,33 @@ static tide_task *task_of(lua_State *L, tideL_state *S) {
   return NULL;
 }
 
-static uint64_t scope_id(const tide_scope *scope) {
+static uint64_t scope_id(const tideR_scope *scope) {
   return scope != NULL ? scope->id : 0;
 }
 
 /* What co left open, inside the scope that was the innermost when it was
  * resumed, is its own while it is suspended, and ends with it. If co has closed
  * that one, which was not its own, nothing of its own is left. */
-static void take_scopes(lua_State *L, tideL_state *S, tide_task *task,
+static void take_scopes(lua_State *L, tideL_state *S, tideR_task *task,
                         uint64_t id, lua_State *co, int status) {
-  tide_scope *base = task->scope;
+  tideR_scope *base = task->scope;
   if (scope_id(base) == id)
     return;
   while (base != NULL && base->id != id)
-    base = tide_scope_outer(base);
+    base = tideR_scope_outer(base);
   if (base == NULL && id != 0)
     return;
   if (status == LUA_YIELD)
     tideL_detachscopes(L, S, task, base, co);
   else
-    tideL_dropscopes(L, S, tide_scope_detach(S->rt, task, base));
+    tideL_dropscopes(L, S, tideR_scope_detach(S->rt, task, base));
 }
 
 static int give_results(lua_State *L, lua_State *co, int status, int n) {
   bool ok = status == LUA_OK || status == LUA_YIELD;
   if (!ok)
     n = 1;
-  if (!tide_checkstack(L, n + 1)) {
+  if (!tideL_checkstack(L, n + 1)) {
     lua_settop(co, lua_gettop(co) - n);
     lua_pushboolean(L, 0);
     lua_pushliteral(L, "too many results to resume");
@@ -207,10 +207,10 @@ static int give_results(lua_State *L, lua_State *co, int status, int n) {
   return n + 1;
 }
 
-lua_State *tideL_handback(lua_State *T, tideL_state *S, tide_task *task,
+lua_State *tideL_handback(lua_State *T, tideL_state *S, tideR_task *task,
                           lua_State *co, int status, int n, int *nargs) {
   lua_State *outer;
-  tide_checkstack(co, 1);
+  tideL_checkstack(co, 1);
   outer = push_resumer(T, co);
   lua_pop(T, 2);
   if (outer == NULL)
@@ -225,19 +225,19 @@ lua_State *tideL_handback(lua_State *T, tideL_state *S, tide_task *task,
 
 /* The main program cannot yield: it drives the loop, and resumes what awaits
  * on its behalf, until that comes back to it. */
-static int resume_in_main(lua_State *L, tideL_state *S, tide_task *root) {
+static int resume_in_main(lua_State *L, tideL_state *S, tideR_task *root) {
   for (;;) {
     lua_State *co = root->coro;
     int n, status;
     tideL_driveroot(S, root);
     n = tideL_arguments(root, co);
-    status = tide_resume(co, L, n, &n);
+    status = tideL_resume(co, L, n, &n);
     while (status != LUA_YIELD || root->state == TIDE_TASK_RUNNING) {
-      n = tide_nresults(co, n);
+      n = tideL_nresults(co, n);
       co = tideL_handback(L, S, root, co, status, n, &n);
       if (co == L)
         return n;
-      status = tide_resume(co, L, n, &n);
+      status = tideL_resume(co, L, n, &n);
     }
   }
 }
@@ -261,7 +261,7 @@ static int resume_k(lua_State *L, int status, lua_KContext context) {
 #endif
 
 /* co, of L's task, awaits: L waits for it. stack of L: <co> */
-static int wait_for_inner(lua_State *L, tideL_state *S, tide_task *task) {
+static int wait_for_inner(lua_State *L, tideL_state *S, tideR_task *task) {
   if (task->flags & TIDE_ROOT && L == S->mainthread)
     return resume_in_main(L, S, task);
 #if TIDE_YIELDK
@@ -271,7 +271,7 @@ static int wait_for_inner(lua_State *L, tideL_state *S, tide_task *task) {
 #endif
 }
 
-static int resume_as(lua_State *L, tideL_state *S, tide_task *task,
+static int resume_as(lua_State *L, tideL_state *S, tideR_task *task,
                      lua_State *co, int nargs) {
   uint64_t base = scope_id(task->scope);
   unsigned pinned = task->flags & TASK_PINNED;
@@ -326,8 +326,8 @@ static const char *status_of(lua_State *L, tideL_state *S, lua_State *co) {
 static int resume_for(lua_State *L, tideL_state *S, lua_State *co,
                       uint16_t flags) {
   int nargs = lua_gettop(L) - 1, n, status;
-  tide_task *task;
-  if (!tide_checkstack(co, nargs + 1)) {
+  tideR_task *task;
+  if (!tideL_checkstack(co, nargs + 1)) {
     lua_pushboolean(L, 0);
     lua_pushliteral(L, "too many arguments to resume");
     return 2;
@@ -359,7 +359,7 @@ static int core_inner_resume(lua_State *L) {
 }
 
 /* Whether L is the task's own coroutine, or in a pcall of 5.1 there. */
-static bool is_own(lua_State *L, const tide_task *task) {
+static bool is_own(lua_State *L, const tideR_task *task) {
   lua_State *co = L, *own;
   int top = lua_gettop(L);
 #if !TIDE_YIELDK
@@ -404,10 +404,10 @@ static int core_in_coroutine(lua_State *L) {
  * A generator asks before and after. */
 static int core_scope_id(lua_State *L) {
   const tideL_state *S = tideL_get(L);
-  const tide_task *task = S->current;
-  const tide_scope *scope;
+  const tideR_task *task = S->current;
+  const tideR_scope *scope;
   if (task == NULL && S->rt != NULL && S->mainthread != NULL)
-    task = tide_task_root(S->rt);
+    task = tideR_task_root(S->rt);
   scope = task != NULL ? task->scope : NULL;
   if (scope != NULL && scope->flags & TIDE_SCOPE_OWN)
     scope = scope->parent;

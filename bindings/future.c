@@ -39,10 +39,10 @@ static tideL_future *check(lua_State *L, const char *function) {
 /* future(): one that nobody has set yet */
 static int core_future(lua_State *L) {
   const tideL_state *S = tideL_open(L);
-  tideL_future *self = tide_newuserdata(L, sizeof *self);
+  tideL_future *self = tideL_newuserdata(L, sizeof *self);
   *self =
       (tideL_future){.base = {.magic = MAGIC, .serial = S->serial, .id = 0}};
-  tide_future_init(&self->join);
+  tideR_future_init(&self->join);
   tideL_own(L, OWN_FUTURE);
   lua_setmetatable(L, -2);
   return 1;

@@ -21,14 +21,14 @@ typedef struct tideL_gather {
   bool begun;
   bool futures; /* there are some in the list */
   bool tasks;
-  tide_gather gather;
-  tide_link links[]; /* to what is at the same place of the list, from 0 */
+  tideR_gather gather;
+  tideR_link links[]; /* to what is at the same place of the list, from 0 */
 } tideL_gather;
 
 static const struct mode {
   const char *name;
   const char *function; /* that the user called */
-  tide_until until;
+  tideR_until until;
   bool counted;
   bool functions; /* are taken, too */
 } modes[] = {
@@ -104,14 +104,14 @@ static int core_new_gather(lua_State *L) {
     futures |= handle != NULL && handle->id == 0;
     tasks |= handle != NULL && handle->id != 0;
   }
-  self = tide_newuserdata(L, sizeof *self + count * sizeof(tide_link));
+  self = tideL_newuserdata(L, sizeof *self + count * sizeof(tideR_link));
   *self = (tideL_gather){.magic = MAGIC, .serial = S->serial, .mode = mode};
   self->count = count;
   self->futures = futures;
   self->tasks = tasks;
-  tide_gather_init(&self->gather, mode->until, mode->counted);
+  tideR_gather_init(&self->gather, mode->until, mode->counted);
   lua_pushvalue(L, 1);
-  tide_setuservalue(L, -2);
+  tideL_setuservalue(L, -2);
   tideL_own(L, OWN_GATHER);
   lua_setmetatable(L, -2);
   return 1;
@@ -119,7 +119,7 @@ static int core_new_gather(lua_State *L) {
 
 /* ---- waiting ---- */
 
-static tide_end end_of(const tideL_task *handle) {
+static tideR_end end_of(const tideL_task *handle) {
   switch (handle->outcome) {
   case OUTCOME_RESULTS:
     return TIDE_END_OK;
@@ -133,25 +133,25 @@ static tide_end end_of(const tideL_task *handle) {
  * i + 1 on top. */
 static void add_call(lua_State *L, tideL_state *S, tideL_gather *self,
                      uint32_t i) {
-  tide_link *link = &self->links[i];
-  tide_task *task = tideL_spawn(L, S, lua_gettop(L), NULL);
+  tideR_link *link = &self->links[i];
+  tideR_task *task = tideL_spawn(L, S, lua_gettop(L), NULL);
   lua_rawseti(L, -3, (int)i + 1);
   link->mine = true;
-  if (tide_gather_add_task(S->rt, &self->gather, link, task) < 0)
+  if (tideR_gather_add_task(S->rt, &self->gather, link, task) < 0)
     luaL_error(L, "not enough memory");
 }
 
 /* One that was made by others. */
 static void add_link(lua_State *L, tideL_state *S, tideL_gather *self,
                      tideL_task *handle, uint32_t i) {
-  tide_link *link = &self->links[i];
+  tideR_link *link = &self->links[i];
   link->mine = false;
   tideL_noticecancel(L, S, lua_gettop(L));
   if (handle->outcome == OUTCOME_NONE)
-    tide_gather_add(&self->gather, link,
-                    tideL_tojoin(L, S, handle, self->mode->function));
+    tideR_gather_add(&self->gather, link,
+                     tideL_tojoin(L, S, handle, self->mode->function));
   else
-    tide_gather_add_ended(&self->gather, link, end_of(handle));
+    tideR_gather_add_ended(&self->gather, link, end_of(handle));
 }
 
 /* Makes tasks of the functions. If that fails half way, what is there is linked
@@ -159,7 +159,7 @@ static void add_link(lua_State *L, tideL_state *S, tideL_gather *self,
 static void begin(lua_State *L, tideL_state *S, tideL_gather *self) {
   if (self->begun)
     return;
-  tide_getuservalue(L, 1);
+  tideL_getuservalue(L, 1);
   for (uint32_t i = 0; i < self->count; i++) {
     tideL_task *handle;
     lua_rawgeti(L, -1, (int)i + 1);
@@ -175,10 +175,10 @@ static void begin(lua_State *L, tideL_state *S, tideL_gather *self) {
 }
 
 static void refuse_self(lua_State *L, const tideL_gather *self,
-                        const tide_task *task) {
+                        const tideR_task *task) {
   if (task == NULL || !self->tasks)
     return;
-  tide_getuservalue(L, 1);
+  tideL_getuservalue(L, 1);
   for (uint32_t i = 1; i <= self->count; i++) {
     const tideL_task *handle;
     lua_rawgeti(L, -1, (int)i);
@@ -195,7 +195,7 @@ static void notice_cancels(lua_State *L, tideL_state *S,
                            const tideL_gather *self) {
   if (!self->futures || !self->gather.leaving)
     return;
-  tide_getuservalue(L, 1);
+  tideL_getuservalue(L, 1);
   for (uint32_t i = 1; i <= self->count; i++) {
     lua_rawgeti(L, -1, (int)i);
     tideL_noticecancel(L, S, lua_gettop(L));
@@ -205,14 +205,14 @@ static void notice_cancels(lua_State *L, tideL_state *S,
 }
 
 static int push_place(lua_State *L, const tideL_gather *self,
-                      const tide_link *link) {
+                      const tideR_link *link) {
   if (link == NULL)
     return 0;
   lua_pushinteger(L, link - self->links + 1);
   return 1;
 }
 
-static int waited(lua_State *L, tideL_state *S, tide_task *task) {
+static int waited(lua_State *L, tideL_state *S, tideR_task *task) {
   tideL_gather *self = check(L);
   task->flags &= (uint16_t)~TIDE_LEAVING;
   notice_cancels(L, S, self);
@@ -223,7 +223,7 @@ static int waited(lua_State *L, tideL_state *S, tide_task *task) {
   else
     tideL_checkwoken(L, S, task);
   if (self->gather.until == TIDE_UNTIL_FIRST)
-    return push_place(L, self, tide_gather_take(&self->gather));
+    return push_place(L, self, tideR_gather_take(&self->gather));
   self->gather.until = self->mode->until; /* after gather_cancel */
   return push_place(L, self, self->gather.first);
 }
@@ -231,11 +231,11 @@ static int waited(lua_State *L, tideL_state *S, tide_task *task) {
 /* A task that waits for itself would wait for ever, and one of two that wait in
  * the same gather. */
 static void check_waiter(lua_State *L, const tideL_gather *self,
-                         const tide_task *task) {
-  const tide_task *waiter = self->gather.waiter;
+                         const tideR_task *task) {
+  const tideR_task *waiter = self->gather.waiter;
   if (!self->begun)
     refuse_self(L, self, task);
-  else if (tide_gather_awaits(&self->gather, task))
+  else if (tideR_gather_awaits(&self->gather, task))
     tideL_error(L, "a task cannot await itself");
   if (waiter != NULL && waiter != task)
     tideL_error(L, "'%s': another task waits for the next one",
@@ -248,7 +248,7 @@ static int core_gather_wait(lua_State *L) {
   tideL_state *S = tideL_get(L);
   tideL_gather *self = check(L);
   const char *name = self->mode->function;
-  tide_task *task = tideL_enter(L, S, name);
+  tideR_task *task = tideL_enter(L, S, name);
   if (self->serial != S->serial)
     return tideL_error(L, "'%s': the loop is closed", name);
   check_waiter(L, self, task);
@@ -257,10 +257,10 @@ static int core_gather_wait(lua_State *L) {
   if (!self->begun && self->count > 0)
     tideL_checkyield(L, task, name);
   begin(L, S, self);
-  if (!tide_gather_begin(S->rt, task, &self->gather))
+  if (!tideR_gather_begin(S->rt, task, &self->gather))
     return tideL_ready(L, S, task, NULL, waited);
   tideL_checkyield(L, task, name);
-  tide_gather_park(S->rt, task, &self->gather);
+  tideR_gather_park(S->rt, task, &self->gather);
   return tideL_suspend(L, S, task, waited);
 }
 
@@ -291,7 +291,7 @@ static int core_gather_cancel(lua_State *L) {
   tideL_gather *self = check(L);
   self->gather.until = TIDE_UNTIL_ALL;
   if (is_live(L, self))
-    tide_gather_cancel(tideL_get(L)->rt, &self->gather);
+    tideR_gather_cancel(tideL_get(L)->rt, &self->gather);
   return 0;
 }
 
@@ -299,18 +299,18 @@ static int core_gather_cancel(lua_State *L) {
  * cancelled; how many it waited for */
 static int core_gather_leave(lua_State *L) {
   tideL_gather *self = check(L);
-  tide_runtime *rt = tideL_get(L)->rt;
-  tide_link *link;
+  tideR_runtime *rt = tideL_get(L)->rt;
+  tideR_link *link;
   lua_Integer left = 0;
   for (; is_live(L, self) && (link = self->gather.pending.head) != NULL;
        left++) {
-    tide_join *join = tide_link_join(rt, link);
-    tide_gather_drop(link);
+    tideR_join *join = tideR_link_join(rt, link);
+    tideR_gather_drop(link);
     if (link->mine && join != NULL && join->awaiters == 0)
-      tide_join_cancel(rt, join);
+      tideR_join_cancel(rt, join);
   }
   if (left > 0)
-    tide_gather_leave(rt, &self->gather);
+    tideR_gather_leave(rt, &self->gather);
   lua_pushinteger(L, left);
   return 1;
 }
@@ -345,7 +345,7 @@ static int core_gather_results(lua_State *L) {
   const tideL_gather *self = check(L);
   bool pack = lua_toboolean(L, 2);
   lua_settop(L, 2);
-  tide_getuservalue(L, 1);
+  tideL_getuservalue(L, 1);
   lua_createtable(L, (int)self->count, 1);
   lua_newtable(L);
   for (uint32_t i = 1; i <= self->count; i++) {
@@ -373,7 +373,7 @@ static int core_report_others(lua_State *L) {
   const tideL_gather *self = check(L);
   uint32_t place = (uint32_t)lua_tonumber(L, 2);
   lua_settop(L, 2);
-  tide_getuservalue(L, 1);
+  tideL_getuservalue(L, 1);
   for (uint32_t i = 1; i <= self->count; i++) {
     const tideL_task *handle;
     lua_rawgeti(L, 3, (int)i);

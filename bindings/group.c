@@ -11,7 +11,7 @@
 typedef struct tideL_group {
   uint32_t magic;
   uint32_t serial;
-  tide_scope *scope; /* valid while scope->id == id and the runtime is ours */
+  tideR_scope *scope; /* valid while scope->id == id and the runtime is ours */
   uint64_t id;
 } tideL_group;
 
@@ -23,15 +23,15 @@ static tideL_group *check(lua_State *L, const char *function) {
 }
 
 /* NULL: it has ended. */
-static tide_group *open_group(lua_State *L, const tideL_group *self) {
+static tideR_group *open_group(lua_State *L, const tideL_group *self) {
   const tideL_state *S = tideL_get(L);
   if (self->serial != S->serial || self->scope->id != self->id)
     return NULL;
   return self->scope->group;
 }
 
-static tide_group *check_open(lua_State *L, const char *function) {
-  tide_group *group = open_group(L, check(L, function));
+static tideR_group *check_open(lua_State *L, const char *function) {
+  tideR_group *group = open_group(L, check(L, function));
   if (group == NULL)
     tideL_error(L, "'%s': the group has ended", function);
   return group;
@@ -42,17 +42,17 @@ static tide_group *check_open(lua_State *L, const char *function) {
 static int core_group_enter(lua_State *L) {
   tideL_state *S = tideL_get(L);
   const char *name = luaL_checkstring(L, 1);
-  tide_task *task = tideL_enter(L, S, name);
+  tideR_task *task = tideL_enter(L, S, name);
   tideL_group *self;
-  tide_group *group;
+  tideR_group *group;
   luaL_checkstack(L, 64, NULL); /* see scope.c */
   if (lua_toboolean(L, 2))
     tideL_checkyield(L, task, name);
-  self = tide_newuserdata(L, sizeof *self);
+  self = tideL_newuserdata(L, sizeof *self);
   *self = (tideL_group){.magic = MAGIC, .serial = S->serial};
   tideL_own(L, OWN_GROUP);
   lua_setmetatable(L, -2);
-  if (tide_group_enter(S->rt, task, &group) < 0)
+  if (tideR_group_enter(S->rt, task, &group) < 0)
     return luaL_error(L, "not enough memory");
   self->scope = group->scope;
   self->id = group->scope->id;
@@ -66,7 +66,7 @@ static int core_group_enter(lua_State *L) {
  */
 static void push_errors(lua_State *L, int groups, lua_Number key) {
   lua_pushnumber(L, key);
-  if (tide_rawget(L, groups) == LUA_TTABLE)
+  if (tideL_rawget(L, groups) == LUA_TTABLE)
     return;
   lua_pop(L, 1);
   lua_newtable(L);
@@ -91,7 +91,7 @@ static void add_error(lua_State *L, uint64_t id, bool of_body) {
   tideL_own(L, OWN_GROUPS);
   push_errors(L, groups, -(lua_Number)id);
   lua_pushvalue(L, error);
-  if (tide_rawget(L, set) == LUA_TNIL || !may_be) {
+  if (tideL_rawget(L, set) == LUA_TNIL || !may_be) {
     push_errors(L, groups, (lua_Number)id);
     lua_pushvalue(L, error);
     lua_rawseti(L, -2, (int)lua_rawlen(L, -2) + 1);
@@ -104,8 +104,8 @@ static void add_error(lua_State *L, uint64_t id, bool of_body) {
   lua_settop(L, error - 1);
 }
 
-void tideL_tellgroup(lua_State *T, const tide_task *task, int index) {
-  const tide_group *group = tide_task_group(task);
+void tideL_tellgroup(lua_State *T, const tideR_task *task, int index) {
+  const tideR_group *group = tideR_task_group(task);
   tideL_task *handle = lua_touserdata(T, index);
   if (group == NULL)
     return;
@@ -164,16 +164,16 @@ static void unite(lua_State *L) {
 }
 
 /* With the reason at `index`, which may be nil or none. */
-static void cancel(lua_State *L, tide_group *group, int index) {
+static void cancel(lua_State *L, tideR_group *group, int index) {
   if (!lua_isnoneornil(L, index) && !(group->scope->flags & TIDE_SCOPE_CANCEL))
     tideL_setreason(L, group->scope, index);
-  tide_scope_cancel(tideL_get(L)->rt, group->scope);
+  tideR_scope_cancel(tideL_get(L)->rt, group->scope);
 }
 
 /* group_fail(group, err): its body raised err: cancels the group */
 static int core_group_fail(lua_State *L) {
   const tideL_group *self = check(L, "tide.group");
-  tide_group *group = open_group(L, self);
+  tideR_group *group = open_group(L, self);
   lua_settop(L, 2);
   if (group == NULL)
     return 0;
@@ -182,16 +182,16 @@ static int core_group_fail(lua_State *L) {
     cancel(L, group, 3);
   } else {
     add_error(L, self->id, true);
-    tide_scope_cancel(tideL_get(L)->rt, group->scope);
+    tideR_scope_cancel(tideL_get(L)->rt, group->scope);
   }
   return 0;
 }
 
 /* ---- the edge ---- */
 
-static int joined(lua_State *L, tideL_state *S, tide_task *task) {
-  const tide_group *group = open_group(L, check(L, "tide.group"));
-  lua_pushboolean(L, group != NULL && !tide_group_empty(group));
+static int joined(lua_State *L, tideL_state *S, tideR_task *task) {
+  const tideR_group *group = open_group(L, check(L, "tide.group"));
+  lua_pushboolean(L, group != NULL && !tideR_group_empty(group));
   if (task->status != TIDE_DEADLOCKED)
     return 1;
   task->status = TIDE_WOKEN;
@@ -205,16 +205,16 @@ static int joined(lua_State *L, tideL_state *S, tide_task *task) {
 static int core_group_join(lua_State *L) {
   static const char name[] = "tide.group";
   tideL_state *S = tideL_get(L);
-  tide_task *task = tideL_enter(L, S, name);
-  tide_group *group = open_group(L, check(L, name));
+  tideR_task *task = tideL_enter(L, S, name);
+  tideR_group *group = open_group(L, check(L, name));
   if (group == NULL || group->scope->task != task)
     return tideL_error(L, "the group is not open in this task");
   tideL_checkyield(L, task, name);
   tideL_checkpoint(S, task); /* fires what is due */
-  if (!tide_group_empty(group))
-    tide_group_park(S->rt, task, group);
+  if (!tideR_group_empty(group))
+    tideR_group_park(S->rt, task, group);
   else
-    tide_park_turn(S->rt, task);
+    tideR_park_turn(S->rt, task);
   return tideL_suspend(L, S, task, joined);
 }
 
@@ -223,7 +223,7 @@ static int core_group_join(lua_State *L) {
 static int core_group_leave(lua_State *L) {
   static const char name[] = "tide.group";
   tideL_state *S = tideL_get(L);
-  tide_task *task = tideL_enter(L, S, name);
+  tideR_task *task = tideL_enter(L, S, name);
   const tideL_group *self = check(L, name);
   bool failed = lua_toboolean(L, 2), own, cancelled;
   lua_settop(L, 3);
@@ -277,21 +277,21 @@ static void report_soon(lua_State *L, tideL_state *S, uint32_t count) {
   tideL_callsoon(L, S, 2);
 }
 
-void tideL_abandongroup(lua_State *L, tideL_state *S, tide_group *group) {
-  uint32_t count = tide_group_count(group);
+void tideL_abandongroup(lua_State *L, tideL_state *S, tideR_group *group) {
+  uint32_t count = tideR_group_count(group);
   take_errors(L, group->scope->id);
   if (count > 0 || !lua_isnil(L, -1))
     report_soon(L, S, count);
   else
     lua_pop(L, 1);
-  tide_group_disband(S->rt, group);
+  tideR_group_disband(S->rt, group);
 }
 
 /* The task that runs on L; the main program is one of its own. */
-static tide_task *task_here(lua_State *L, const tideL_state *S) {
-  tide_task *task = S->current;
+static tideR_task *task_here(lua_State *L, const tideL_state *S) {
+  tideR_task *task = S->current;
   if (task == NULL && S->rt != NULL && L == S->mainthread)
-    task = tide_task_root(S->rt);
+    task = tideR_task_root(S->rt);
   return task != NULL && task->coro == L ? task : NULL;
 }
 
@@ -300,13 +300,13 @@ static tide_task *task_here(lua_State *L, const tideL_state *S) {
  * it open. */
 static int core_group_abandon(lua_State *L) {
   tideL_state *S = tideL_get(L);
-  tide_group *group = open_group(L, check(L, "tide.group"));
-  const tide_task *task = task_here(L, S);
-  uint32_t count = group != NULL ? tide_group_count(group) : 0;
+  tideR_group *group = open_group(L, check(L, "tide.group"));
+  const tideR_task *task = task_here(L, S);
+  uint32_t count = group != NULL ? tideR_group_count(group) : 0;
   if (count > 0) {
     lua_pushnil(L); /* its errors are raised yet */
     report_soon(L, S, count);
-    tide_group_disband(S->rt, group);
+    tideR_group_disband(S->rt, group);
   }
   lua_pushboolean(L,
                   group != NULL && task != NULL && group->scope->task == task);
@@ -315,7 +315,7 @@ static int core_group_abandon(lua_State *L) {
 
 /* can_wait(): whether an await here would find a task that can be suspended */
 static int core_can_wait(lua_State *L) {
-  const tide_task *task = task_here(L, tideL_get(L));
+  const tideR_task *task = task_here(L, tideL_get(L));
   lua_pushboolean(L, task != NULL && tideL_yieldable(L, task));
   return 1;
 }
@@ -334,7 +334,7 @@ static int group_task(lua_State *L) {
 /* Group:cancel([reason]): cancels its tasks and its body; false: it has ended
  */
 static int group_cancel(lua_State *L) {
-  tide_group *group = open_group(L, check(L, "Group:cancel"));
+  tideR_group *group = open_group(L, check(L, "Group:cancel"));
   if (group != NULL)
     cancel(L, group, 2);
   lua_pushboolean(L, group != NULL);
@@ -342,11 +342,11 @@ static int group_cancel(lua_State *L) {
 }
 
 static int group__tostring(lua_State *L) {
-  const tide_group *group = open_group(L, check(L, "Group:__tostring"));
+  const tideR_group *group = open_group(L, check(L, "Group:__tostring"));
   if (group == NULL)
     lua_pushliteral(L, "Group<ended>");
   else
-    lua_pushfstring(L, "Group<%d tasks>", (int)tide_group_count(group));
+    lua_pushfstring(L, "Group<%d tasks>", (int)tideR_group_count(group));
   return 1;
 }
 
@@ -358,20 +358,20 @@ static int core_check_group(lua_State *L) {
 
 /* group_start(start, group): the group does not end before the other */
 static int core_group_start(lua_State *L) {
-  tide_group *start = check_open(L, "Group:start");
+  tideR_group *start = check_open(L, "Group:start");
   lua_remove(L, 1);
-  tide_group_start(start, check_open(L, "Group:start"));
+  tideR_group_start(start, check_open(L, "Group:start"));
   return 0;
 }
 
 /* group_move(group, task): the task, which another group started, is this one's
  * from now on; unless it is cancelled by then */
 static int core_group_move(lua_State *L) {
-  tide_group *group = open_group(L, check(L, "Group:start"));
-  tide_task *task = tideL_record(tideL_checktask(L, 2, "Group:start"));
-  const tide_group *old = task != NULL ? tide_task_group(task) : NULL;
+  tideR_group *group = open_group(L, check(L, "Group:start"));
+  tideR_task *task = tideL_record(tideL_checktask(L, 2, "Group:start"));
+  const tideR_group *old = task != NULL ? tideR_task_group(task) : NULL;
   if (group != NULL && old != NULL && !(old->scope->flags & TIDE_SCOPE_INSIDE))
-    tide_group_move(tideL_get(L)->rt, group, task);
+    tideR_group_move(tideL_get(L)->rt, group, task);
   return 0;
 }
 

@@ -44,13 +44,13 @@ void tideL_heapgrow(lua_State *L, tideL_heap *heap) {
   lua_createtable(L, 2 * (int)capacity + 1, 0);
   entries = lua_newuserdata(L, capacity * sizeof *entries);
   if (heap->capacity == old) { /* no finaliser was quicker */
-    tide_getuservalue(L, 1);
+    tideL_getuservalue(L, 1);
     move_slots(L, top + 3, top + 1, old);
     for (uint32_t i = 0; i < capacity; i++)
       entries[i] = i < old ? heap->entries[i] : (tideL_entry){.place = i};
     lua_settop(L, top + 2);
     lua_rawseti(L, -2, 2 * (int)capacity + 1);
-    tide_setuservalue(L, 1);
+    tideL_setuservalue(L, 1);
     heap->entries = entries;
     heap->capacity = capacity;
   }
@@ -87,11 +87,11 @@ static bool less(lua_State *L, const tideL_heap *heap, tideL_entry a,
   int top = lua_gettop(L);
   bool is;
   luaL_checkstack(L, 8, NULL);
-  tide_getuservalue(L, 1);
+  tideL_getuservalue(L, 1);
   push_priority(L, top + 1, &a);
   push_priority(L, top + 1, &b);
   check_comparable(L, top + 2, top + 3);
-  is = tide_lessthan(L, top + 2, top + 3);
+  is = tideL_lessthan(L, top + 2, top + 3);
   if (heap->version != version || heap->serial != tideL_get(L)->serial)
     tideL_error(L, "a comparison of priorities changed the queue");
   lua_settop(L, top);
@@ -149,7 +149,7 @@ void tideL_heappush(lua_State *L, tideL_heap *heap, uint32_t count) {
   uint32_t hole = way_up(L, heap, count, entry);
   entries = heap->entries;
   entry.place = entries[count].place;
-  tide_getuservalue(L, 1);
+  tideL_getuservalue(L, 1);
   lua_pushvalue(L, 2);
   lua_rawseti(L, -2, 2 * (int)entry.place + 1);
   if (entry.kind == OTHER) {
@@ -201,7 +201,7 @@ void tideL_heappop(lua_State *L, tideL_heap *heap, uint32_t count) {
       break;
   }
   entries[count - 1] = carried; /* its place is free */
-  tide_getuservalue(L, 1);
+  tideL_getuservalue(L, 1);
   lua_rawgeti(L, -1, 2 * (int)carried.place + 1);
   lua_insert(L, -2);
   clear_place(L, heap, lua_gettop(L), &carried);
@@ -211,7 +211,7 @@ void tideL_heappop(lua_State *L, tideL_heap *heap, uint32_t count) {
 
 void tideL_heapcut(lua_State *L, tideL_heap *heap, uint32_t from,
                    uint32_t count) {
-  tide_getuservalue(L, 1);
+  tideL_getuservalue(L, 1);
   for (uint32_t i = from; i < count; i++)
     clear_place(L, heap, lua_gettop(L), &heap->entries[i]);
   lua_pop(L, 1);

@@ -1,7 +1,15 @@
 /* host.c: include/tide.h, for C programs that own the lua_State. */
+#include <stdlib.h>
+
 #include "../include/tide.h"
 
 #include "bindings.h"
+
+/* What the program has the address of: it leads to the state, whose runtime is
+ * a new one in the child of a fork. */
+struct tide_runtime {
+  tideL_state *state;
+};
 
 /* stack: <address of the result> */
 static int open_body(lua_State *L) {
@@ -51,15 +59,16 @@ int tide_open(tide_runtime **out, lua_State *L, const tide_options *options) {
   if (options != NULL && options->size >= sizeof *options &&
       options->no_blocking)
     S->blocking = false;
+  if (S->host == NULL && (S->host = calloc(1, sizeof *S->host)) == NULL)
+    return UV_ENOMEM;
+  S->host->state = S;
   S->embedded = true;
-  *out = S->rt;
+  *out = S->host;
   return 0;
 }
 
-/* The runtime of the state. In the child of a fork that is a new one: what the
- * program has the address of is the parent's, and only leads here. */
-static tideL_state *current(tide_runtime *rt) {
-  return tide_runtime_data(rt);
+static tideL_state *current(const tide_runtime *rt) {
+  return rt->state;
 }
 
 int tide_step(tide_runtime *rt, double budget) {
@@ -74,11 +83,11 @@ int tide_run(tide_runtime *rt) {
 }
 
 double tide_next_timeout(tide_runtime *rt) {
-  return tide_loop_timeout(current(rt)->rt);
+  return tideR_loop_timeout(current(rt)->rt);
 }
 
 int tide_fd(tide_runtime *rt) {
-  return tide_loop_fd(current(rt)->rt);
+  return tideR_loop_fd(current(rt)->rt);
 }
 
 int tide_close(tide_runtime *rt, void (*closed)(void *ud), void *ud) {

@@ -5,8 +5,8 @@
 
 typedef struct tideL_input {
   uint32_t magic;
-  uint32_t serial;   /* of the runtime */
-  tide_input *input; /* NULL: closed */
+  uint32_t serial;    /* of the runtime */
+  tideR_input *input; /* NULL: closed */
 } tideL_input;
 
 static bool is_open(lua_State *L, const tideL_input *self) {
@@ -26,25 +26,25 @@ static tideL_input *check(lua_State *L, const char *function) {
 /* input(): standard input; or nil, message, code */
 static int core_input(lua_State *L) {
   const tideL_state *S = tideL_open(L);
-  tideL_input *self = tide_newuserdata(L, sizeof *self);
+  tideL_input *self = tideL_newuserdata(L, sizeof *self);
   int err;
   *self = (tideL_input){MAGIC, S->serial, NULL};
   tideL_own(L, OWN_INPUT);
   lua_setmetatable(L, -2);
-  err = tide_input_open(S->rt, 0, &self->input);
+  err = tideR_input_open(S->rt, 0, &self->input);
   return err < 0 ? tideL_pushdone(L, err) : 1;
 }
 
-static int has_read(lua_State *L, tideL_state *S, tide_task *task) {
-  tide_input *input;
+static int has_read(lua_State *L, tideL_state *S, tideR_task *task) {
+  tideR_input *input;
   const char *bytes;
   ssize_t n;
   tideL_checkdelivered(L, S, task);
   input = check(L, "Input:read")->input;
-  n = tide_input_see(input, &bytes);
+  n = tideR_input_see(input, &bytes);
   if (n >= 0) /* out of memory it stays there */
     lua_pushlstring(L, bytes, (size_t)n);
-  tide_input_take(input);
+  tideR_input_take(input);
   return n < 0 ? tideL_pushdone(L, (int)n) : 1;
 }
 
@@ -53,24 +53,24 @@ static int has_read(lua_State *L, tideL_state *S, tide_task *task) {
 static int input_read(lua_State *L) {
   static const char name[] = "Input:read";
   tideL_state *S = tideL_get(L);
-  tide_task *task = tideL_enter(L, S, name);
+  tideR_task *task = tideL_enter(L, S, name);
   const tideL_input *self = check(L, name);
   int err;
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, has_read);
-  if (tide_input_busy(self->input))
+  if (tideR_input_busy(self->input))
     return tideL_error(L, "'%s': another task reads", name);
-  if (tide_input_ready(self->input))
-    return tideL_ready(L, S, task, tide_input_promise(self->input), has_read);
+  if (tideR_input_ready(self->input))
+    return tideL_ready(L, S, task, tideR_input_promise(self->input), has_read);
   tideL_checkyield(L, task, name);
-  err = tide_input_park(S->rt, task, self->input);
+  err = tideR_input_park(S->rt, task, self->input);
   if (err < 0)
     return tideL_error(L, "'%s': %s", name, uv_strerror(err));
   return tideL_suspend(L, S, task, has_read);
 }
 
 static int input_is_tty(lua_State *L) {
-  lua_pushboolean(L, tide_input_is_tty(check(L, "Input:is_tty")->input));
+  lua_pushboolean(L, tideR_input_is_tty(check(L, "Input:is_tty")->input));
   return 1;
 }
 
@@ -78,12 +78,12 @@ static int input_is_tty(lua_State *L) {
  * signal; true, or nil, message, code */
 static int input_raw(lua_State *L) {
   const tideL_input *self = check(L, "Input:raw");
-  return tideL_pushdone(L, tide_input_raw(self->input, lua_toboolean(L, 2)));
+  return tideL_pushdone(L, tideR_input_raw(self->input, lua_toboolean(L, 2)));
 }
 
 /* Input:columns(): how wide the terminal is; 0: unknown */
 static int input_columns(lua_State *L) {
-  lua_pushinteger(L, tide_input_columns(check(L, "Input:columns")->input));
+  lua_pushinteger(L, tideR_input_columns(check(L, "Input:columns")->input));
   return 1;
 }
 
@@ -91,7 +91,7 @@ static int input_columns(lua_State *L) {
 static int input_close(lua_State *L) {
   tideL_input *self = lua_touserdata(L, 1);
   if (is_open(L, self))
-    tide_input_close(self->input);
+    tideR_input_close(self->input);
   self->input = NULL;
   return 0;
 }
@@ -99,7 +99,7 @@ static int input_close(lua_State *L) {
 /* reserve_stdio(): opens those of stdin, stdout, stderr that are closed */
 static int core_reserve_stdio(lua_State *L) {
   (void)L;
-  tide_input_reserve();
+  tideR_input_reserve();
   return 0;
 }
 

@@ -6,27 +6,27 @@ tideL_task *tideL_toawaitable(lua_State *L, int index) {
   return future != NULL ? &future->base : tideL_totask(L, index);
 }
 
-tide_join *tideL_tojoin(lua_State *L, tideL_state *S, tideL_task *handle,
-                        const char *function) {
-  tide_join *join;
+tideR_join *tideL_tojoin(lua_State *L, tideL_state *S, tideL_task *handle,
+                         const char *function) {
+  tideR_join *join;
   if (handle->serial != S->serial)
     tideL_error(L, "'%s': what is awaited is of a loop that was closed",
                 function);
   if (tideL_record(handle) == NULL)
     return &((tideL_future *)handle)->join;
-  join = tide_task_join(S->rt, handle->task);
+  join = tideR_task_join(S->rt, handle->task);
   if (join == NULL)
     luaL_error(L, "not enough memory");
   return join;
 }
 
 void tideL_refuseself(lua_State *L, const tideL_task *handle,
-                      const tide_task *task) {
+                      const tideR_task *task) {
   if (tideL_record(handle) == task)
     tideL_error(L, "a task cannot await itself");
 }
 
-static int awaited(lua_State *L, tideL_state *S, tide_task *task) {
+static int awaited(lua_State *L, tideL_state *S, tideR_task *task) {
   tideL_task *handle = lua_touserdata(L, 1);
   if (handle->outcome == OUTCOME_NONE)
     tideL_noticecancel(L, S, 1);
@@ -43,7 +43,7 @@ static int awaited(lua_State *L, tideL_state *S, tide_task *task) {
 
 /* The common await is spared what the general continuation has to look up. */
 static int go_on(lua_State *L, tideL_state *S) {
-  tide_task *task = S->current;
+  tideR_task *task = S->current;
   if (task == NULL || task->coro != L || task->flags & TASK_RAISE)
     return tideL_continue(L, awaited);
   return awaited(L, S, task);
@@ -62,7 +62,7 @@ static int await_k(lua_State *L, int status, lua_KContext context) {
 #define CONTEXT(S) (lua_KContext)(S)
 #endif
 
-static int suspend(lua_State *L, tideL_state *S, tide_task *task) {
+static int suspend(lua_State *L, tideL_state *S, tideR_task *task) {
   if (task->flags & TIDE_ROOT)
     return tideL_suspend(L, S, task, awaited);
   return lua_yieldk(L, 0, CONTEXT(S), await_k);
@@ -70,16 +70,16 @@ static int suspend(lua_State *L, tideL_state *S, tide_task *task) {
 
 #else
 
-static int suspend(lua_State *L, tideL_state *S, tide_task *task) {
+static int suspend(lua_State *L, tideL_state *S, tideR_task *task) {
   return tideL_suspend(L, S, task, awaited);
 }
 
 #endif
 
 /* Awaits another task. */
-static int await_task(lua_State *L, tideL_state *S, tide_task *task,
+static int await_task(lua_State *L, tideL_state *S, tideR_task *task,
                       tideL_task *handle) {
-  if (tide_task_await(S->rt, task, handle->task) < 0)
+  if (tideR_task_await(S->rt, task, handle->task) < 0)
     luaL_error(L, "not enough memory");
   if (tideL_runhere(L, S, task, handle)) {
     if (task->status != TIDE_WOKEN || task->flags & TIDE_LEAVING)
@@ -91,7 +91,7 @@ static int await_task(lua_State *L, tideL_state *S, tide_task *task,
 
 static int await(lua_State *L, tideL_state *S, tideL_task *handle,
                  const char *function, bool counted) {
-  tide_task *task = tideL_enter(L, S, function);
+  tideR_task *task = tideL_enter(L, S, function);
   tideL_refuseself(L, handle, task);
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, function, awaited);
@@ -102,7 +102,7 @@ static int await(lua_State *L, tideL_state *S, tideL_task *handle,
   tideL_checkyield(L, task, function);
   if (counted && handle->task != NULL && handle->serial == S->serial)
     return await_task(L, S, task, handle);
-  tide_join_park(S->rt, task, tideL_tojoin(L, S, handle, function), counted);
+  tideR_join_park(S->rt, task, tideL_tojoin(L, S, handle, function), counted);
   return suspend(L, S, task);
 }
 

@@ -30,7 +30,7 @@ static int call_noter(lua_State *L) {
 }
 
 /* Protected: it will be called, with a note or without. */
-void tideL_notecall(lua_State *L, const tide_call *call) {
+void tideL_notecall(lua_State *L, const tideR_call *call) {
   if (!lua_checkstack(L, 4))
     return;
   tideL_own(L, OWN_CALLNOTER);
@@ -51,8 +51,8 @@ static int creation_noter(lua_State *L) {
   return 0;
 }
 
-void tideL_notespawn(lua_State *L, tideL_state *S, tide_task *task) {
-  tide_watch_task(task);
+void tideL_notespawn(lua_State *L, tideL_state *S, tideR_task *task) {
+  tideR_watch_task(task);
   if (S->trace != NULL)
     tideL_tracespawned(S, task);
   if (!S->debug || !lua_checkstack(L, 4))
@@ -81,7 +81,7 @@ static void add_rest(lua_State *L, int list, uint32_t count, const char *what) {
 }
 
 /* Pushes "  worker: in sleep, at a.lua:3, made at a.lua:1". */
-static void push_task_line(lua_State *L, tideL_state *S, tide_task *task) {
+static void push_task_line(lua_State *L, tideL_state *S, tideR_task *task) {
   int top = lua_gettop(L) + 1;
   lua_pushliteral(L, "  ");
   tideL_pushtold(L, S, task);
@@ -89,7 +89,7 @@ static void push_task_line(lua_State *L, tideL_state *S, tide_task *task) {
   if (tideL_findtask(L, task) != NULL &&
       ((tideL_task *)lua_touserdata(L, -1))->info) {
     tideL_pushinfo(L, -1);
-    if (tide_getfield(L, -1, "made") == LUA_TSTRING) {
+    if (tideL_getfield(L, -1, "made") == LUA_TSTRING) {
       lua_pushfstring(L, "%s, made at %s", lua_tostring(L, top),
                       lua_tostring(L, -1));
       lua_replace(L, top);
@@ -105,10 +105,10 @@ static int left_finder(lua_State *L) {
   uint32_t count = 0;
   luaL_checkstack(L, 12, NULL);
   lua_newtable(L);
-  for (uint32_t slot = 1; slot <= tide_task_slots(S->rt); slot++) {
-    tide_task *task = tide_task_at(S->rt, slot);
-    if (!tide_task_alive(task) || task == S->spawning ||
-        !tide_task_is_young(S->rt, task))
+  for (uint32_t slot = 1; slot <= tideR_task_slots(S->rt); slot++) {
+    tideR_task *task = tideR_task_at(S->rt, slot);
+    if (!tideR_task_alive(task) || task == S->spawning ||
+        !tideR_task_is_young(S->rt, task))
       continue;
     if (count < MOST)
       push_task_line(L, S, task);
@@ -132,13 +132,13 @@ void tideL_pushleft(lua_State *L) {
 /* Pushes "  a delayed call, due in 3 s, made at a.lua:5"; false: it was not
  * made in debug mode, or is our own, and pushes nothing. */
 static bool push_call_line(lua_State *L, const tideL_state *S,
-                           const tide_call *call) {
-  uint64_t when = tide_call_when(S->rt, call), now = tide_now(S->rt);
+                           const tideR_call *call) {
+  uint64_t when = tideR_call_when(S->rt, call), now = tideR_now(S->rt);
   int top = lua_gettop(L);
   tideL_own(L, OWN_MADE);
   lua_rawgeti(L, -1, -(int)call->slot);
   if (lua_isnil(L, -1) || (uint32_t)lua_tointeger(L, -1) != call->serial ||
-      tide_rawgeti(L, -2, (int)call->slot) != LUA_TSTRING) {
+      tideL_rawgeti(L, -2, (int)call->slot) != LUA_TSTRING) {
     lua_settop(L, top);
     return false;
   }
@@ -157,8 +157,8 @@ static bool push_call_line(lua_State *L, const tideL_state *S,
 
 static void add_calls(lua_State *L, const tideL_state *S, int list) {
   uint32_t count = 0;
-  for (uint32_t slot = 1; slot <= tide_call_slots(S->rt); slot++) {
-    const tide_call *call = tide_call_in(S->rt, slot);
+  for (uint32_t slot = 1; slot <= tideR_call_slots(S->rt); slot++) {
+    const tideR_call *call = tideR_call_in(S->rt, slot);
     if ((call->state == TIDE_CALL_TIMED || call->state == TIDE_CALL_QUEUED) &&
         push_call_line(L, S, call))
       add_line(L, list, &count);
@@ -176,12 +176,12 @@ static void add_count(lua_State *L, int list, uint64_t count,
 
 void tideL_reportleft(lua_State *L, tideL_state *S) {
   int list = lua_gettop(L), n;
-  tide_stats stats;
+  tideR_stats stats;
   if (lua_isnil(L, list)) { /* out of memory */
     lua_pop(L, 1);
     return;
   }
-  tide_runtime_stats(S->rt, &stats);
+  tideR_runtime_stats(S->rt, &stats);
   luaL_checkstack(L, 12, NULL);
   add_calls(L, S, list);
   add_count(L, list, stats.wakers, "parked tasks' wakes still to come");
@@ -203,8 +203,8 @@ void tideL_reportleft(lua_State *L, tideL_state *S) {
 
 /* What was made before this run is not its own. */
 void tideL_beginleaks(lua_State *L, tideL_state *S) {
-  tide_stats stats;
-  tide_runtime_stats(S->rt, &stats);
+  tideR_stats stats;
+  tideR_runtime_stats(S->rt, &stats);
   S->swallowed_before = stats.swallowed;
   if (S->debug) {
     lua_newtable(L);

@@ -14,7 +14,7 @@ typedef struct tideL_lock {
   uint32_t magic;
   uint32_t serial;    /* of the runtime */
   tideL_state *state; /* as tideL_get gives it, but quicker */
-  tide_lock lock;     /* a waiter's stack keeps the userdata */
+  tideR_lock lock;    /* a waiter's stack keeps the userdata */
 } tideL_lock;
 
 static inline tideL_lock *check_type(lua_State *L, int arg,
@@ -38,17 +38,17 @@ static inline tideL_lock *check(lua_State *L, const char *function) {
   return self;
 }
 
-tide_lock *tideL_checklock(lua_State *L, int arg, const char *function) {
+tideR_lock *tideL_checklock(lua_State *L, int arg, const char *function) {
   tideL_lock *self = check_type(L, arg, function);
   check_open(L, self, function);
   return &self->lock;
 }
 
-tide_lock *tideL_newlock(lua_State *L) {
+tideR_lock *tideL_newlock(lua_State *L) {
   tideL_state *S = tideL_open(L);
-  tideL_lock *self = tide_newuserdata(L, sizeof *self);
+  tideL_lock *self = tideL_newuserdata(L, sizeof *self);
   *self = (tideL_lock){.magic = MAGIC, .serial = S->serial, .state = S};
-  tide_lock_init(&self->lock);
+  tideR_lock_init(&self->lock);
   tideL_own(L, OWN_LOCK);
   lua_setmetatable(L, -2);
   return &self->lock;
@@ -62,21 +62,21 @@ static int core_lock(lua_State *L) {
 /* ---- whose it is ---- */
 
 /* The task that L runs for, also where it could not wait. NULL: none. */
-static tide_task *running_task(lua_State *L, const tideL_state *S) {
-  tide_task *root;
+static tideR_task *running_task(lua_State *L, const tideL_state *S) {
+  tideR_task *root;
   if (S->busy > 0)
     return NULL;
-  if (S->current != NULL || tide_loop_running(S->rt))
+  if (S->current != NULL || tideR_loop_running(S->rt))
     return S->current;
-  root = tide_task_root(S->rt);
+  root = tideR_task_root(S->rt);
   if (root == NULL)
     luaL_error(L, "not enough memory");
   return root;
 }
 
-static tide_task *check_task(lua_State *L, const tideL_state *S,
-                             const char *function) {
-  tide_task *task = running_task(L, S);
+static tideR_task *check_task(lua_State *L, const tideL_state *S,
+                              const char *function) {
+  tideR_task *task = running_task(L, S);
   if (task == NULL)
     tideL_error(L,
                 "'%s' cannot be called in a callback: only a task owns locks",
@@ -85,10 +85,10 @@ static tide_task *check_task(lua_State *L, const tideL_state *S,
 }
 
 /* Its record may be another's by now: then all that is left is the id. */
-static void push_owner(lua_State *L, const tide_lock *lock) {
-  const tide_task *owner = lock->owner;
+static void push_owner(lua_State *L, const tideR_lock *lock) {
+  const tideR_task *owner = lock->owner;
   char name[32];
-  bool broken = tide_lock_broken(lock);
+  bool broken = tideR_lock_broken(lock);
   if (!broken && owner->flags & TIDE_ROOT) {
     lua_pushliteral(L, "the main program");
     return;
@@ -101,8 +101,8 @@ static void push_owner(lua_State *L, const tide_lock *lock) {
   lua_pushstring(L, name);
 }
 
-static void check_whole(lua_State *L, const tide_lock *lock) {
-  if (!tide_lock_broken(lock))
+static void check_whole(lua_State *L, const tideR_lock *lock) {
+  if (!tideR_lock_broken(lock))
     return;
   luaL_checkstack(L, 8, "an error");
   push_owner(L, lock);
@@ -111,13 +111,13 @@ static void check_whole(lua_State *L, const tide_lock *lock) {
   tideL_raise(L, TIDEL_BROKENLOCK, lua_tostring(L, -1));
 }
 
-static void check_free(lua_State *L, const tide_lock *lock,
-                       const tide_task *task, const char *function) {
-  if (tide_lock_owned(lock, task))
+static void check_free(lua_State *L, const tideR_lock *lock,
+                       const tideR_task *task, const char *function) {
+  if (tideR_lock_owned(lock, task))
     tideL_error(L, "'%s': the task has the lock already", function);
 }
 
-static int refuse_owner(lua_State *L, const tide_lock *lock,
+static int refuse_owner(lua_State *L, const tideR_lock *lock,
                         const char *function) {
   check_whole(L, lock);
   if (lock->owner == NULL)
@@ -127,18 +127,18 @@ static int refuse_owner(lua_State *L, const tide_lock *lock,
                      lua_tostring(L, -1));
 }
 
-void tideL_checkowner(lua_State *L, const tideL_state *S, const tide_lock *lock,
-                      const char *function) {
-  if (!tide_lock_owned(lock, check_task(L, S, function)))
+void tideL_checkowner(lua_State *L, const tideL_state *S,
+                      const tideR_lock *lock, const char *function) {
+  if (!tideR_lock_owned(lock, check_task(L, S, function)))
     refuse_owner(L, lock, function);
 }
 
 /* ---- acquire ---- */
 
 /* True: it is the task's now. */
-static bool try(lua_State *L, const tideL_state *S, tide_lock *lock,
-                tide_task *task) {
-  int err = tide_lock_try(S->rt, task, lock);
+static bool try(lua_State *L, const tideL_state *S, tideR_lock *lock,
+                tideR_task *task) {
+  int err = tideR_lock_try(S->rt, task, lock);
   if (err == UV_ENOMEM)
     luaL_error(L, "not enough memory");
   if (err < 0)
@@ -146,8 +146,8 @@ static bool try(lua_State *L, const tideL_state *S, tide_lock *lock,
   return err == 0;
 }
 
-int tideL_acquire(lua_State *L, tideL_state *S, tide_lock *lock,
-                  tide_task *task, const char *function, tideL_finish finish) {
+int tideL_acquire(lua_State *L, tideL_state *S, tideR_lock *lock,
+                  tideR_task *task, const char *function, tideL_finish finish) {
   check_free(L, lock, task, function);
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, function, finish);
@@ -157,20 +157,20 @@ int tideL_acquire(lua_State *L, tideL_state *S, tide_lock *lock,
     return tideL_doneself(L);
   }
   tideL_checkyield(L, task, function);
-  if (tide_lock_park(S->rt, task, lock) < 0)
+  if (tideR_lock_park(S->rt, task, lock) < 0)
     return luaL_error(L, "not enough memory");
   return tideL_suspend(L, S, task, finish);
 }
 
-void tideL_checkacquired(lua_State *L, tideL_state *S, tide_task *task,
-                         const tide_lock *lock) {
+void tideL_checkacquired(lua_State *L, tideL_state *S, tideR_task *task,
+                         const tideR_lock *lock) {
   if (task->status != TIDE_REFUSED)
     tideL_checkdelivered(L, S, task);
-  if (!tide_lock_owned(lock, task))
+  if (!tideR_lock_owned(lock, task))
     check_whole(L, lock);
 }
 
-static int acquired(lua_State *L, tideL_state *S, tide_task *task) {
+static int acquired(lua_State *L, tideL_state *S, tideR_task *task) {
   const tideL_lock *self = lua_touserdata(L, 1);
   tideL_checkacquired(L, S, task, &self->lock);
   lua_settop(L, 1);
@@ -182,7 +182,7 @@ static int lock_acquire(lua_State *L) {
   static const char name[] = "Lock:acquire";
   tideL_lock *self = check_type(L, 1, name);
   tideL_state *S = self->state;
-  tide_task *task = tideL_enter(L, S, name);
+  tideR_task *task = tideL_enter(L, S, name);
   check_open(L, self, name); /* entering may be what closes a parent's loop */
   return tideL_acquire(L, S, &self->lock, task, name, acquired);
 }
@@ -191,7 +191,7 @@ static int lock_acquire(lua_State *L) {
 static int lock_acquire_nowait(lua_State *L) {
   static const char name[] = "Lock:acquire_nowait";
   tideL_lock *self = check(L, name);
-  tide_task *task = check_task(L, self->state, name);
+  tideR_task *task = check_task(L, self->state, name);
   check_free(L, &self->lock, task, name);
   if (try(L, self->state, &self->lock, task)) {
     lua_pushboolean(L, 1);
@@ -209,21 +209,21 @@ static int lock_release(lua_State *L) {
   static const char name[] = "Lock:release";
   tideL_lock *self = check(L, name);
   tideL_checkowner(L, self->state, &self->lock, name);
-  tide_lock_release(self->state->rt, &self->lock);
+  tideR_lock_release(self->state->rt, &self->lock);
   return 0;
 }
 
 /* An error that passes is not replaced by one about the lock. And a coroutine
  * that is closed by force runs for no task: its lock breaks. */
-void tideL_closelock(lua_State *L, tide_lock *lock, const char *function) {
+void tideL_closelock(lua_State *L, tideR_lock *lock, const char *function) {
   const tideL_state *S = tideL_get(L);
-  const tide_task *task = running_task(L, S);
+  const tideR_task *task = running_task(L, S);
   if (task == NULL)
     return;
   if (lua_isnoneornil(L, 2))
     tideL_checkowner(L, S, lock, function);
-  if (tide_lock_owned(lock, task))
-    tide_lock_release(S->rt, lock);
+  if (tideR_lock_owned(lock, task))
+    tideR_lock_release(S->rt, lock);
 }
 
 static int lock__close(lua_State *L) {
@@ -239,9 +239,9 @@ static int lock_locked(lua_State *L) {
   return 1;
 }
 
-int tideL_locktostring(lua_State *L, const char *class, const tide_lock *lock,
-                       const tide_waitq *waiters) {
-  if (tide_lock_broken(lock)) {
+int tideL_locktostring(lua_State *L, const char *class, const tideR_lock *lock,
+                       const tideR_waitq *waiters) {
+  if (tideR_lock_broken(lock)) {
     lua_pushfstring(L, "%s<broken>", class);
     return 1;
   }
@@ -252,12 +252,12 @@ int tideL_locktostring(lua_State *L, const char *class, const tide_lock *lock,
     lua_pushfstring(L, "locked by %s", lua_tostring(L, -1));
   }
   lua_pushfstring(L, "%s<%s, %d waiting>", class, lua_tostring(L, -1),
-                  (int)tide_waitq_length(waiters));
+                  (int)tideR_waitq_length(waiters));
   return 1;
 }
 
 static int lock__tostring(lua_State *L) {
-  const tide_lock *lock = tideL_checklock(L, 1, "Lock:__tostring");
+  const tideR_lock *lock = tideL_checklock(L, 1, "Lock:__tostring");
   return tideL_locktostring(L, "Lock", lock, &lock->waiters);
 }
 

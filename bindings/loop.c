@@ -35,7 +35,7 @@ static tideL_state *check_loop(lua_State *L, const char *function) {
 static int core_loop(lua_State *L) {
   const tideL_state *S = tideL_open(L);
   if (tideL_own(L, OWN_LOOPOBJ) != LUA_TUSERDATA) {
-    tideL_loop *self = tide_newuserdata(L, sizeof *self);
+    tideL_loop *self = tideL_newuserdata(L, sizeof *self);
     *self = (tideL_loop){LOOP_MAGIC, S->serial};
     tideL_own(L, OWN_LOOP);
     lua_setmetatable(L, -2);
@@ -47,7 +47,7 @@ static int core_loop(lua_State *L) {
 
 static int loop_time(lua_State *L) {
   tideL_state *S = check_loop(L, "Loop:time");
-  lua_pushnumber(L, (lua_Number)tide_now(S->rt) / 1e9);
+  lua_pushnumber(L, (lua_Number)tideR_now(S->rt) / 1e9);
   return 1;
 }
 
@@ -60,23 +60,23 @@ static int loop_call_soon(lua_State *L) {
 static int loop_call_later(lua_State *L) {
   tideL_state *S = check_loop(L, "Loop:call_later");
   lua_Number seconds = tideL_checkseconds(L, 2, "Loop:call_later");
-  double now = (double)tide_now(S->rt) / 1e9;
+  double now = (double)tideR_now(S->rt) / 1e9;
   tideL_checkcallable(L, 3, "Loop:call_later");
   if (seconds >= 0)
-    return tideL_schedule(L, S, 3, tide_deadline(S->rt, seconds));
+    return tideL_schedule(L, S, 3, tideR_deadline(S->rt, seconds));
   seconds += now; /* the past, too, comes in order */
-  return tideL_schedule(L, S, 3, seconds > 0 ? tide_instant(seconds) : 1);
+  return tideL_schedule(L, S, 3, seconds > 0 ? tideR_instant(seconds) : 1);
 }
 
 static int loop_call_at(lua_State *L) {
   tideL_state *S = check_loop(L, "Loop:call_at");
   lua_Number when = tideL_checkseconds(L, 2, "Loop:call_at");
   tideL_checkcallable(L, 3, "Loop:call_at");
-  return tideL_schedule(L, S, 3, when > 0 ? tide_instant(when) : 1);
+  return tideL_schedule(L, S, 3, when > 0 ? tideR_instant(when) : 1);
 }
 
 static int loop_is_running(lua_State *L) {
-  lua_pushboolean(L, tide_loop_running(check_loop(L, "Loop:is_running")->rt));
+  lua_pushboolean(L, tideR_loop_running(check_loop(L, "Loop:is_running")->rt));
   return 1;
 }
 
@@ -120,7 +120,7 @@ static int loop_step(lua_State *L) {
 }
 
 static int loop_fd(lua_State *L) {
-  int fd = tide_loop_fd(check_loop(L, "Loop:fd")->rt);
+  int fd = tideR_loop_fd(check_loop(L, "Loop:fd")->rt);
   if (fd < 0)
     lua_pushnil(L);
   else
@@ -129,12 +129,12 @@ static int loop_fd(lua_State *L) {
 }
 
 static int loop_next_timeout(lua_State *L) {
-  lua_pushnumber(L, tide_loop_timeout(check_loop(L, "Loop:next_timeout")->rt));
+  lua_pushnumber(L, tideR_loop_timeout(check_loop(L, "Loop:next_timeout")->rt));
   return 1;
 }
 
 static int loop_alive(lua_State *L) {
-  lua_pushboolean(L, tide_loop_alive(check_loop(L, "Loop:alive")->rt));
+  lua_pushboolean(L, tideR_loop_alive(check_loop(L, "Loop:alive")->rt));
   return 1;
 }
 
@@ -188,9 +188,9 @@ static int loop_set_interrupt(lua_State *L) {
   tideL_state *S = check_loop(L, "Loop:set_interrupt");
   int err = 0;
   if (check_boolean(L, "Loop:set_interrupt"))
-    err = tide_interrupt_watch(S->rt);
+    err = tideR_interrupt_watch(S->rt);
   else
-    tide_interrupt_unwatch(S->rt);
+    tideR_interrupt_unwatch(S->rt);
   return tideL_pushdone(L, err);
 }
 

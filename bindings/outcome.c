@@ -27,13 +27,13 @@ static void push_info(lua_State *L, int index, int fields) {
   tideL_task *handle = lua_touserdata(L, index);
   index = lua_absindex(L, index);
   if (handle->info) {
-    tide_getuservalue(L, index);
+    tideL_getuservalue(L, index);
     return;
   }
   lua_createtable(L, 0, fields);
   if (handle->info) { /* a finaliser was quicker */
     lua_pop(L, 1);
-    tide_getuservalue(L, index);
+    tideL_getuservalue(L, index);
     return;
   }
   if (tideL_record(handle) != NULL) {
@@ -44,7 +44,7 @@ static void push_info(lua_State *L, int index, int fields) {
     lua_pop(L, 1);
   }
   lua_pushvalue(L, -1);
-  tide_setuservalue(L, index);
+  tideL_setuservalue(L, index);
   handle->info = true;
 }
 
@@ -62,7 +62,7 @@ void tideL_pushfullinfo(lua_State *L, int index) {
   }
   index = lua_absindex(L, index);
   lua_createtable(L, 1, 2);
-  tide_getuservalue(L, index);
+  tideL_getuservalue(L, index);
   if (handle->store == STORE_ERROR) {
     lua_setfield(L, -2, "error");
   } else {
@@ -72,11 +72,11 @@ void tideL_pushfullinfo(lua_State *L, int index) {
   }
   if (handle->info) { /* a finaliser was quicker */
     lua_pop(L, 1);
-    tide_getuservalue(L, index);
+    tideL_getuservalue(L, index);
     return;
   }
   lua_pushvalue(L, -1);
-  tide_setuservalue(L, index);
+  tideL_setuservalue(L, index);
   handle->info = true;
   handle->store = STORE_NONE;
 }
@@ -106,7 +106,7 @@ bool tideL_storesmall(lua_State *T, int index, lua_State *co) {
 #if TIDE_ANYUSERVALUE
   if (!handle->info) {
     lua_xmove(co, T, 1);
-    tide_setuservalue(T, index);
+    tideL_setuservalue(T, index);
     handle->store = STORE_VALUE;
     lua_pushnil(co); /* as many values as before */
     return true;
@@ -142,7 +142,7 @@ static tideL_outcome store_error(lua_State *T, int index, lua_State *co) {
     lua_xmove(co, T, 1);
   cancelled = tideL_iserror(T, -1, TIDEL_CANCELLED);
   if (cancelled && !debug && !handle->info) {
-    tide_setuservalue(T, index);
+    tideL_setuservalue(T, index);
     handle->store = STORE_ERROR;
     return OUTCOME_CANCELLED;
   }
@@ -176,7 +176,7 @@ static tideL_outcome store(lua_State *T, int index, lua_State *co, bool failed,
   return OUTCOME_RESULTS;
 }
 
-static void unpin(lua_State *T, const tide_task *task) {
+static void unpin(lua_State *T, const tideR_task *task) {
   tideL_own(T, OWN_PINNED);
   lua_pushnil(T);
   lua_rawseti(T, -2, (int)task->slot);
@@ -186,8 +186,8 @@ static void unpin(lua_State *T, const tide_task *task) {
 /* It stays in UP_HANDLES until its record is another's; that is weak. */
 void tideL_settle(lua_State *T, tideL_state *S, tideL_task *handle,
                   lua_State *co, bool failed, int n) {
-  const tide_task *task = handle->task;
-  uint32_t cancels = tide_task_cancelling(task);
+  const tideR_task *task = handle->task;
+  uint32_t cancels = tideR_task_cancelling(task);
   tideL_outcome outcome = OUTCOME_RESULTS;
   if (failed || n > 0)
     outcome = store(T, lua_gettop(T), co, failed, n);
@@ -205,10 +205,10 @@ void tideL_settlefuture(lua_State *L, tideL_state *S, int index, bool failed,
   tideL_outcome outcome = store(L, index, L, failed, n);
   tideL_queuecallbacks(L, S, index);
   self->base.outcome = outcome;
-  tide_future_end(S->rt, &self->join,
-                  outcome == OUTCOME_RESULTS  ? TIDE_END_OK
-                  : outcome == OUTCOME_FAILED ? TIDE_END_FAILED
-                                              : TIDE_END_CANCELLED);
+  tideR_future_end(S->rt, &self->join,
+                   outcome == OUTCOME_RESULTS  ? TIDE_END_OK
+                   : outcome == OUTCOME_FAILED ? TIDE_END_FAILED
+                                               : TIDE_END_CANCELLED);
 }
 
 /* ---- reading the outcome ---- */
@@ -227,7 +227,7 @@ static int push_results(lua_State *L, int index, const tideL_task *handle) {
     lua_pushnumber(L, handle->number);
     return 1;
   case STORE_VALUE:
-    tide_getuservalue(L, index);
+    tideL_getuservalue(L, index);
     return 1;
   }
   if (!handle->info)
@@ -257,7 +257,7 @@ void tideL_markseen(lua_State *L, int index, tideL_task *handle) {
 void tideL_pushfailure(lua_State *L, int index, tideL_task *handle) {
   tideL_markseen(L, index, handle);
   if (handle->store == STORE_ERROR) {
-    tide_getuservalue(L, index);
+    tideL_getuservalue(L, index);
     return;
   }
   lua_pushnil(L);

@@ -10,9 +10,9 @@
 #include "bindings.h"
 
 struct tideL_parking {
-  tide_wait wait;
+  tideR_wait wait;
   tideL_state *state;
-  tide_task *task;
+  tideR_task *task;
   tideL_parking *next, *prev; /* in S->aborts */
   uint32_t round;             /* ... since then */
   uint32_t serial;
@@ -62,11 +62,12 @@ static void unlist_abort(tideL_state *S, tideL_parking *self) {
 static void end_parking(tideL_parking *self) {
   unlist_abort(self->state, self);
   self->done = true;
-  tide_waker_drop(self->state->rt);
+  tideR_waker_drop(self->state->rt);
 }
 
 /* No user code here: an abort function is called by tideL_runaborts. */
-static bool abort_parking(tide_runtime *rt, tide_task *task, tide_status why) {
+static bool abort_parking(tideR_runtime *rt, tideR_task *task,
+                          tideR_status why) {
   tideL_parking *self = (tideL_parking *)task->wait;
   (void)rt;
   if (why == TIDE_CANCELLED && (self->abortable || self->starting) &&
@@ -80,7 +81,7 @@ static bool abort_parking(tide_runtime *rt, tide_task *task, tide_status why) {
   return true;
 }
 
-static const tide_waitkind parked = {"park", abort_parking, NULL};
+static const tideR_waitkind parked = {"park", abort_parking, NULL};
 
 /* wake(...): the call that waits returns these; false: it waits no longer */
 static int parking_wake(lua_State *L) {
@@ -91,28 +92,28 @@ static int parking_wake(lua_State *L) {
     return 1;
   }
   luaL_checkstack(L, 4, NULL);
-  tide_getuservalue(L, UP_AWAITING);
+  tideL_getuservalue(L, UP_AWAITING);
   lua_insert(L, 1);
   lua_pushinteger(L, n);
   lua_setfield(L, 1, "n");
   for (int i = n; i >= 1; i--)
     lua_rawseti(L, 1, i);
   end_parking(self);
-  tide_wake(self->state->rt, self->task, TIDE_WOKEN);
+  tideR_wake(self->state->rt, self->task, TIDE_WOKEN);
   lua_pushboolean(L, 1);
   return 1;
 }
 
 static tideL_parking *new_parking(lua_State *L, tideL_state *S,
-                                  tide_task *task) {
-  tideL_parking *self = tide_newuserdata(L, sizeof *self);
+                                  tideR_task *task) {
+  tideL_parking *self = tideL_newuserdata(L, sizeof *self);
   *self = (tideL_parking){.wait = {&parked},
                           .state = S,
                           .task = task,
                           .serial = S->serial,
                           .done = true};
   lua_newtable(L);
-  tide_setuservalue(L, -2);
+  tideL_setuservalue(L, -2);
   tideL_own(L, OWN_PARKED);
   lua_pushvalue(L, -2);
   lua_rawseti(L, -2, (int)task->slot);
@@ -142,11 +143,11 @@ static int start(lua_State *L, tideL_state *S) {
   S->starting = false;
   S->busy--;
   lua_xmove(S->starter, L, 1);
-  tide_switchback(L);
+  tideL_switchback(L);
   return status;
 }
 
-static int park_finish(lua_State *L, tideL_state *S, tide_task *task) {
+static int park_finish(lua_State *L, tideL_state *S, tideR_task *task) {
   int n;
   tideL_own(L, OWN_PARKED);
   lua_rawgeti(L, -1, (int)task->slot);
@@ -155,7 +156,7 @@ static int park_finish(lua_State *L, tideL_state *S, tide_task *task) {
   tideL_checkdelivered(L, S, task);
   if (!lua_isuserdata(L, -1)) /* of a runtime that was closed */
     return tideL_raisecancel(L, S, task);
-  tide_getuservalue(L, -1);
+  tideL_getuservalue(L, -1);
   lua_getfield(L, -1, "n");
   n = (int)lua_tointeger(L, -1);
   lua_pop(L, 1);
@@ -169,7 +170,7 @@ static int park_finish(lua_State *L, tideL_state *S, tide_task *task) {
 static int core_park(lua_State *L) {
   static const char name[] = "tide.park";
   tideL_state *S = tideL_get(L);
-  tide_task *task = tideL_enter(L, S, name);
+  tideR_task *task = tideL_enter(L, S, name);
   tideL_parking *self;
   tideL_checkcallable(L, 1, name);
   if (tideL_checkpoint(S, task))
@@ -178,10 +179,10 @@ static int core_park(lua_State *L) {
   lua_settop(L, 1);
   self = new_parking(L, S, task);
   prepare(L, S->starter);
-  tide_park(S->rt, task, &self->wait);
+  tideR_park(S->rt, task, &self->wait);
   self->done = false;
   self->starting = true;
-  tide_waker_add(S->rt);
+  tideR_waker_add(S->rt);
   if (start(L, S) != LUA_OK) {
     if (!self->done)
       end_parking(self);
@@ -194,7 +195,7 @@ static int core_park(lua_State *L) {
   }
   self->starting = false;
   self->abortable = tideL_iscallable(L, 3);
-  tide_getuservalue(L, 2);
+  tideL_getuservalue(L, 2);
   lua_pushvalue(L, 3);
   lua_setfield(L, -2, "abort");
   return tideL_suspend(L, S, task, park_finish);
@@ -206,8 +207,8 @@ static int core_park(lua_State *L) {
  * done. The parking is on top of T. */
 static bool call_abort(lua_State *T, tideL_state *S) {
   bool aborted = true;
-  tide_getuservalue(T, -1);
-  if (tide_getfield(T, -1, "abort") == LUA_TNIL) {
+  tideL_getuservalue(T, -1);
+  if (tideL_getfield(T, -1, "abort") == LUA_TNIL) {
     lua_pop(T, 2); /* fn gave none, but was cancelled while it ran */
     return true;
   }
@@ -233,7 +234,7 @@ void tideL_runaborts(lua_State *T, tideL_state *S) {
     lua_rawgeti(T, -1, (int)self->task->slot);
     if (call_abort(T, S) && is_parked(self)) {
       end_parking(self);
-      tide_wake(S->rt, self->task, TIDE_CANCELLED);
+      tideR_wake(S->rt, self->task, TIDE_CANCELLED);
     }
     lua_pop(T, 2);
   }

@@ -10,22 +10,22 @@
 /* ---- lock.c: locks, and the lock of a condition ---- */
 
 /* Pushes a new Lock. */
-tide_lock *tideL_newlock(lua_State *L);
-tide_lock *tideL_checklock(lua_State *L, int arg, const char *function);
+tideR_lock *tideL_newlock(lua_State *L);
+tideR_lock *tideL_checklock(lua_State *L, int arg, const char *function);
 /* The task that L runs for has to be the owner. */
-void tideL_checkowner(lua_State *L, const tideL_state *S, const tide_lock *lock,
-                      const char *function);
+void tideL_checkowner(lua_State *L, const tideL_state *S,
+                      const tideR_lock *lock, const char *function);
 /* What `acquire` does, an AWAIT_SELF whose finish is tideL_checkacquired. */
-int tideL_acquire(lua_State *L, tideL_state *S, tide_lock *lock,
-                  tide_task *task, const char *function, tideL_finish finish);
+int tideL_acquire(lua_State *L, tideL_state *S, tideR_lock *lock,
+                  tideR_task *task, const char *function, tideL_finish finish);
 /* The wait for the lock is over: raises if it is broken. */
-void tideL_checkacquired(lua_State *L, tideL_state *S, tide_task *task,
-                         const tide_lock *lock);
+void tideL_checkacquired(lua_State *L, tideL_state *S, tideR_task *task,
+                         const tideR_lock *lock);
 /* What `__close` does: the second argument is the error that closes it. */
-void tideL_closelock(lua_State *L, tide_lock *lock, const char *function);
+void tideL_closelock(lua_State *L, tideR_lock *lock, const char *function);
 /* Class<unlocked, 0 waiting>, or as it is */
-int tideL_locktostring(lua_State *L, const char *class, const tide_lock *lock,
-                       const tide_waitq *waiters);
+int tideL_locktostring(lua_State *L, const char *class, const tideR_lock *lock,
+                       const tideR_waitq *waiters);
 
 /* ---- heap.c: a heap is the user value of the userdata at index 1 ---- */
 
@@ -61,7 +61,7 @@ typedef struct tideL_queue {
   uint32_t head;     /* slot of the ring's oldest item, from 0 */
   uint32_t capacity; /* of the ring, a power of 2 */
   tideL_heap heap;
-  tide_queue queue;
+  tideR_queue queue;
 } tideL_queue;
 
 int tideL_newqueue(lua_State *L, const char *function, enum tideL_order kind);
@@ -71,8 +71,8 @@ int tideL_queuetostring(lua_State *L);
 tideL_queue *tideL_checkqueue(lua_State *L, const char *function);
 /* The item at index 2. */
 void tideL_checkitem(lua_State *L, const char *function);
-/* The caller gets a place that has room for an item: tide_queue_fill or
- * tide_queue_unclaim. False: the queue is shut down or full. May raise. */
+/* The caller gets a place that has room for an item: tideR_queue_fill or
+ * tideR_queue_unclaim. False: the queue is shut down or full. May raise. */
 bool tideL_claim(lua_State *L, tideL_queue *self);
 /* Pushes nil and "shutdown", or else the message. */
 int tideL_pushrefusal(lua_State *L, const tideL_queue *self,
@@ -80,7 +80,7 @@ int tideL_pushrefusal(lua_State *L, const tideL_queue *self,
 int tideL_raiseshut(lua_State *L);
 /* Whether what the task waited for will not come; raises if it was cancelled
  * since. */
-bool tideL_checkrefused(lua_State *L, tideL_state *S, tide_task *task);
+bool tideL_checkrefused(lua_State *L, tideL_state *S, tideR_task *task);
 
 /* ---- priority_queue.c: what is their own ---- */
 

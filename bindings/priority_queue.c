@@ -62,15 +62,15 @@ static bool is_open(const tideL_queue *self) {
 
 /* Stores the item in the place that the caller has. */
 static void store(lua_State *L, tideL_queue *self) {
-  tide_queue *queue = &self->queue;
+  tideR_queue *queue = &self->queue;
   if (self->heap.others == 0 && lua_type(L, 3) == LUA_TNUMBER) {
     push(L, self);
   } else if (!sift(L, 3)) {
     if (is_open(self))
-      tide_queue_unclaim(self->state->rt, queue);
+      tideR_queue_unclaim(self->state->rt, queue);
     lua_error(L);
   }
-  tide_queue_fill(self->state->rt, queue);
+  tideR_queue_fill(self->state->rt, queue);
 }
 
 void tideL_takefirst(lua_State *L, tideL_queue *self) {
@@ -78,7 +78,7 @@ void tideL_takefirst(lua_State *L, tideL_queue *self) {
     pop(L, self);
   } else if (!sift(L, 1)) {
     if (is_open(self))
-      tide_queue_unreserve(self->state->rt, &self->queue);
+      tideR_queue_unreserve(self->state->rt, &self->queue);
     lua_error(L);
   }
 }
@@ -86,13 +86,13 @@ void tideL_takefirst(lua_State *L, tideL_queue *self) {
 /* ---- put ---- */
 
 /* It has a place, unless it was refused or cancelled. */
-static int admitted(lua_State *L, tideL_state *S, tide_task *task) {
+static int admitted(lua_State *L, tideL_state *S, tideR_task *task) {
   tideL_queue *self = lua_touserdata(L, 1);
   if (tideL_checkrefused(L, S, task))
     return tideL_raiseshut(L);
   tideL_checkdelivered(L, S, task);
   if (self->queue.shut) {
-    tide_queue_unclaim(S->rt, &self->queue);
+    tideR_queue_unclaim(S->rt, &self->queue);
     return tideL_raiseshut(L);
   }
   store(L, self);
@@ -103,9 +103,9 @@ static int admitted(lua_State *L, tideL_state *S, tide_task *task) {
 static int priority_put(lua_State *L) {
   static const char name[] = "PriorityQueue:put";
   tideL_queue *self = check(L, name);
-  tide_queue *queue = &self->queue;
+  tideR_queue *queue = &self->queue;
   tideL_state *S = self->state;
-  tide_task *task = tideL_enter(L, S, name);
+  tideR_task *task = tideL_enter(L, S, name);
   check(L, name);
   tideL_checkitem(L, name);
   check_priority(L, name);
@@ -118,7 +118,7 @@ static int priority_put(lua_State *L) {
   if (queue->shut)
     return tideL_raiseshut(L);
   tideL_checkyield(L, task, name);
-  tide_queue_park_put(S->rt, task, queue);
+  tideR_queue_park_put(S->rt, task, queue);
   return tideL_suspend(L, S, task, admitted);
 }
 

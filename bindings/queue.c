@@ -42,9 +42,9 @@ tideL_queue *tideL_checkqueue(lua_State *L, const char *function) {
 }
 
 /* For who waits: entering a task may be what closes a parent's loop. */
-static inline tide_task *enter(lua_State *L, const tideL_queue *self,
-                               const char *function) {
-  tide_task *task = tideL_enter(L, self->state, function);
+static inline tideR_task *enter(lua_State *L, const tideL_queue *self,
+                                const char *function) {
+  tideR_task *task = tideL_enter(L, self->state, function);
   check_open(L, self, function);
   return task;
 }
@@ -79,13 +79,13 @@ static void ring_resize(lua_State *L, tideL_queue *self, uint32_t capacity) {
     tideL_error(L, "too many items in a queue");
   lua_createtable(L, (int)capacity, 0);
   if (self->capacity == old && self->queue.stored < capacity) {
-    tide_getuservalue(L, 1);
+    tideL_getuservalue(L, 1);
     for (uint32_t i = 0; i < self->queue.stored; i++) {
       lua_rawgeti(L, -1, slot(self, i));
       lua_rawseti(L, -3, (int)i + 1);
     }
     lua_pop(L, 1);
-    tide_setuservalue(L, 1);
+    tideL_setuservalue(L, 1);
     self->capacity = capacity;
     self->head = 0;
   } else {
@@ -95,7 +95,7 @@ static void ring_resize(lua_State *L, tideL_queue *self, uint32_t capacity) {
 
 /* Leaves the ring on the stack: putting is to be quick. */
 static void ring_push(lua_State *L, const tideL_queue *self, int index) {
-  tide_getuservalue(L, 1);
+  tideL_getuservalue(L, 1);
   lua_pushvalue(L, index);
   lua_rawseti(L, -2, slot(self, self->queue.stored));
 }
@@ -104,7 +104,7 @@ static void ring_push(lua_State *L, const tideL_queue *self, int index) {
 static void ring_take(lua_State *L, tideL_queue *self) {
   uint64_t i = self->kind == QUEUE_LIFO ? self->queue.stored - 1 : 0;
   int taken = slot(self, i);
-  tide_getuservalue(L, 1);
+  tideL_getuservalue(L, 1);
   lua_rawgeti(L, -1, taken);
   lua_pushnil(L);
   lua_rawseti(L, -3, taken);
@@ -112,7 +112,7 @@ static void ring_take(lua_State *L, tideL_queue *self) {
 }
 
 static void ring_cut(lua_State *L, tideL_queue *self, uint64_t from) {
-  tide_getuservalue(L, 1);
+  tideL_getuservalue(L, 1);
   for (uint64_t i = from; i < self->queue.stored; i++) {
     lua_pushnil(L);
     lua_rawseti(L, -2, slot(self, i));
@@ -140,9 +140,9 @@ static void make_room(lua_State *L, tideL_queue *self) {
 }
 
 static bool claim(lua_State *L, tideL_queue *self) {
-  while (!self->queue.shut && !tide_queue_full(&self->queue)) {
+  while (!self->queue.shut && !tideR_queue_full(&self->queue)) {
     if (has_room(self)) {
-      tide_queue_claim(&self->queue);
+      tideR_queue_claim(&self->queue);
       return true;
     }
     make_room(L, self);
@@ -157,14 +157,14 @@ bool tideL_claim(lua_State *L, tideL_queue *self) {
 /* Stores the item in the place that the caller has. */
 static void store(lua_State *L, tideL_queue *self) {
   ring_push(L, self, 2);
-  tide_queue_fill(self->state->rt, &self->queue);
+  tideR_queue_fill(self->state->rt, &self->queue);
 }
 
 /* The first putter's turn; its item goes into the ring, which is at index -2.
  */
 static void admit(lua_State *L, tideL_queue *self) {
-  tide_runtime *rt = self->state->rt;
-  const tide_task *putter = tide_queue_admit(rt, &self->queue);
+  tideR_runtime *rt = self->state->rt;
+  const tideR_task *putter = tideR_queue_admit(rt, &self->queue);
   if (putter == NULL || self->kind == QUEUE_PRIORITY)
     return;
   tideL_own(L, OWN_PUTTING);
@@ -173,7 +173,7 @@ static void admit(lua_State *L, tideL_queue *self) {
   lua_pushnil(L);
   lua_rawseti(L, -2, (int)putter->slot);
   lua_pop(L, 1);
-  tide_queue_fill(rt, &self->queue);
+  tideR_queue_fill(rt, &self->queue);
 }
 
 /* Pushes the item that is reserved for the caller. */
@@ -182,7 +182,7 @@ static int take(lua_State *L, tideL_queue *self) {
     tideL_takefirst(L, self);
   else
     ring_take(L, self);
-  tide_queue_take(&self->queue);
+  tideR_queue_take(&self->queue);
   if (self->queue.putters.head != NULL)
     admit(L, self);
   return 1;
@@ -190,7 +190,7 @@ static int take(lua_State *L, tideL_queue *self) {
 
 /* ---- shut down ---- */
 
-bool tideL_checkrefused(lua_State *L, tideL_state *S, tide_task *task) {
+bool tideL_checkrefused(lua_State *L, tideL_state *S, tideR_task *task) {
   if (task->status != TIDE_REFUSED)
     return false;
   if (task->flags & TIDE_CANCEL)
@@ -212,7 +212,7 @@ int tideL_pushrefusal(lua_State *L, const tideL_queue *self,
 /* Queue:shutdown([immediate]) */
 static int queue_shutdown(lua_State *L) {
   tideL_queue *self = check(L, "Queue:shutdown");
-  tide_queue *queue = &self->queue;
+  tideR_queue *queue = &self->queue;
   bool drop = lua_toboolean(L, 2);
   if (drop && self->kind == QUEUE_PRIORITY)
     tideL_heapcut(L, &self->heap, (uint32_t)queue->reserved,
@@ -220,13 +220,13 @@ static int queue_shutdown(lua_State *L) {
   else if (drop)
     ring_cut(L, self, queue->reserved);
   self->heap.version++; /* a comparison that calls this fails */
-  tide_queue_shut(self->state->rt, queue, drop);
+  tideR_queue_shut(self->state->rt, queue, drop);
   return 0;
 }
 
 /* ---- put ---- */
 
-void tideL_dropput(lua_State *L, const tide_task *task) {
+void tideL_dropput(lua_State *L, const tideR_task *task) {
   tideL_own(L, OWN_PUTTING);
   lua_pushnil(L);
   lua_rawseti(L, -2, (int)task->slot);
@@ -235,7 +235,7 @@ void tideL_dropput(lua_State *L, const tide_task *task) {
 
 /* A task that was admitted has nothing left to do: on 5.1 and LuaJIT this is
  * not even called. */
-static int admitted(lua_State *L, tideL_state *S, tide_task *task) {
+static int admitted(lua_State *L, tideL_state *S, tideR_task *task) {
   if (task->status == TIDE_WOKEN)
     return 0;
   tideL_dropput(L, task);
@@ -249,9 +249,9 @@ static int admitted(lua_State *L, tideL_state *S, tide_task *task) {
 static int queue_put(lua_State *L) {
   static const char name[] = "Queue:put";
   tideL_queue *self = check_type(L, name);
-  tide_queue *queue = &self->queue;
+  tideR_queue *queue = &self->queue;
   tideL_state *S = self->state;
-  tide_task *task = enter(L, self, name);
+  tideR_task *task = enter(L, self, name);
   check_ring(L, self, name);
   check_item(L, name);
   if (tideL_checkpoint(S, task))
@@ -268,7 +268,7 @@ static int queue_put(lua_State *L) {
   tideL_own(L, OWN_PUTTING);
   lua_pushvalue(L, 2);
   lua_rawseti(L, -2, (int)task->slot);
-  tide_queue_park_put(S->rt, task, queue);
+  tideR_queue_park_put(S->rt, task, queue);
   return tideL_suspend(L, S, task, admitted);
 }
 
@@ -287,7 +287,7 @@ static int queue_put_nowait(lua_State *L) {
 
 /* ---- get ---- */
 
-static int got(lua_State *L, tideL_state *S, tide_task *task) {
+static int got(lua_State *L, tideL_state *S, tideR_task *task) {
   tideL_queue *self = lua_touserdata(L, 1);
   if (tideL_checkrefused(L, S, task))
     return tideL_pushrefusal(L, self, NULL);
@@ -296,7 +296,7 @@ static int got(lua_State *L, tideL_state *S, tide_task *task) {
 }
 
 /* There will be no more. */
-static int get_nothing(lua_State *L, tideL_queue *self, tide_task *task) {
+static int get_nothing(lua_State *L, tideL_queue *self, tideR_task *task) {
   tideL_state *S = self->state;
   if (!tideL_turn(L, S, task, &self->queue.getters.wait))
     return tideL_pushrefusal(L, self, NULL);
@@ -308,12 +308,12 @@ static int get_nothing(lua_State *L, tideL_queue *self, tide_task *task) {
 static int queue_get(lua_State *L) {
   static const char name[] = "Queue:get";
   tideL_queue *self = check_type(L, name);
-  tide_queue *queue = &self->queue;
+  tideR_queue *queue = &self->queue;
   tideL_state *S = self->state;
-  tide_task *task = enter(L, self, name);
+  tideR_task *task = enter(L, self, name);
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, got);
-  if (tide_queue_reserve(queue)) {
+  if (tideR_queue_reserve(queue)) {
     if (tideL_turn(L, S, task, &queue->getters.wait))
       return tideL_suspend(L, S, task, got);
     take(L, self);
@@ -322,14 +322,14 @@ static int queue_get(lua_State *L) {
   if (queue->shut)
     return get_nothing(L, self, task);
   tideL_checkyield(L, task, name);
-  tide_queue_park_get(S->rt, task, queue);
+  tideR_queue_park_get(S->rt, task, queue);
   return tideL_suspend(L, S, task, got);
 }
 
 /* Queue:get_nowait(): an item; or nil, "empty" or "shutdown" */
 static int queue_get_nowait(lua_State *L) {
   tideL_queue *self = check(L, "Queue:get_nowait");
-  if (tide_queue_reserve(&self->queue))
+  if (tideR_queue_reserve(&self->queue))
     return take(L, self);
   return tideL_pushrefusal(L, self, "empty");
 }
@@ -339,12 +339,12 @@ static int queue_get_nowait(lua_State *L) {
 static int queue_task_done(lua_State *L) {
   static const char name[] = "Queue:task_done";
   tideL_queue *self = check(L, name);
-  if (!tide_queue_done(self->state->rt, &self->queue))
+  if (!tideR_queue_done(self->state->rt, &self->queue))
     tideL_error(L, "'%s': called more often than items were put", name);
   return 0;
 }
 
-static int joined(lua_State *L, tideL_state *S, tide_task *task) {
+static int joined(lua_State *L, tideL_state *S, tideR_task *task) {
   tideL_checkwoken(L, S, task);
   return 0;
 }
@@ -354,13 +354,13 @@ static int queue_join(lua_State *L) {
   static const char name[] = "Queue:join";
   tideL_queue *self = check_type(L, name);
   tideL_state *S = self->state;
-  tide_task *task = enter(L, self, name);
+  tideR_task *task = enter(L, self, name);
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, joined);
   if (self->queue.unfinished == 0)
     return tideL_ready(L, S, task, NULL, joined);
   tideL_checkyield(L, task, name);
-  tide_queue_park_join(S->rt, task, &self->queue);
+  tideR_queue_park_join(S->rt, task, &self->queue);
   return tideL_suspend(L, S, task, joined);
 }
 
@@ -368,18 +368,18 @@ static int queue_join(lua_State *L) {
 
 static int queue_qsize(lua_State *L) {
   const tideL_queue *self = check(L, "Queue:qsize");
-  lua_pushinteger(L, (lua_Integer)tide_queue_size(&self->queue));
+  lua_pushinteger(L, (lua_Integer)tideR_queue_size(&self->queue));
   return 1;
 }
 
 static int queue_empty(lua_State *L) {
   const tideL_queue *self = check(L, "Queue:empty");
-  lua_pushboolean(L, tide_queue_size(&self->queue) == 0);
+  lua_pushboolean(L, tideR_queue_size(&self->queue) == 0);
   return 1;
 }
 
 static int queue_full(lua_State *L) {
-  lua_pushboolean(L, tide_queue_full(&check(L, "Queue:full")->queue));
+  lua_pushboolean(L, tideR_queue_full(&check(L, "Queue:full")->queue));
   return 1;
 }
 
@@ -403,11 +403,11 @@ static void push_count(lua_State *L, uint64_t n, const char *noun) {
 int tideL_queuetostring(lua_State *L) {
   static const char *const names[] = {"Queue", "LifoQueue", "PriorityQueue"};
   const tideL_queue *self = check(L, "Queue:__tostring");
-  const tide_queue *queue = &self->queue;
+  const tideR_queue *queue = &self->queue;
   char size[24];
-  push_count(L, tide_queue_size(queue), "item");
-  push_count(L, tide_waitq_length(&queue->getters), "getter");
-  push_count(L, tide_waitq_length(&queue->putters), "putter");
+  push_count(L, tideR_queue_size(queue), "item");
+  push_count(L, tideR_waitq_length(&queue->getters), "getter");
+  push_count(L, tideR_waitq_length(&queue->putters), "putter");
   snprintf(size, sizeof size, "%llu", (unsigned long long)maxsize(self));
   lua_pushfstring(L, "%s<%s, maxsize %s, %s, %s%s>", names[self->kind],
                   lua_tostring(L, -3), size, lua_tostring(L, -2),
@@ -429,13 +429,14 @@ int tideL_newqueue(lua_State *L, const char *function, enum tideL_order kind) {
       lua_isnoneornil(L, 1) ? 0 : tideL_checkcount(L, 1, function, 0);
   tideL_queue *self;
   lua_settop(L, 0);
-  self = tide_newuserdata(L, sizeof *self); /* index 1, where methods have it */
+  self =
+      tideL_newuserdata(L, sizeof *self); /* index 1, where methods have it */
   *self = (tideL_queue){.serial = S->serial, .state = S, .kind = kind};
   self->heap.serial = S->serial;
-  tide_queue_init(&self->queue, maxsize > 0 ? maxsize : UINT64_MAX,
-                  kind == QUEUE_PRIORITY);
+  tideR_queue_init(&self->queue, maxsize > 0 ? maxsize : UINT64_MAX,
+                   kind == QUEUE_PRIORITY);
   lua_newtable(L);
-  tide_setuservalue(L, 1);
+  tideL_setuservalue(L, 1);
   make_room(L, self);
   tideL_own(L, kind == QUEUE_PRIORITY ? OWN_PRIORITYQUEUE : OWN_QUEUE);
   lua_setmetatable(L, 1);

@@ -83,7 +83,7 @@ static int teller(lua_State *T) {
 
 /* Protected, for an error would leave the state of a callback behind. */
 void tideL_report(lua_State *T, tideL_state *S) {
-  tide_task *current = S->current;
+  tideR_task *current = S->current;
   bool inside;
   luaL_checkstack(T, 4, NULL);
   inside = tideL_entercallback(T, S);
@@ -151,9 +151,9 @@ void tideL_watchfailure(lua_State *T, tideL_state *S, int index, bool held,
   tideL_pushinfo(T, index); /* leads the sentinel to the Task */
   lua_pushvalue(T, index);
   lua_setfield(T, -2, "task");
-  tide_newuserdata(T, sizeof(char));
+  tideL_newuserdata(T, sizeof(char));
   lua_pushvalue(T, -2);
-  tide_setuservalue(T, -2);
+  tideL_setuservalue(T, -2);
   tideL_own(T, OWN_SENTINEL);
   lua_setmetatable(T, -2);
   S->unseen++;
@@ -169,7 +169,7 @@ void tideL_watchfailure(lua_State *T, tideL_state *S, int index, bool held,
 static int sentinel__gc(lua_State *L) {
   tideL_state *S = tideL_get(L);
   const tideL_task *handle;
-  tide_getuservalue(L, 1);
+  tideL_getuservalue(L, 1);
   lua_getfield(L, -1, "task");
   handle = lua_touserdata(L, -1);
   S->unseen--;
@@ -210,13 +210,13 @@ void tideL_reportdrained(lua_State *L, tideL_state *S) {
 }
 
 void tideL_lastreports(lua_State *L, int own) {
-  tide_rawgeti(L, own, OWN_REPORTS);
+  tideL_rawgeti(L, own, OWN_REPORTS);
   for (int i = 1, n = (int)lua_rawlen(L, -1); i <= n; i++) {
     const tideL_task *handle;
     const char *text = "an error object";
     lua_rawgeti(L, -1, i);
     handle = lua_touserdata(L, -1);
-    tide_getuservalue(L, -1);
+    tideL_getuservalue(L, -1);
     lua_getfield(L, -1, "error");
     if (lua_type(L, -1) == LUA_TTABLE) {
       lua_pushliteral(L, "message");
@@ -254,7 +254,7 @@ void tideL_reportunseen(lua_State *L, tideL_state *S) {
 /* ---- swallowers ---- */
 
 /* Out of memory one is not told of. */
-void tideL_noteswallower(tideL_state *S, tide_task *task) {
+void tideL_noteswallower(tideL_state *S, tideR_task *task) {
   if (S->swallower_count == S->swallower_room) {
     uint32_t room = 2 * S->swallower_room + 8;
     void *list = realloc(S->swallowers, room * sizeof *S->swallowers);
@@ -268,7 +268,7 @@ void tideL_noteswallower(tideL_state *S, tide_task *task) {
   tideL_wantchores(S);
 }
 
-static void report_swallower(lua_State *T, tideL_state *S, tide_task *task) {
+static void report_swallower(lua_State *T, tideL_state *S, tideR_task *task) {
   tideL_pushtask(T, S, task);
   tideL_pushname(T, lua_gettop(T));
   lua_pushfstring(T, "%s catches its cancellation and goes on",
@@ -276,7 +276,7 @@ static void report_swallower(lua_State *T, tideL_state *S, tide_task *task) {
   tideL_pushreport(T, lua_tostring(T, -1), 0);
   lua_pushvalue(T, -4);
   lua_setfield(T, -2, "task");
-  lua_pushinteger(T, (lua_Integer)tide_task_swallowed(task));
+  lua_pushinteger(T, (lua_Integer)tideR_task_swallowed(task));
   lua_setfield(T, -2, "swallowed");
   tideL_report(T, S);
   lua_pop(T, 3);
@@ -285,8 +285,8 @@ static void report_swallower(lua_State *T, tideL_state *S, tide_task *task) {
 /* A record that lost its flag is another task's now. */
 void tideL_reportswallowers(lua_State *T, tideL_state *S) {
   for (uint32_t i = 0; i < S->swallower_count; i++) {
-    tide_task *task = S->swallowers[i];
-    if (!tide_task_alive(task) || !(task->flags & TASK_TELL))
+    tideR_task *task = S->swallowers[i];
+    if (!tideR_task_alive(task) || !(task->flags & TASK_TELL))
       continue;
     task->flags &= (uint16_t)~TASK_TELL;
     report_swallower(T, S, task);

@@ -17,8 +17,8 @@ enum { T_DRIVE = 1, T_STEP, T_RECOVER, T_CLOSE };
 static int resume_body(lua_State *T, tideL_state *S, int err) {
   if (err == 0) {
     tideL_resumeall(T, S);
-    tide_loop_end(S->rt);
-    err = tide_loop_ready(S->rt);
+    tideR_loop_end(S->rt);
+    err = tideR_loop_ready(S->rt);
   }
   lua_pushinteger(T, err);
   return 1;
@@ -27,13 +27,13 @@ static int resume_body(lua_State *T, tideL_state *S, int err) {
 static int drive_body(lua_State *T) {
   tideL_state *S = tideL_get(T);
   S->entered = true;
-  return resume_body(T, S, tide_loop_begin(S->rt));
+  return resume_body(T, S, tideR_loop_begin(S->rt));
 }
 
 static int step_body(lua_State *T) {
   tideL_state *S = tideL_get(T);
   double budget = lua_tonumber(T, 1);
-  return resume_body(T, S, tide_loop_begin_step(S->rt, budget));
+  return resume_body(T, S, tideR_loop_begin_step(S->rt, budget));
 }
 
 static int recover_body(lua_State *T) {
@@ -45,7 +45,7 @@ static int recover_body(lua_State *T) {
 /* The error on top left a hook. */
 static void recover(tideL_state *S) {
   lua_State *T = S->thread;
-  tide_task *task = tide_recover(S->rt);
+  tideR_task *task = tideR_recover(S->rt);
   S->current = NULL;
   S->failed = S->starting = S->calling = false;
   S->busy = 0;
@@ -56,7 +56,7 @@ static void recover(tideL_state *S) {
   S->failing = task; /* on LuaJIT even a light userdata may need memory */
   if (lua_pcall(T, 1, 0, 0) != LUA_OK && task->state != TIDE_TASK_FREE) {
     task->coro = NULL; /* not even its end could be told */
-    tide_task_finish(S->rt, task, TIDE_END_FAILED);
+    tideR_task_finish(S->rt, task, TIDE_END_FAILED);
   }
 }
 
@@ -87,8 +87,8 @@ int tideL_step(tideL_state *S, double budget) {
   if (tideL_isbusy(S))
     return UV_EBUSY;
   S->hosted = true;
-  if (tide_loop_step_is_poll(S->rt))
-    return tide_loop_ready(S->rt);
+  if (tideR_loop_step_is_poll(S->rt))
+    return tideR_loop_ready(S->rt);
   lua_settop(T, T_CLOSE);
   lua_pushvalue(T, T_STEP);
   lua_pushnumber(T, budget);
@@ -118,53 +118,53 @@ int tideL_shut(tideL_state *S) {
 
 /* ---- run ---- */
 
-static void cancel(tide_runtime *rt, tide_task *task) {
-  tide_task_cancel(rt, task);
+static void cancel(tideR_runtime *rt, tideR_task *task) {
+  tideR_task_cancel(rt, task);
 }
 
 /* Who only waits for another's end gets it by the other's being given up. */
-static void give_up_stubborn(tide_runtime *rt, tide_task *task) {
-  if (!tide_task_stays(task))
-    tide_task_give_up(rt, task);
+static void give_up_stubborn(tideR_runtime *rt, tideR_task *task) {
+  if (!tideR_task_stays(task))
+    tideR_task_give_up(rt, task);
 }
 
 /* Ends those that are there now and were not there at the last time, as *last
  * tells: true if all have ended. */
-static bool drain(tideL_state *S, void (*end)(tide_runtime *, tide_task *),
+static bool drain(tideL_state *S, void (*end)(tideR_runtime *, tideR_task *),
                   double seconds, uint64_t *last) {
   uint64_t id = *last;
   uint32_t slot = 0;
-  tide_task *task;
-  *last = tide_loop_drain(S->rt, true);
-  if (tide_young_count(S->rt) == 0)
+  tideR_task *task;
+  *last = tideR_loop_drain(S->rt, true);
+  if (tideR_young_count(S->rt) == 0)
     return true;
-  while ((task = tide_young_next(S->rt, id, &slot)) != NULL)
+  while ((task = tideR_young_next(S->rt, id, &slot)) != NULL)
     end(S->rt, task);
-  if (tide_loop_stop_after(S->rt, seconds) == 0) {
+  if (tideR_loop_stop_after(S->rt, seconds) == 0) {
     int err = tideL_drive(S);
-    tide_loop_stop_after(S->rt, -1);
+    tideR_loop_stop_after(S->rt, -1);
     if (err < 0)
       return true; /* more of it would not help */
   }
-  return tide_young_count(S->rt) == 0;
+  return tideR_young_count(S->rt) == 0;
 }
 
 /* What run started and did not wait for is cancelled and awaited; then what
  * that started in turn. What is left after the grace is abandoned. */
 static void wind_up(tideL_state *S) {
-  uint64_t until = tide_deadline(S->rt, S->grace), last = 0;
+  uint64_t until = tideR_deadline(S->rt, S->grace), last = 0;
   double left = S->grace;
   bool done = false;
   S->draining = true;
   do {
     done = drain(S, cancel, left, &last);
-    left = ((double)until - (double)tide_now(S->rt)) / 1e9;
-  } while (!done && left > 0 && tide_loop_alive(S->rt));
+    left = ((double)until - (double)tideR_now(S->rt)) / 1e9;
+  } while (!done && left > 0 && tideR_loop_alive(S->rt));
   for (int i = 0; i < 5 && !done; i++) {
     last = 0;
-    done = drain(S, i < 3 ? give_up_stubborn : tide_task_give_up, 0, &last);
+    done = drain(S, i < 3 ? give_up_stubborn : tideR_task_give_up, 0, &last);
   }
-  tide_loop_drain(S->rt, false);
+  tideR_loop_drain(S->rt, false);
   S->draining = false;
 }
 
@@ -172,9 +172,9 @@ static void wind_up(tideL_state *S) {
 static void end_turns(tideL_state *S) {
   for (int i = 0; i < 3; i++) {
     wind_up(S);
-    tide_loop_stop(S->rt); /* one turn */
+    tideR_loop_stop(S->rt); /* one turn */
     tideL_drive(S);
-    if (tide_young_count(S->rt) == 0)
+    if (tideR_young_count(S->rt) == 0)
       break;
   }
 }
@@ -198,11 +198,11 @@ void tideL_leaveprocess(lua_State *L, tideL_state *S) {
 
 /* One that came when main had ended was told the root task. */
 bool tideL_takeinterrupt(tideL_state *S) {
-  tide_task *root;
-  if (!tide_interrupt_take(S->rt))
+  tideR_task *root;
+  if (!tideR_interrupt_take(S->rt))
     return false;
-  root = tide_task_root(S->rt);
-  while (root != NULL && tide_task_uncancel(S->rt, root) > 0)
+  root = tideR_task_root(S->rt);
+  while (root != NULL && tideR_task_uncancel(S->rt, root) > 0)
     continue;
   return true;
 }
@@ -218,7 +218,7 @@ static bool is_interrupted(const tideL_task *main, bool told) {
 static int core_run(lua_State *L) {
   tideL_state *S = tideL_open(L);
   tideL_task *handle;
-  tide_task *main;
+  tideR_task *main;
   bool told, debug, interrupted;
   tideL_checkcallable(L, 1, "tide.run");
   if (tideL_isbusy(S))
@@ -233,20 +233,20 @@ static int core_run(lua_State *L) {
   main = tideL_spawn(L, S, 1, NULL);
   lua_replace(L, 1);
   lua_settop(L, 1);
-  tide_young_begin(S->rt); /* the others are younger */
-  tide_loop_main(S->rt, main);
+  tideR_young_begin(S->rt); /* the others are younger */
+  tideR_loop_main(S->rt, main);
   handle = lua_touserdata(L, 1);
   handle->seen = true; /* its error is raised here */
   /* Out of memory it may have ended without an outcome: it is asked. */
   while (tideL_record(tideL_astask(L, S, 1)) != NULL && tideL_drive(S) == 0)
     continue;
-  told = tide_interrupt_told(S->rt);
+  told = tideR_interrupt_told(S->rt);
   debug = S->debug;
   if (debug)
     tideL_pushleft(L);
   end_turns(S);
-  tide_switchback(L);
-  tide_young_end(S->rt);
+  tideL_switchback(L);
+  tideR_young_end(S->rt);
   tideL_flushtrace(S);
   if (debug)
     tideL_reportleft(L, S);
@@ -265,7 +265,7 @@ static int core_run(lua_State *L) {
 /* begin_exit(code): run will leave the process; cancels its main task */
 static int core_begin_exit(lua_State *L) {
   tideL_state *S = tideL_get(L);
-  tide_task *main = S->rt != NULL ? tide_loop_mainof(S->rt) : NULL;
+  tideR_task *main = S->rt != NULL ? tideR_loop_mainof(S->rt) : NULL;
   if (main == NULL && S->hosted) /* there is nobody who could leave */
     return tideL_error(L, "'tide.exit': the loop is a host's, which goes on");
   S->exitcode = (int)luaL_optinteger(L, 1, 0);
@@ -273,9 +273,9 @@ static int core_begin_exit(lua_State *L) {
     tideL_leaveprocess(L, S);
   S->exiting = true;
   if (main != NULL)
-    tide_task_cancel(S->rt, main);
+    tideR_task_cancel(S->rt, main);
   else
-    tide_loop_stop(S->rt); /* the main program waits: it leaves */
+    tideR_loop_stop(S->rt); /* the main program waits: it leaves */
   return 0;
 }
 
@@ -283,7 +283,7 @@ static int core_begin_exit(lua_State *L) {
 static int core_is_main(lua_State *L) {
   const tideL_state *S = tideL_get(L);
   lua_pushboolean(L, S->current != NULL && S->current->coro == L &&
-                         S->current == tide_loop_mainof(S->rt));
+                         S->current == tideR_loop_mainof(S->rt));
   return 1;
 }
 

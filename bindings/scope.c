@@ -14,7 +14,7 @@
 typedef struct tideL_scope {
   uint32_t magic;
   uint32_t serial;
-  tide_scope *scope; /* valid while scope->id == id and the runtime is ours */
+  tideR_scope *scope; /* valid while scope->id == id and the runtime is ours */
   uint64_t id;
   uint64_t deadline; /* these as they were when it was left */
   uint16_t flags;
@@ -22,7 +22,7 @@ typedef struct tideL_scope {
 
 /* ---- reasons ---- */
 
-void tideL_setreason(lua_State *L, tide_scope *scope, int index) {
+void tideL_setreason(lua_State *L, tideR_scope *scope, int index) {
   if (lua_isnil(L, index)) {
     tideL_clearreason(L, scope);
     return;
@@ -43,7 +43,7 @@ void tideL_pushreason(lua_State *L, uint64_t id) {
   lua_remove(L, -2);
 }
 
-void tideL_clearreason(lua_State *L, tide_scope *scope) {
+void tideL_clearreason(lua_State *L, tideR_scope *scope) {
   if (!(scope->flags & TIDE_SCOPE_REASON))
     return;
   tideL_own(L, OWN_REASONS);
@@ -64,7 +64,7 @@ static tideL_scope *check_scope(lua_State *L, int arg, const char *function) {
   return self;
 }
 
-static tide_scope *open_scope(lua_State *L, const tideL_scope *self) {
+static tideR_scope *open_scope(lua_State *L, const tideL_scope *self) {
   const tideL_state *S = tideL_get(L);
   if (self->serial != S->serial || self->scope->id != self->id)
     return NULL;
@@ -72,23 +72,23 @@ static tide_scope *open_scope(lua_State *L, const tideL_scope *self) {
 }
 
 static unsigned scope_flags(lua_State *L, const tideL_scope *self) {
-  const tide_scope *scope = open_scope(L, self);
+  const tideR_scope *scope = open_scope(L, self);
   return scope != NULL ? scope->flags : self->flags;
 }
 
 /* Pushes the object of a scope, made at the first call. */
-static void push_scope(lua_State *L, tide_scope *scope) {
+static void push_scope(lua_State *L, tideR_scope *scope) {
   tideL_scope *self;
   tideL_own(L, OWN_SCOPES);
   if (scope->flags & TIDE_SCOPE_OBJECT) {
     lua_pushnumber(L, (lua_Number)scope->id);
-    if (tide_rawget(L, -2) == LUA_TUSERDATA) {
+    if (tideL_rawget(L, -2) == LUA_TUSERDATA) {
       lua_remove(L, -2);
       return;
     }
     lua_pop(L, 1);
   }
-  self = tide_newuserdata(L, sizeof *self);
+  self = tideL_newuserdata(L, sizeof *self);
   *self = (tideL_scope){.magic = MAGIC,
                         .serial = tideL_get(L)->serial,
                         .scope = scope,
@@ -103,12 +103,12 @@ static void push_scope(lua_State *L, tide_scope *scope) {
 }
 
 /* The object keeps what it may be asked later. */
-static void retire_object(lua_State *L, const tide_scope *scope) {
+static void retire_object(lua_State *L, const tideR_scope *scope) {
   if (!(scope->flags & TIDE_SCOPE_OBJECT))
     return;
   tideL_own(L, OWN_SCOPES);
   lua_pushnumber(L, (lua_Number)scope->id);
-  if (tide_rawget(L, -2) == LUA_TUSERDATA) {
+  if (tideL_rawget(L, -2) == LUA_TUSERDATA) {
     tideL_scope *self = lua_touserdata(L, -1);
     self->flags = scope->flags;
     self->deadline = scope->deadline;
@@ -116,8 +116,8 @@ static void retire_object(lua_State *L, const tide_scope *scope) {
   lua_pop(L, 2);
 }
 
-void tideL_retirescopes(lua_State *L, tide_scope *top) {
-  for (; top != NULL; top = tide_scope_outer(top)) {
+void tideL_retirescopes(lua_State *L, tideR_scope *top) {
+  for (; top != NULL; top = tideR_scope_outer(top)) {
     retire_object(L, top);
     if (top->group != NULL)
       tideL_abandongroup(L, tideL_get(L), top->group);
@@ -125,36 +125,36 @@ void tideL_retirescopes(lua_State *L, tide_scope *top) {
   }
 }
 
-void tideL_dropscopes(lua_State *L, tideL_state *S, tide_scope *top) {
+void tideL_dropscopes(lua_State *L, tideL_state *S, tideR_scope *top) {
   tideL_retirescopes(L, top);
-  tide_scope_discard(S->rt, top);
+  tideR_scope_discard(S->rt, top);
 }
 
 /* ---- leaving ---- */
 
-void tideL_leavescope(lua_State *L, tideL_state *S, tide_task *task) {
-  tide_scope *scope = task->scope;
+void tideL_leavescope(lua_State *L, tideL_state *S, tideR_task *task) {
+  tideR_scope *scope = task->scope;
   retire_object(L, scope);
   if (scope->group != NULL)
     tideL_abandongroup(L, S, scope->group);
   tideL_clearreason(L, scope);
-  tide_scope_leave(S->rt, task);
+  tideR_scope_leave(S->rt, task);
 }
 
-static bool is_within(const tide_scope *scope, uint64_t id) {
+static bool is_within(const tideR_scope *scope, uint64_t id) {
   while (scope != NULL && scope->id != id)
     scope = scope->parent;
   return scope != NULL;
 }
 
-static bool is_open_in(const tide_task *task, uint64_t id) {
-  const tide_scope *scope = task->scope;
+static bool is_open_in(const tideR_task *task, uint64_t id) {
+  const tideR_scope *scope = task->scope;
   while (scope != NULL && scope->id != id)
-    scope = tide_scope_outer(scope);
+    scope = tideR_scope_outer(scope);
   return scope != NULL;
 }
 
-int tideL_misnested(lua_State *L, tideL_state *S, tide_task *task,
+int tideL_misnested(lua_State *L, tideL_state *S, tideR_task *task,
                     uint64_t id) {
   if (!is_open_in(task, id))
     return tideL_error(L, "the scope is not open in this task");
@@ -164,12 +164,12 @@ int tideL_misnested(lua_State *L, tideL_state *S, tide_task *task,
   return tideL_error(L, "the scope was closed before the scopes inside it");
 }
 
-bool tideL_catchown(lua_State *L, tide_scope *scope, int index) {
-  tide_scope *outer = NULL;
+bool tideL_catchown(lua_State *L, tideR_scope *scope, int index) {
+  tideR_scope *outer = NULL;
   if (tideL_errorscope(L, index) != scope->id)
     return false;
   if (!(scope->flags & TIDE_SCOPE_SHIELD))
-    outer = tide_scope_culprit(tideL_get(L)->rt, scope->parent);
+    outer = tideR_scope_culprit(tideL_get(L)->rt, scope->parent);
   if (outer != NULL) {
     tideL_seterrorscope(L, index, outer->id, outer->flags & TIDE_SCOPE_EXPIRED);
     return false;
@@ -181,8 +181,8 @@ bool tideL_catchown(lua_State *L, tide_scope *scope, int index) {
 /* The argument is the name of the function that is called. A stack that is too
  * small for what comes before the protected call overflows here, where no scope
  * is open yet. */
-static tide_task *enter(lua_State *L, tideL_state *S, int arg) {
-  tide_task *task = S->current;
+static tideR_task *enter(lua_State *L, tideL_state *S, int arg) {
+  tideR_task *task = S->current;
   luaL_checkstack(L, 64, NULL);
   if (task != NULL && task->coro == L)
     return task;
@@ -192,12 +192,12 @@ static tide_task *enter(lua_State *L, tideL_state *S, int arg) {
 /* scope_enter(deadline, shield, name): its id. deadline: a time, or nil. */
 static int core_scope_enter(lua_State *L) {
   tideL_state *S = tideL_get(L);
-  tide_task *task = enter(L, S, 3);
+  tideR_task *task = enter(L, S, 3);
   uint64_t deadline = TIDE_NEVER;
-  tide_scope *scope;
+  tideR_scope *scope;
   if (!lua_isnoneornil(L, 1))
-    deadline = tide_instant(lua_tonumber(L, 1));
-  if (tide_scope_enter(S->rt, task, deadline, lua_toboolean(L, 2), &scope) < 0)
+    deadline = tideR_instant(lua_tonumber(L, 1));
+  if (tideR_scope_enter(S->rt, task, deadline, lua_toboolean(L, 2), &scope) < 0)
     return luaL_error(L, "not enough memory");
   lua_pushnumber(L, (lua_Number)scope->id);
   return 1;
@@ -220,12 +220,12 @@ static int core_timeout_enter(lua_State *L) {
   const char *function = luaL_checkstring(L, 2);
   bool endless = lua_isnil(L, 1);
   lua_Number seconds = endless ? 0 : tideL_checkseconds(L, 1, function);
-  tide_scope *scope;
+  tideR_scope *scope;
   if (lua_gettop(L) > 2)
     check_function(L, 3, function);
-  tide_task *task = enter(L, S, 2);
-  uint64_t deadline = endless ? TIDE_NEVER : tide_deadline(S->rt, seconds);
-  if (tide_scope_enter(S->rt, task, deadline, false, &scope) < 0)
+  tideR_task *task = enter(L, S, 2);
+  uint64_t deadline = endless ? TIDE_NEVER : tideR_deadline(S->rt, seconds);
+  if (tideR_scope_enter(S->rt, task, deadline, false, &scope) < 0)
     return luaL_error(L, "not enough memory");
   lua_pushnumber(L, (lua_Number)scope->id);
   return 1;
@@ -235,9 +235,9 @@ static int core_timeout_enter(lua_State *L) {
  * cancellation, whether by its deadline, and the reason */
 static int core_scope_leave(lua_State *L) {
   tideL_state *S = tideL_get(L);
-  tide_task *task = tideL_enter(L, S, "tide.scope");
+  tideR_task *task = tideL_enter(L, S, "tide.scope");
   uint64_t id = (uint64_t)lua_tonumber(L, 1);
-  tide_scope *scope = task->scope;
+  tideR_scope *scope = task->scope;
   bool own, expired;
   if (scope == NULL || scope->id != id)
     return tideL_misnested(L, S, task, id);
@@ -258,8 +258,8 @@ static int core_scope_leave(lua_State *L) {
 /* is_own_cancel(e): whether it is a cancellation of the running task */
 static int core_is_own_cancel(lua_State *L) {
   tideL_state *S = tideL_get(L);
-  const tide_task *task = tideL_enter(L, S, "tide.scope");
-  const tide_scope *culprit = tide_scope_culprit(S->rt, task->scope);
+  const tideR_task *task = tideL_enter(L, S, "tide.scope");
+  const tideR_scope *culprit = tideR_scope_culprit(S->rt, task->scope);
   uint64_t id = tideL_errorscope(L, 1);
   bool likely = culprit != NULL && culprit->id == id; /* nests may be deep */
   lua_pushboolean(L, likely || (id != 0 && is_within(task->scope, id)));
@@ -275,7 +275,7 @@ static int core_check_task(lua_State *L) {
 /* scope_object(): the object of the innermost scope */
 static int core_scope_object(lua_State *L) {
   tideL_state *S = tideL_get(L);
-  tide_task *task = tideL_enter(L, S, "tide.scope");
+  tideR_task *task = tideL_enter(L, S, "tide.scope");
   if (task->scope == NULL)
     return 0;
   push_scope(L, task->scope);
@@ -285,10 +285,10 @@ static int core_scope_object(lua_State *L) {
 /* current_scope(): the innermost that the task opened; nil: none */
 static int core_current_scope(lua_State *L) {
   tideL_state *S = tideL_get(L);
-  tide_task *task = S->current;
-  tide_scope *scope;
+  tideR_task *task = S->current;
+  tideR_scope *scope;
   if (task == NULL && S->rt != NULL && L == S->mainthread)
-    task = tide_task_root(S->rt);
+    task = tideR_task_root(S->rt);
   scope = task != NULL ? task->scope : NULL;
   if (scope != NULL && scope->flags & TIDE_SCOPE_OWN)
     scope = NULL;
@@ -304,14 +304,14 @@ static int core_current_scope(lua_State *L) {
 /* Scope:cancel([reason]): what waits inside it raises; false: it was over */
 static int scope_cancel(lua_State *L) {
   const tideL_scope *self = check_scope(L, 1, "Scope:cancel");
-  tide_scope *scope = open_scope(L, self);
+  tideR_scope *scope = open_scope(L, self);
   if (scope == NULL) {
     lua_pushboolean(L, 0);
     return 1;
   }
   if (!lua_isnoneornil(L, 2) && !(scope->flags & TIDE_SCOPE_CANCEL))
     tideL_setreason(L, scope, 2);
-  tide_scope_cancel(tideL_get(L)->rt, scope);
+  tideR_scope_cancel(tideL_get(L)->rt, scope);
   lua_pushboolean(L, 1);
   return 1;
 }
@@ -337,10 +337,10 @@ static int scope_cancelled_caught(lua_State *L) {
 static int reschedule(lua_State *L, const tideL_scope *self, int arg,
                       const char *function) {
   tideL_state *S = tideL_get(L);
-  tide_scope *scope = open_scope(L, self);
+  tideR_scope *scope = open_scope(L, self);
   uint64_t when = TIDE_NEVER;
   if (!lua_isnoneornil(L, arg))
-    when = tide_instant(tideL_checkseconds(L, arg, function));
+    when = tideR_instant(tideL_checkseconds(L, arg, function));
   if (scope == NULL)
     return tideL_raise(L, TIDEL_INVALIDSTATE, "the scope is closed");
   if (scope->flags & TIDE_SCOPE_CANCEL)
@@ -348,7 +348,7 @@ static int reschedule(lua_State *L, const tideL_scope *self, int arg,
                        scope->flags & TIDE_SCOPE_EXPIRED
                            ? "the scope has expired"
                            : "the scope is cancelled");
-  if (tide_scope_reschedule(S->rt, scope, when) < 0)
+  if (tideR_scope_reschedule(S->rt, scope, when) < 0)
     return luaL_error(L, "not enough memory");
   return 0;
 }
@@ -364,7 +364,7 @@ static int scope__index(lua_State *L) {
   const tideL_scope *self = check_scope(L, 1, "Scope");
   const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
   if (strcmp(key, "deadline") == 0) {
-    const tide_scope *scope = open_scope(L, self);
+    const tideR_scope *scope = open_scope(L, self);
     uint64_t when = scope != NULL ? scope->deadline : self->deadline;
     if (when == TIDE_NEVER)
       lua_pushnil(L);
@@ -384,7 +384,7 @@ static int scope__index(lua_State *L) {
 static int scope__newindex(lua_State *L) {
   const tideL_scope *self = check_scope(L, 1, "Scope");
   const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
-  tide_scope *scope = open_scope(L, self);
+  tideR_scope *scope = open_scope(L, self);
   if (strcmp(key, "deadline") == 0)
     return reschedule(L, self, 3, "Scope.deadline");
   if (strcmp(key, "shield") != 0)
@@ -393,7 +393,7 @@ static int scope__newindex(lua_State *L) {
     return tideL_typeerror(L, 3, "Scope.shield", "boolean");
   if (scope == NULL)
     return tideL_raise(L, TIDEL_INVALIDSTATE, "the scope is closed");
-  tide_scope_shield(tideL_get(L)->rt, scope, lua_toboolean(L, 3));
+  tideR_scope_shield(tideL_get(L)->rt, scope, lua_toboolean(L, 3));
   return 0;
 }
 

@@ -8,7 +8,7 @@
 /* What a suspended coroutine has open: a userdata, so that scopes of one that
  * is never resumed are freed with it. */
 typedef struct scope_box {
-  tide_scope *top;
+  tideR_scope *top;
   uint32_t serial;
 } scope_box;
 
@@ -30,30 +30,30 @@ static void set_box(lua_State *L, lua_State *co) {
   lua_pop(L, 2);
 }
 
-void tideL_detachscopes(lua_State *L, tideL_state *S, tide_task *task,
-                        tide_scope *base, lua_State *co) {
+void tideL_detachscopes(lua_State *L, tideL_state *S, tideR_task *task,
+                        tideR_scope *base, lua_State *co) {
   scope_box *box;
   if (task->scope == base)
     return;
-  tide_checkstack(co, 1);
-  box = tide_newuserdata(L, sizeof *box);
+  tideL_checkstack(co, 1);
+  box = tideL_newuserdata(L, sizeof *box);
   *box = (scope_box){NULL, S->serial};
   tideL_own(L, OWN_SCOPEBOX);
   lua_setmetatable(L, -2);
   S->detached++;
   lua_pushvalue(L, -1);
   set_box(L, co);
-  box->top = tide_scope_detach(S->rt, task, base);
+  box->top = tideR_scope_detach(S->rt, task, base);
   lua_pop(L, 1);
 }
 
-tide_scope *tideL_takebox(lua_State *L, const tideL_state *S, lua_State *co) {
-  tide_scope *top = NULL;
-  tide_checkstack(co, 1);
+tideR_scope *tideL_takebox(lua_State *L, const tideL_state *S, lua_State *co) {
+  tideR_scope *top = NULL;
+  tideL_checkstack(co, 1);
   tideL_own(L, OWN_DETACHED);
   lua_pushthread(co);
   lua_xmove(co, L, 1);
-  if (tide_rawget(L, -2) == LUA_TUSERDATA) {
+  if (tideL_rawget(L, -2) == LUA_TUSERDATA) {
     scope_box *box = lua_touserdata(L, -1);
     if (box->serial == S->serial)
       top = box->top;
@@ -63,11 +63,11 @@ tide_scope *tideL_takebox(lua_State *L, const tideL_state *S, lua_State *co) {
   return top;
 }
 
-void tideL_attachscopes(lua_State *L, tideL_state *S, tide_task *task,
+void tideL_attachscopes(lua_State *L, tideL_state *S, tideR_task *task,
                         lua_State *co) {
-  tide_scope *top = S->detached > 0 ? tideL_takebox(L, S, co) : NULL;
+  tideR_scope *top = S->detached > 0 ? tideL_takebox(L, S, co) : NULL;
   if (top != NULL)
-    tide_scope_attach(S->rt, task, top);
+    tideR_scope_attach(S->rt, task, top);
 }
 
 void tideL_openscopebox(lua_State *L) {

@@ -12,7 +12,7 @@ typedef struct tideL_semaphore {
   uint32_t serial;    /* of the runtime */
   tideL_state *state; /* as tideL_get gives it, but quicker */
   uint64_t bound;     /* of its value */
-  tide_semaphore semaphore;
+  tideR_semaphore semaphore;
 } tideL_semaphore;
 
 static inline tideL_semaphore *check_type(lua_State *L, const char *function) {
@@ -37,10 +37,10 @@ static inline tideL_semaphore *check(lua_State *L, const char *function) {
 static int new_semaphore(lua_State *L, const char *function, bool bounded) {
   tideL_state *S = tideL_open(L);
   uint64_t value = tideL_optcount(L, 1, function, 0);
-  tideL_semaphore *self = tide_newuserdata(L, sizeof *self);
+  tideL_semaphore *self = tideL_newuserdata(L, sizeof *self);
   *self = (tideL_semaphore){.magic = MAGIC, .serial = S->serial, .state = S};
   self->bound = bounded ? value : TIDEL_COUNT_MAX;
-  tide_semaphore_init(&self->semaphore, value);
+  tideR_semaphore_init(&self->semaphore, value);
   tideL_own(L, OWN_SEMAPHORE);
   lua_setmetatable(L, -2);
   return 1;
@@ -54,7 +54,7 @@ static int core_bounded_semaphore(lua_State *L) {
   return new_semaphore(L, "tide.bounded_semaphore", true);
 }
 
-static int acquired(lua_State *L, tideL_state *S, tide_task *task) {
+static int acquired(lua_State *L, tideL_state *S, tideR_task *task) {
   tideL_checkdelivered(L, S, task);
   lua_settop(L, 1);
   return 1;
@@ -65,24 +65,24 @@ static int semaphore_acquire(lua_State *L) {
   static const char name[] = "Semaphore:acquire";
   tideL_semaphore *self = check_type(L, name);
   tideL_state *S = self->state;
-  tide_task *task = tideL_enter(L, S, name);
+  tideR_task *task = tideL_enter(L, S, name);
   check_open(L, self, name); /* entering may be what closes a parent's loop */
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, acquired);
-  if (tide_semaphore_try(&self->semaphore)) {
+  if (tideR_semaphore_try(&self->semaphore)) {
     if (tideL_turn(L, S, task, &self->semaphore.waiters.wait))
       return tideL_suspend(L, S, task, acquired);
     return tideL_doneself(L);
   }
   tideL_checkyield(L, task, name);
-  tide_semaphore_park(S->rt, task, &self->semaphore);
+  tideR_semaphore_park(S->rt, task, &self->semaphore);
   return tideL_suspend(L, S, task, acquired);
 }
 
 /* Semaphore:acquire_nowait(): true; or nil, "locked" */
 static int semaphore_acquire_nowait(lua_State *L) {
   tideL_semaphore *self = check(L, "Semaphore:acquire_nowait");
-  if (tide_semaphore_try(&self->semaphore)) {
+  if (tideR_semaphore_try(&self->semaphore)) {
     lua_pushboolean(L, 1);
     return 1;
   }
@@ -92,11 +92,11 @@ static int semaphore_acquire_nowait(lua_State *L) {
 }
 
 static void release(lua_State *L, tideL_semaphore *self, uint64_t n) {
-  tide_semaphore *semaphore = &self->semaphore;
+  tideR_semaphore *semaphore = &self->semaphore;
   if (semaphore->value > self->bound || n > self->bound - semaphore->value)
     tideL_error(L, "'Semaphore:release': released too often");
   for (; n > 0 && semaphore->waiters.head != NULL; n--)
-    tide_semaphore_release(self->state->rt, semaphore);
+    tideR_semaphore_release(self->state->rt, semaphore);
   semaphore->value += n;
 }
 
@@ -130,7 +130,7 @@ static int semaphore__tostring(lua_State *L) {
   char text[64];
   snprintf(text, sizeof text, "Semaphore<value %llu, %u waiting>",
            (unsigned long long)self->semaphore.value,
-           (unsigned)tide_waitq_length(&self->semaphore.waiters));
+           (unsigned)tideR_waitq_length(&self->semaphore.waiters));
   lua_pushstring(L, text);
   return 1;
 }

@@ -7,23 +7,23 @@
 #include "bindings.h"
 
 typedef struct tideL_watcher {
-  tide_signal signal;
+  tideR_signal signal;
   tideL_state *state;
 } tideL_watcher;
 
-static void on_told(tide_signal *signal) {
+static void on_told(tideR_signal *signal) {
   tideL_state *S = ((tideL_watcher *)signal)->state;
   S->signals = true;
   tideL_wantchores(S);
 }
 
 static int watcher__gc(lua_State *L) {
-  tide_signal_unwatch(&((tideL_watcher *)lua_touserdata(L, 1))->signal);
+  tideR_signal_unwatch(&((tideL_watcher *)lua_touserdata(L, 1))->signal);
   return 0;
 }
 
 static int check_number(lua_State *L, const char *function) {
-  int number = tide_signal_number(luaL_checkstring(L, 1));
+  int number = tideR_signal_number(luaL_checkstring(L, 1));
   if (number == 0)
     tideL_argerror(L, 1, function, "no such signal");
   return number;
@@ -31,15 +31,15 @@ static int check_number(lua_State *L, const char *function) {
 
 /* Pushes a watcher of the function at index 2; its runtime is open. */
 static tideL_watcher *new_watcher(lua_State *L, tideL_state *S) {
-  tideL_watcher *self = tide_newuserdata(L, sizeof *self);
+  tideL_watcher *self = tideL_newuserdata(L, sizeof *self);
   self->state = S;
-  tide_signal_init(&self->signal);
+  tideR_signal_init(&self->signal);
   tideL_own(L, OWN_WATCHER);
   lua_setmetatable(L, -2);
   lua_createtable(L, 1, 0); /* a user value is a table on 5.1 */
   lua_pushvalue(L, 2);
   lua_rawseti(L, -2, 1);
-  tide_setuservalue(L, -2);
+  tideL_setuservalue(L, -2);
   return self;
 }
 
@@ -48,7 +48,7 @@ static void unwatch(lua_State *L) {
   lua_pushvalue(L, 1);
   lua_rawget(L, -2);
   if (!lua_isnil(L, -1))
-    tide_signal_unwatch(&((tideL_watcher *)lua_touserdata(L, -1))->signal);
+    tideR_signal_unwatch(&((tideL_watcher *)lua_touserdata(L, -1))->signal);
   lua_pop(L, 2);
 }
 
@@ -70,7 +70,7 @@ static int core_on_signal(lua_State *L) {
     tideL_checkcallable(L, 2, "on_signal");
     self = new_watcher(L, S);
     unwatch(L);
-    err = tide_signal_watch(S->rt, &self->signal, number, urgent, on_told);
+    err = tideR_signal_watch(S->rt, &self->signal, number, urgent, on_told);
   }
   if (err == 0)
     lua_rawset(L, 3);
@@ -79,33 +79,33 @@ static int core_on_signal(lua_State *L) {
 
 /* default_signal(name): what was installed for it gives way to the default */
 static int core_default_signal(lua_State *L) {
-  return tideL_pushdone(L,
-                        tide_signal_default(check_number(L, "default_signal")));
+  return tideL_pushdone(
+      L, tideR_signal_default(check_number(L, "default_signal")));
 }
 
 /* send_signal(name, group): to this process, or its group */
 static int core_send_signal(lua_State *L) {
   int number = check_number(L, "send_signal");
-  return tideL_pushdone(L, tide_signal_send(number, lua_toboolean(L, 2)));
+  return tideL_pushdone(L, tideR_signal_send(number, lua_toboolean(L, 2)));
 }
 
 /* take_interrupt(): whether one came to the main task since the last call; its
  * cancel is lifted */
 static int core_take_interrupt(lua_State *L) {
   const tideL_state *S = tideL_get(L);
-  lua_pushboolean(L, S->rt != NULL && tide_interrupt_take(S->rt));
+  lua_pushboolean(L, S->rt != NULL && tideR_interrupt_take(S->rt));
   return 1;
 }
 
 /* Calls the function of the watcher on top, if its signal came; pops it. */
 static void call(lua_State *T, tideL_state *S) {
   tideL_watcher *self = lua_touserdata(T, -1);
-  if (self->signal.rt == NULL || tide_signal_take(&self->signal) == 0) {
+  if (self->signal.rt == NULL || tideR_signal_take(&self->signal) == 0) {
     lua_pop(T, 1);
     return;
   }
   tideL_own(T, OWN_NOTER);
-  tide_getuservalue(T, -2);
+  tideL_getuservalue(T, -2);
   lua_rawgeti(T, -1, 1);
   lua_remove(T, -2);
   if (lua_pcall(T, 0, 0, lua_gettop(T) - 1) != LUA_OK) {

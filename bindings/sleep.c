@@ -2,7 +2,7 @@
 #include "bindings.h"
 
 /* The second argument is the result. */
-static int slept(lua_State *L, tideL_state *S, tide_task *task) {
+static int slept(lua_State *L, tideL_state *S, tideR_task *task) {
   tideL_checkwoken(L, S, task);
   lua_settop(L, 2);
   return 1;
@@ -13,7 +13,7 @@ static int slept(lua_State *L, tideL_state *S, tide_task *task) {
 /* The commonest of all switches is spared what the general continuation has to
  * look up; it does the rest if anything is out of the ordinary. */
 static int wake_up(lua_State *L, const tideL_state *S) {
-  const tide_task *task = S->current;
+  const tideR_task *task = S->current;
   if (task == NULL || task->coro != L || task->status != TIDE_WOKEN ||
       task->flags & (TIDE_CANCEL | TASK_RAISE))
     return tideL_continue(L, slept);
@@ -34,7 +34,7 @@ static int sleep_k(lua_State *L, int status, lua_KContext context) {
 #define CONTEXT(S) (lua_KContext)(S)
 #endif
 
-static int suspend(lua_State *L, tideL_state *S, tide_task *task) {
+static int suspend(lua_State *L, tideL_state *S, tideR_task *task) {
   if (task->flags & TIDE_ROOT)
     return tideL_suspend(L, S, task, slept);
   return lua_yieldk(L, 0, CONTEXT(S), sleep_k);
@@ -42,7 +42,7 @@ static int suspend(lua_State *L, tideL_state *S, tide_task *task) {
 
 #else
 
-static int suspend(lua_State *L, tideL_state *S, tide_task *task) {
+static int suspend(lua_State *L, tideL_state *S, tideR_task *task) {
   return tideL_suspend(L, S, task, slept);
 }
 
@@ -70,7 +70,7 @@ static lua_Number check_seconds(lua_State *L, const char *function) {
 static int core_sleep(lua_State *L) {
   static const char name[] = "tide.sleep";
   tideL_state *S = tideL_get(L);
-  tide_task *task = tideL_enter(L, S, name);
+  tideR_task *task = tideL_enter(L, S, name);
   lua_Number seconds = check_seconds(L, name);
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, slept);
@@ -84,13 +84,14 @@ static int core_sleep(lua_State *L) {
   if (seconds <= 0) {
     if (tideL_giveturn(S, task))
       return TIDE_YIELDK; /* how many results `start` has */
-  } else if (tide_park_until(S->rt, task, tide_deadline(S->rt, seconds)) < 0) {
+  } else if (tideR_park_until(S->rt, task, tideR_deadline(S->rt, seconds)) <
+             0) {
     return luaL_error(L, "not enough memory");
   }
   return suspend(L, S, task);
 }
 
-static int ticked(lua_State *L, tideL_state *S, tide_task *task) {
+static int ticked(lua_State *L, tideL_state *S, tideR_task *task) {
   tideL_checkwoken(L, S, task);
   return 0;
 }
@@ -99,11 +100,11 @@ static int ticked(lua_State *L, tideL_state *S, tide_task *task) {
 static int core_next_tick(lua_State *L) {
   static const char name[] = "tide.next_tick";
   tideL_state *S = tideL_get(L);
-  tide_task *task = tideL_enter(L, S, name);
+  tideR_task *task = tideL_enter(L, S, name);
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, ticked);
   tideL_checkyield(L, task, name);
-  tide_park_tick(S->rt, task);
+  tideR_park_tick(S->rt, task);
   return tideL_suspend(L, S, task, ticked);
 }
 

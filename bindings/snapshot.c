@@ -10,50 +10,51 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef void (*on_edge)(tideL_snapshot *self, const tide_task *target);
+typedef void (*on_edge)(tideL_snapshot *self, const tideR_task *target);
 
-static bool is_there(const tideL_state *S, const tide_task *task) {
+static bool is_there(const tideL_state *S, const tideR_task *task) {
   if (task->flags & TIDE_ROOT)
     return task->state == TIDE_TASK_PARKED;
-  return tide_task_alive(task) && task != S->spawning;
+  return tideR_task_alive(task) && task != S->spawning;
 }
 
-static void count_edge(tideL_snapshot *self, const tide_task *target) {
+static void count_edge(tideL_snapshot *self, const tideR_task *target) {
   (void)target;
   self->edge_count++;
 }
 
-static void add_edge(tideL_snapshot *self, const tide_task *target) {
+static void add_edge(tideL_snapshot *self, const tideR_task *target) {
   self->nodes[target->slot].below = true;
   self->edges[self->edge_count++] = target->slot;
 }
 
-static void each_link(tideL_snapshot *self, const tide_link *link, on_edge f) {
+static void each_link(tideL_snapshot *self, const tideR_link *link, on_edge f) {
   for (; link != NULL; link = link->after)
-    if (tide_link_target(link) != NULL)
-      f(self, tide_link_target(link));
+    if (tideR_link_target(link) != NULL)
+      f(self, tideR_link_target(link));
 }
 
-static void each_awaited(tideL_snapshot *self, const tide_task *task,
+static void each_awaited(tideL_snapshot *self, const tideR_task *task,
                          on_edge f) {
-  const tide_task *target = tide_task_awaits(task);
+  const tideR_task *target = tideR_task_awaits(task);
   if (target != NULL)
     f(self, target);
-  else if (!tide_task_waits_in_group(task)) /* they are children: see below */
-    each_link(self, tide_task_pending(task), f);
+  else if (!tideR_task_waits_in_group(task)) /* they are children: see below */
+    each_link(self, tideR_task_pending(task), f);
 }
 
-static void each_child(tideL_snapshot *self, const tide_task *task, on_edge f) {
-  const tide_scope *scope = task->scope;
-  for (; scope != NULL; scope = tide_scope_outer(scope))
+static void each_child(tideL_snapshot *self, const tideR_task *task,
+                       on_edge f) {
+  const tideR_scope *scope = task->scope;
+  for (; scope != NULL; scope = tideR_scope_outer(scope))
     if (scope->group != NULL)
       each_link(self, scope->group->children.pending.head, f);
 }
 
 static void count_edges(tideL_snapshot *self, const tideL_state *S) {
-  self->slots = tide_task_slots(S->rt);
+  self->slots = tideR_task_slots(S->rt);
   for (uint32_t slot = 1; slot <= self->slots; slot++) {
-    const tide_task *task = tide_task_at(S->rt, slot);
+    const tideR_task *task = tideR_task_at(S->rt, slot);
     if (is_there(S, task)) {
       each_awaited(self, task, count_edge);
       each_child(self, task, count_edge);
@@ -68,7 +69,7 @@ static int by_age(const void *a, const void *b) {
 
 static void fill(tideL_snapshot *self, const tideL_state *S) {
   for (uint32_t slot = 1; slot <= self->slots; slot++) {
-    const tide_task *task = tide_task_at(S->rt, slot);
+    const tideR_task *task = tideR_task_at(S->rt, slot);
     tideL_node *node = &self->nodes[slot];
     node->there = is_there(S, task);
     if (!node->there)
@@ -96,7 +97,7 @@ tideL_snapshot *tideL_takesnapshot(lua_State *L, const tideL_state *S) {
     nodes = sizeof *self + ((size_t)slots + 1) * sizeof(tideL_node);
     order = ((size_t)slots + 1) * sizeof(tideL_place);
     size = nodes + order + edges * sizeof(uint32_t);
-    self = tide_newuserdata(L, size);
+    self = tideL_newuserdata(L, size);
     now = (tideL_snapshot){0};
     if (S->rt != NULL)
       count_edges(&now, S);
@@ -113,12 +114,12 @@ tideL_snapshot *tideL_takesnapshot(lua_State *L, const tideL_state *S) {
   return self;
 }
 
-tide_task *tideL_nodetask(const tideL_state *S, const tideL_snapshot *self,
-                          uint32_t slot) {
+tideR_task *tideL_nodetask(const tideL_state *S, const tideL_snapshot *self,
+                           uint32_t slot) {
   const tideL_node *node = &self->nodes[slot];
-  tide_task *task;
-  if (!node->there || S->rt == NULL || slot > tide_task_slots(S->rt))
+  tideR_task *task;
+  if (!node->there || S->rt == NULL || slot > tideR_task_slots(S->rt))
     return NULL;
-  task = tide_task_at(S->rt, slot);
+  task = tideR_task_at(S->rt, slot);
   return task->id == node->id && is_there(S, task) ? task : NULL;
 }

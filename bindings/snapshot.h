@@ -37,8 +37,8 @@ typedef struct tideL_snapshot {
 /* Pushes one, as a userdata. */
 tideL_snapshot *tideL_takesnapshot(lua_State *L, const tideL_state *S);
 /* The task in the slot, if it is still the one that was there; or NULL. */
-tide_task *tideL_nodetask(const tideL_state *S, const tideL_snapshot *self,
-                          uint32_t slot);
+tideR_task *tideL_nodetask(const tideL_state *S, const tideL_snapshot *self,
+                           uint32_t slot);
 
 #pragma GCC visibility pop
 

@@ -98,7 +98,7 @@ static void copy_call(lua_State *L, lua_State *co, int first, int last) {
   int n = last - first + 1;
   if (n > PACK_MAX) { /* others have room */
     luaL_checkstack(L, n + 1, "too many arguments to a task");
-    if (!tide_checkstack(co, n + 4))
+    if (!tideL_checkstack(co, n + 4))
       luaL_error(L, "too many arguments to a task");
   }
   push_under(co);
@@ -142,11 +142,11 @@ static void unpack(lua_State *T) {
 
 /* Chunks of slots have a table each, so that the memory of arguments that were
  * taken is free again before the last are. */
-static uint32_t chunk_of(const tide_task *task) {
+static uint32_t chunk_of(const tideR_task *task) {
   return (task->slot - 1) / CHUNK;
 }
 
-static int place_of(const tide_task *task) {
+static int place_of(const tideR_task *task) {
   return (int)((task->slot - 1) % CHUNK) + 1;
 }
 
@@ -159,7 +159,7 @@ static void want_spare(lua_State *L, tideL_state *S) {
   S->spare = true;
 }
 
-static bool has_arguments(const tideL_state *S, const tide_task *task) {
+static bool has_arguments(const tideL_state *S, const tideR_task *task) {
   uint32_t chunk = chunk_of(task);
   return chunk < S->deferred_room && S->deferred[chunk] > 0;
 }
@@ -184,7 +184,7 @@ static void reserve_count(lua_State *L, tideL_state *S, uint32_t chunk) {
  * none. */
 static void push_chunk(lua_State *L, tideL_state *S, uint32_t chunk) {
   tideL_own(L, OWN_ARGUMENTS);
-  if (tide_rawgeti(L, -1, (int)chunk + 1) != LUA_TNIL)
+  if (tideL_rawgeti(L, -1, (int)chunk + 1) != LUA_TNIL)
     return;
   reserve_count(L, S, chunk);
   lua_pop(L, 1);
@@ -213,11 +213,11 @@ static void drop_chunk(lua_State *T, tideL_state *S, int index,
   }
 }
 
-static void put_value(lua_State *L, tideL_state *S, const tide_task *task,
+static void put_value(lua_State *L, tideL_state *S, const tideR_task *task,
                       int value) {
   uint32_t chunk = chunk_of(task);
   push_chunk(L, S, chunk);
-  if (tide_rawgeti(L, -1, place_of(task)) == LUA_TNIL)
+  if (tideL_rawgeti(L, -1, place_of(task)) == LUA_TNIL)
     S->deferred[chunk]++;
   lua_pushvalue(L, value);
   lua_rawseti(L, -3, place_of(task));
@@ -226,11 +226,11 @@ static void put_value(lua_State *L, tideL_state *S, const tide_task *task,
 
 /* Pushes what waits for the task, or nil, and takes it out. The chunk is there.
  */
-static void take_value(lua_State *T, tideL_state *S, const tide_task *task) {
+static void take_value(lua_State *T, tideL_state *S, const tideR_task *task) {
   uint32_t chunk = chunk_of(task);
   int top = lua_gettop(T);
   push_chunk(T, S, chunk);
-  if (tide_rawgeti(T, -1, place_of(task)) != LUA_TNIL) {
+  if (tideL_rawgeti(T, -1, place_of(task)) != LUA_TNIL) {
     lua_pushnil(T);
     lua_rawseti(T, -3, place_of(task));
     if (--S->deferred[chunk] == 0)
@@ -240,7 +240,7 @@ static void take_value(lua_State *T, tideL_state *S, const tide_task *task) {
   lua_settop(T, top + 1);
 }
 
-void tideL_dropcall(lua_State *T, tideL_state *S, const tide_task *task) {
+void tideL_dropcall(lua_State *T, tideL_state *S, const tideR_task *task) {
   if (!has_arguments(S, task))
     return;
   take_value(T, S, task);
@@ -254,7 +254,7 @@ void tideL_forgetcalls(tideL_state *S) {
 }
 
 /* The function, and the arguments on top, wait for the task to run. */
-static void keep_call(lua_State *L, tideL_state *S, const tide_task *task,
+static void keep_call(lua_State *L, tideL_state *S, const tideR_task *task,
                       int function) {
   if (lua_isnil(L, -1))
     tideL_dropcall(L, S, task); /* what an error may have left in the slot */
@@ -266,7 +266,7 @@ static void keep_call(lua_State *L, tideL_state *S, const tide_task *task,
 
 /* Pushes its arguments, if there are any. */
 static void take_arguments(lua_State *T, tideL_state *S,
-                           const tide_task *task) {
+                           const tideR_task *task) {
   if (!has_arguments(S, task))
     return;
   luaL_checkstack(T, PACK_MAX + 4, NULL);
@@ -277,7 +277,7 @@ static void take_arguments(lua_State *T, tideL_state *S,
 /* Pushes an idle coroutine, or a new one. */
 static lua_State *push_idle(lua_State *T, tideL_state *S) {
   uint32_t slot;
-  lua_State *co = tide_task_strip(S->rt, &slot);
+  lua_State *co = tideR_task_strip(S->rt, &slot);
   if (co == NULL)
     return push_coroutine(T);
   S->pooled--;
@@ -289,7 +289,7 @@ static lua_State *push_idle(lua_State *T, tideL_state *S) {
   return co;
 }
 
-lua_State *tideL_begin(lua_State *T, tideL_state *S, tide_task *task) {
+lua_State *tideL_begin(lua_State *T, tideL_state *S, tideR_task *task) {
   int top = lua_gettop(T), function = top + 2;
   lua_State *co = push_idle(T, S);
   lua_rawgeti(T, UP_THREADS, (int)task->slot);
@@ -306,7 +306,7 @@ lua_State *tideL_begin(lua_State *T, tideL_state *S, tide_task *task) {
 
 /* Pushes what is at this place of another stack, or nil. */
 static void push_from(lua_State *T, lua_State *co, int place) {
-  if (tide_checkstack(co, 1)) {
+  if (tideL_checkstack(co, 1)) {
     lua_pushvalue(co, place);
     lua_xmove(co, T, 1);
   } else {
@@ -315,7 +315,7 @@ static void push_from(lua_State *T, lua_State *co, int place) {
 }
 
 /* Above what push_under and push_base have pushed. */
-void tideL_pushcalled(lua_State *T, const tide_task *task) {
+void tideL_pushcalled(lua_State *T, const tideR_task *task) {
   if (task->coro == NULL) {
     lua_rawgeti(T, UP_THREADS, (int)task->slot);
     return;
@@ -333,8 +333,8 @@ void tideL_pushcalled(lua_State *T, const tide_task *task) {
 
 /* Keeps the coroutine, with n values on top, with the record, or lets go of it;
  * Lua calls one dead that has ended and has nothing on its stack. */
-void tideL_putaway(lua_State *T, tideL_state *S, tide_task *task, lua_State *co,
-                   int n, bool reusable) {
+void tideL_putaway(lua_State *T, tideL_state *S, tideR_task *task,
+                   lua_State *co, int n, bool reusable) {
   if (reusable && S->pooled < POOL_MAX && !(task->flags & TASK_EXPOSED)) {
     if (n > 0)
       lua_settop(co, TIDEL_BOTTOM);
@@ -354,24 +354,24 @@ void tideL_putaway(lua_State *T, tideL_state *S, tide_task *task, lua_State *co,
 /* Only Lua's allocations that grow a table come after this: they may fail, but
  * no finaliser runs. A record that such a failure left behind is discarded by
  * the next spawn. */
-static tide_task *new_record(lua_State *L, tideL_state *S) {
-  tide_task *task;
+static tideR_task *new_record(lua_State *L, tideL_state *S) {
+  tideR_task *task;
   if (S->spawning != NULL) {
     lua_State *co = S->spawning->coro;
     if (co != NULL) {
       lua_settop(co, TIDEL_BOTTOM);
       S->pooled++;
     }
-    tide_task_discard(S->rt, S->spawning);
+    tideR_task_discard(S->rt, S->spawning);
   }
-  task = S->spawning = tide_task_new(S->rt);
+  task = S->spawning = tideR_task_new(S->rt);
   if (task == NULL)
     luaL_error(L, "not enough memory");
   return task;
 }
 
 /* The record's own coroutine gets the call. */
-static void use_again(lua_State *L, tideL_state *S, const tide_task *task,
+static void use_again(lua_State *L, tideL_state *S, const tideR_task *task,
                       int first, int last) {
   S->pooled--;
   S->recycled++;
@@ -380,7 +380,7 @@ static void use_again(lua_State *L, tideL_state *S, const tide_task *task,
 }
 
 /* The new coroutine on top gets it, and is the record's. */
-static void keep_fresh(lua_State *L, tide_task *task, lua_State *co, int first,
+static void keep_fresh(lua_State *L, tideR_task *task, lua_State *co, int first,
                        int last) {
   lua_rawseti(L, UP_THREADS, (int)task->slot);
   task->coro = co;
@@ -394,13 +394,13 @@ static bool can_wait(lua_State *L, const tideL_state *S, int nargs) {
          same_globals(L, S->thread);
 }
 
-tide_task *tideL_spawn(lua_State *L, tideL_state *S, int first,
-                       tide_group *group) {
+tideR_task *tideL_spawn(lua_State *L, tideL_state *S, int first,
+                        tideR_group *group) {
   int last = lua_gettop(L), top = last + 1;
   tideL_task *handle = tideL_newtask(L, S);
-  tide_task *task;
+  tideR_task *task;
   lua_State *fresh = NULL;
-  bool prepared = S->spawning != NULL || !tide_task_pooled(S->rt);
+  bool prepared = S->spawning != NULL || !tideR_task_pooled(S->rt);
   if (prepared) {
     if (can_wait(L, S, last - first)) {
       pack(L, first + 1, last);
@@ -428,12 +428,12 @@ tide_task *tideL_spawn(lua_State *L, tideL_state *S, int first,
   lua_rawseti(L, UP_HANDLES, (int)task->slot);
   if (S->varied)
     tideL_sharecontext(L, S, task);
-  if (group != NULL && tide_group_add(S->rt, group, task) < 0)
+  if (group != NULL && tideR_group_add(S->rt, group, task) < 0)
     luaL_error(L, "not enough memory");
   handle->task = task;
   handle->id = task->id;
   S->spawning = NULL;
-  tide_task_start(S->rt, task);
+  tideR_task_start(S->rt, task);
   if (S->watching)
     tideL_notespawn(L, S, task);
   return task;

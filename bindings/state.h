@@ -107,21 +107,22 @@ typedef struct tideL_trace tideL_trace;
 
 /* One per lua_State: the userdata made first, so finalised last. */
 typedef struct tideL_state {
-  tide_runtime *rt;      /* NULL: none was needed yet, or it was closed */
-  tide_task *current;    /* runs now; NULL in callbacks and the main program */
-  tide_task *stopped;    /* what ran on the spot is yet to be ended: */
+  struct tide_runtime *host; /* see host.c; NULL: no program asked for it */
+  tideR_runtime *rt;         /* NULL: none was needed yet, or it was closed */
+  tideR_task *current;   /* runs now; NULL in callbacks and the main program */
+  tideR_task *stopped;   /* what ran on the spot is yet to be ended: */
   lua_State *stopped_on; /* ... on that coroutine */
   int stopped_status;    /* ... as its resume returned this */
   int stopped_values;    /* ... and so many values */
-  tide_task *failing;    /* to be ended by an error out of a hook */
-  tide_task *spawning;   /* a record that an out-of-memory error left behind */
+  tideR_task *failing;   /* to be ended by an error out of a hook */
+  tideR_task *spawning;  /* a record that an out-of-memory error left behind */
   lua_State *mainthread; /* of the main program, once it has waited */
   lua_State *thread;     /* runs callbacks, resumes tasks */
   lua_State *starter;    /* runs what park starts */
   lua_State *pinner;     /* the coroutine that TASK_PINNED is about */
   tideL_parking *aborts; /* those to be aborted */
   tideL_parking *last_abort;
-  tide_task **swallowers;   /* to be reported: */
+  tideR_task **swallowers;  /* to be reported: */
   uint32_t swallower_count; /* so many, and those there is room for */
   uint32_t swallower_room;
   uint16_t *deferred;     /* arguments in each table of OWN_ARGUMENTS */
@@ -168,10 +169,10 @@ typedef struct tideL_state {
   int exitcode;
 
   /* Where an interrupt breaks what runs, see break.c: */
-  uv_thread_t breakable;        /* the thread */
-  volatile bool breaks;         /* a coroutine got a hook of ours */
-  const tide_task *hooked_task; /* ... for this one, or a callback */
-  lua_Hook hook_before;         /* ... in place of this one */
+  uv_thread_t breakable;         /* the thread */
+  volatile bool breaks;          /* a coroutine got a hook of ours */
+  const tideR_task *hooked_task; /* ... for this one, or a callback */
+  lua_Hook hook_before;          /* ... in place of this one */
   int mask_before;
   int count_before;
 
@@ -193,7 +194,7 @@ static inline tideL_state *tideL_get(lua_State *L) {
 
 /* User code that runs now was called by the loop, or on its behalf. */
 static inline bool tideL_isbusy(const tideL_state *S) {
-  return S->busy > 0 || (S->rt != NULL && tide_loop_running(S->rt));
+  return S->busy > 0 || (S->rt != NULL && tideR_loop_running(S->rt));
 }
 
 #pragma GCC visibility pop

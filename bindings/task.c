@@ -14,7 +14,7 @@
 /* ---- making and checking ---- */
 
 tideL_task *tideL_newtask(lua_State *L, tideL_state *S) {
-  tideL_task *handle = tide_newuserdata(L, sizeof *handle);
+  tideL_task *handle = tideL_newuserdata(L, sizeof *handle);
   *handle = (tideL_task){.magic = MAGIC, .serial = S->serial};
   lua_rawgeti(L, UP_OWN, OWN_TASK);
   lua_setmetatable(L, -2);
@@ -24,7 +24,7 @@ tideL_task *tideL_newtask(lua_State *L, tideL_state *S) {
 /* One that only a finaliser could reach, and that it brought back, is not told
  * of the end of its task. */
 static void notice_end(tideL_task *handle, const tideL_state *S) {
-  const tide_task *task = handle->task;
+  const tideR_task *task = handle->task;
   if (handle->serial != S->serial)
     handle->outcome = OUTCOME_CLOSED;
   else if (task->id != handle->id || task->state == TIDE_TASK_FREE)
@@ -53,7 +53,7 @@ tideL_task *tideL_checktask(lua_State *L, int arg, const char *function) {
 }
 
 /* What is found there may be the Task of a task that ended. */
-tideL_task *tideL_findtask(lua_State *L, const tide_task *task) {
+tideL_task *tideL_findtask(lua_State *L, const tideR_task *task) {
   tideL_task *handle;
   lua_rawgeti(L, UP_HANDLES, (int)task->slot);
   handle = lua_touserdata(L, -1);
@@ -63,7 +63,7 @@ tideL_task *tideL_findtask(lua_State *L, const tide_task *task) {
   return NULL;
 }
 
-bool tideL_isitstask(lua_State *L, const tide_task *task,
+bool tideL_isitstask(lua_State *L, const tideR_task *task,
                      const tideL_task *handle) {
   const tideL_task *found = tideL_findtask(L, task);
   if (found != NULL)
@@ -71,7 +71,7 @@ bool tideL_isitstask(lua_State *L, const tide_task *task,
   return found == handle;
 }
 
-tideL_task *tideL_pushtask(lua_State *L, tideL_state *S, tide_task *task) {
+tideL_task *tideL_pushtask(lua_State *L, tideL_state *S, tideR_task *task) {
   tideL_task *handle = tideL_findtask(L, task), *quicker;
   if (handle != NULL)
     return handle;
@@ -133,7 +133,7 @@ static int task_cancelled(lua_State *L) {
 
 /* ---- cancelling ---- */
 
-static tide_task *unfinished(const tideL_task *handle, const tideL_state *S) {
+static tideR_task *unfinished(const tideL_task *handle, const tideL_state *S) {
   return handle->serial == S->serial ? tideL_record(handle) : NULL;
 }
 
@@ -142,24 +142,24 @@ static tide_task *unfinished(const tideL_task *handle, const tideL_state *S) {
 static int task_cancel(lua_State *L) {
   tideL_state *S = tideL_get(L);
   tideL_task *handle = tideL_checktask(L, 1, "Task:cancel");
-  tide_task *task = unfinished(handle, S);
+  tideR_task *task = unfinished(handle, S);
   if (task == NULL) {
     tideL_markseen(L, 1, handle);
     lua_pushboolean(L, 0);
     return 1;
   }
-  if (tide_task_cancel(S->rt, task) < 0)
+  if (tideR_task_cancel(S->rt, task) < 0)
     return luaL_error(L, "not enough memory");
   lua_settop(L, 2);
-  tideL_setreason(L, tide_task_own_scope(task), 2);
+  tideL_setreason(L, tideR_task_own_scope(task), 2);
   lua_pushboolean(L, 1);
   return 1;
 }
 
 static int task_cancelling(lua_State *L) {
   const tideL_task *handle = tideL_checktask(L, 1, "Task:cancelling");
-  tide_task *task = unfinished(handle, tideL_get(L));
-  uint32_t count = task != NULL ? tide_task_cancelling(task) : handle->cancels;
+  tideR_task *task = unfinished(handle, tideL_get(L));
+  uint32_t count = task != NULL ? tideR_task_cancelling(task) : handle->cancels;
   lua_pushinteger(L, (lua_Integer)count);
   return 1;
 }
@@ -167,12 +167,12 @@ static int task_cancelling(lua_State *L) {
 static int task_uncancel(lua_State *L) {
   tideL_state *S = tideL_get(L);
   const tideL_task *handle = tideL_checktask(L, 1, "Task:uncancel");
-  tide_task *task = unfinished(handle, S);
+  tideR_task *task = unfinished(handle, S);
   lua_Integer left = 0;
   if (task != NULL) {
-    left = tide_task_uncancel(S->rt, task);
-    if (left == 0 && tide_task_own_scope(task) != NULL)
-      tideL_clearreason(L, tide_task_own_scope(task));
+    left = tideR_task_uncancel(S->rt, task);
+    if (left == 0 && tideR_task_own_scope(task) != NULL)
+      tideL_clearreason(L, tideR_task_own_scope(task));
   }
   lua_pushinteger(L, left);
   return 1;
@@ -273,14 +273,14 @@ static const char *state_of(const tideL_task *handle) {
 /* " in sleep", " in await of task-2", or "" */
 static void push_wait(lua_State *L, const tideL_task *handle) {
   const char *what = NULL;
-  const tide_task *target = NULL;
+  const tideR_task *target = NULL;
   if (tideL_record(handle) != NULL) {
-    what = tide_task_waits_for(handle->task);
-    target = tide_task_awaits(handle->task);
+    what = tideR_task_waits_for(handle->task);
+    target = tideR_task_awaits(handle->task);
   }
   if (target != NULL && !(target->flags & TIDE_ROOT)) {
     tideL_pushtask(L, tideL_get(L),
-                   tide_task_at(tideL_get(L)->rt, target->slot));
+                   tideR_task_at(tideL_get(L)->rt, target->slot));
     tideL_pushname(L, lua_gettop(L));
     lua_pushfstring(L, " in await of %s", lua_tostring(L, -1));
   } else if (what != NULL) {
@@ -315,7 +315,7 @@ static int core_task(lua_State *L) {
 /* current_task(): nil in a callback and in the main program */
 static int core_current_task(lua_State *L) {
   tideL_state *S = tideL_get(L);
-  tide_task *task = S->current;
+  tideR_task *task = S->current;
   if (task == NULL || L == S->starter)
     lua_pushnil(L);
   else
@@ -328,9 +328,9 @@ static int core_all_tasks(lua_State *L) {
   tideL_state *S = tideL_get(L);
   int n = 0;
   lua_newtable(L);
-  for (uint32_t slot = 1; S->rt && slot <= tide_task_slots(S->rt); slot++) {
-    tide_task *task = tide_task_at(S->rt, slot);
-    if (tide_task_alive(task) && task != S->spawning) {
+  for (uint32_t slot = 1; S->rt && slot <= tideR_task_slots(S->rt); slot++) {
+    tideR_task *task = tideR_task_at(S->rt, slot);
+    if (tideR_task_alive(task) && task != S->spawning) {
       tideL_pushtask(L, S, task);
       lua_rawseti(L, -2, ++n);
     }

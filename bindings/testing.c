@@ -3,7 +3,7 @@
 
 #include "bindings.h"
 
-static int unblocked(lua_State *L, tideL_state *S, tide_task *task) {
+static int unblocked(lua_State *L, tideL_state *S, tideR_task *task) {
   tideL_checkwoken(L, S, task);
   return 0;
 }
@@ -13,25 +13,25 @@ static int unblocked(lua_State *L, tideL_state *S, tide_task *task) {
 static int core_wait_all_tasks_blocked(lua_State *L) {
   static const char name[] = "testing.wait_all_tasks_blocked";
   tideL_state *S = tideL_get(L);
-  tide_task *task = tideL_enter(L, S, name);
+  tideR_task *task = tideL_enter(L, S, name);
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, unblocked);
   tideL_checkyield(L, task, name);
-  tide_park_idle(S->rt, task);
+  tideR_park_idle(S->rt, task);
   return tideL_suspend(L, S, task, unblocked);
 }
 
 /* clock_virtual(on) */
 static int core_clock_virtual(lua_State *L) {
   tideL_state *S = tideL_open(L);
-  tide_clock_virtual(S->rt, lua_toboolean(L, 1));
+  tideR_clock_virtual(S->rt, lua_toboolean(L, 1));
   return 0;
 }
 
 /* seed(n): shuffles the ready order; 0 ends that */
 static int core_seed(lua_State *L) {
   tideL_state *S = tideL_open(L);
-  tide_loop_seed(S->rt, (uint64_t)lua_tonumber(L, 1));
+  tideR_loop_seed(S->rt, (uint64_t)lua_tonumber(L, 1));
   return 0;
 }
 
@@ -42,15 +42,15 @@ static int core_probe(lua_State *L) {
   int at = luaL_checkoption(L, 2, "enter", places);
   if (S->current == NULL)
     return tideL_error(L, "probe: no task is running");
-  tide_probe(S->rt, S->current, (uint32_t)luaL_checkinteger(L, 1),
-             (tide_probe_at)(TIDE_PROBE_ENTER + at));
+  tideR_probe(S->rt, S->current, (uint32_t)luaL_checkinteger(L, 1),
+              (tideR_probe_at)(TIDE_PROBE_ENTER + at));
   return 0;
 }
 
 /* probe_hit(): whether that await was reached */
 static int core_probe_hit(lua_State *L) {
   const tideL_state *S = tideL_get(L);
-  lua_pushboolean(L, S->rt != NULL && tide_probe_hit(S->rt));
+  lua_pushboolean(L, S->rt != NULL && tideR_probe_hit(S->rt));
   return 1;
 }
 
@@ -59,8 +59,8 @@ static int core_probe_hit(lua_State *L) {
 static int core_swallow_limits(lua_State *L) {
   tideL_state *S = tideL_open(L);
   lua_Number times = tideL_checknumber(L, 1, "swallow_limits");
-  tide_swallow_limits(S->rt, (uint32_t)times,
-                      tideL_checkseconds(L, 2, "swallow_limits"));
+  tideR_swallow_limits(S->rt, (uint32_t)times,
+                       tideL_checkseconds(L, 2, "swallow_limits"));
   return 0;
 }
 
@@ -70,7 +70,7 @@ static int core_swallow_limits(lua_State *L) {
  * calls pause; true if an interrupt came meanwhile */
 static int core_drive(lua_State *L) {
   tideL_state *S = tideL_get(L);
-  tide_task *task = tideL_record(tideL_checktask(L, 1, "drive"));
+  tideR_task *task = tideL_record(tideL_checktask(L, 1, "drive"));
   int err = 0;
   if (tideL_isbusy(S) || S->hosted || !S->blocking)
     return tideL_error(L, "a test cannot block here: %s",
@@ -81,11 +81,11 @@ static int core_drive(lua_State *L) {
     return 0;
   lua_settop(L, 1);
   S->paused = false;
-  tide_loop_main(S->rt, task);
+  tideR_loop_main(S->rt, task);
   while (!S->paused && tideL_record(tideL_astask(L, S, 1)) != NULL && err == 0)
     err = tideL_drive(S);
-  tide_loop_main(S->rt, NULL);
-  tide_switchback(L);
+  tideR_loop_main(S->rt, NULL);
+  tideL_switchback(L);
   if (S->exiting)
     tideL_leaveprocess(L, S);
   if (err < 0)
@@ -98,16 +98,16 @@ static int core_drive(lua_State *L) {
 static int core_pause(lua_State *L) {
   tideL_state *S = tideL_get(L);
   S->paused = true;
-  tide_loop_stop(S->rt);
+  tideR_loop_stop(S->rt);
   return 0;
 }
 
 /* give_up(task): it will not run again */
 static int core_give_up(lua_State *L) {
   tideL_state *S = tideL_get(L);
-  tide_task *task = tideL_record(tideL_checktask(L, 1, "give_up"));
+  tideR_task *task = tideL_record(tideL_checktask(L, 1, "give_up"));
   if (task != NULL)
-    tide_task_give_up(S->rt, task);
+    tideR_task_give_up(S->rt, task);
   return 0;
 }
 

@@ -39,7 +39,7 @@ struct tideL_trace {
 
 /* ---- tracks ---- */
 
-static uint64_t track_of(const tide_task *task) {
+static uint64_t track_of(const tideR_task *task) {
   return task->id + MAIN_PROGRAM;
 }
 
@@ -57,7 +57,7 @@ static void close_wait(tideL_trace *self, track *at, const char *by,
 }
 
 /* NULL: out of memory; then less is told. */
-static track *find(tideL_trace *self, const tide_task *task) {
+static track *find(tideL_trace *self, const tideR_task *task) {
   track *at;
   if (task->slot >= self->room) {
     uint32_t room = task->slot < 64 ? 128 : 2 * task->slot;
@@ -78,7 +78,7 @@ static track *find(tideL_trace *self, const tide_task *task) {
 
 /* A finaliser might end the timeline, and begin another: what was read of it is
  * void then. False: there is none any more. */
-static bool put_name(lua_State *L, tideL_state *S, const tide_task *task) {
+static bool put_name(lua_State *L, tideL_state *S, const tideR_task *task) {
   track *at;
   tideL_pushtaskname(L, S, task);
   if (S->trace != NULL && (at = find(S->trace, task)) != NULL) {
@@ -102,7 +102,7 @@ void tideL_traceran(tideL_state *S, bool ended) {
   self->running = 0;
 }
 
-void tideL_tracerun(lua_State *T, tideL_state *S, const tide_task *task) {
+void tideL_tracerun(lua_State *T, tideL_state *S, const tideR_task *task) {
   tideL_trace *self = S->trace;
   track *at = find(self, task);
   tideL_traceran(S, false); /* what an error out of the last run left open */
@@ -125,14 +125,14 @@ void tideL_tracerun(lua_State *T, tideL_state *S, const tide_task *task) {
   }
 }
 
-void tideL_traceparked(tideL_state *S, const tide_task *task,
+void tideL_traceparked(tideL_state *S, const tideR_task *task,
                        const char *place) {
   tideL_trace *self = S->trace;
   track *at = find(self, task);
-  const char *what = tide_task_waits_for(task);
-  const tide_task *target = tide_task_awaits(task);
+  const char *what = tideR_task_waits_for(task);
+  const tideR_task *target = tideR_task_awaits(task);
   if (target == NULL)
-    target = tide_task_lock_owner(task);
+    target = tideR_task_lock_owner(task);
   if (at == NULL || what == NULL || at->waiting)
     return;
   tideL_putevent(&self->file, "B", track_of(task), what);
@@ -154,10 +154,10 @@ static void begin_flow(tideL_trace *self, track *at, uint64_t from) {
 static uint64_t now_on(const tideL_state *S) {
   if (S->current != NULL)
     return track_of(S->current);
-  return S->calling || tide_loop_running(S->rt) ? LOOP : MAIN_PROGRAM;
+  return S->calling || tideR_loop_running(S->rt) ? LOOP : MAIN_PROGRAM;
 }
 
-void tideL_tracewoken(tideL_state *S, const tide_task *task) {
+void tideL_tracewoken(tideL_state *S, const tideR_task *task) {
   tideL_trace *self = S->trace;
   track *at = find(self, task);
   uint64_t from = now_on(S);
@@ -171,13 +171,13 @@ void tideL_tracewoken(tideL_state *S, const tide_task *task) {
     begin_flow(self, at, from);
 }
 
-void tideL_tracecancelled(tideL_state *S, const tide_task *task) {
+void tideL_tracecancelled(tideL_state *S, const tideR_task *task) {
   tideL_trace *self = S->trace;
   tideL_putevent(&self->file, "i", track_of(task), "cancelled");
   tideL_endevent(&self->file);
 }
 
-void tideL_tracespawned(tideL_state *S, const tide_task *task) {
+void tideL_tracespawned(tideL_state *S, const tideR_task *task) {
   tideL_trace *self = S->trace;
   track *at = find(self, task);
   tideL_putevent(&self->file, "i", now_on(S), "spawn");
@@ -187,7 +187,7 @@ void tideL_tracespawned(tideL_state *S, const tide_task *task) {
     begin_flow(self, at, now_on(S));
 }
 
-void tideL_tracerenamed(tideL_state *S, const tide_task *task) {
+void tideL_tracerenamed(tideL_state *S, const tideR_task *task) {
   track *at = find(S->trace, task);
   if (at != NULL)
     at->named = false;
@@ -232,8 +232,8 @@ void tideL_tracepoll(tideL_state *S, bool begins, bool blocking) {
 
 /* Those that are there already. */
 static void put_tasks(lua_State *L, tideL_state *S) {
-  for (uint32_t slot = 1; slot <= tide_task_slots(S->rt); slot++) {
-    const tide_task *task = tide_task_at(S->rt, slot);
+  for (uint32_t slot = 1; slot <= tideR_task_slots(S->rt); slot++) {
+    const tideR_task *task = tideR_task_at(S->rt, slot);
     if (task->state == TIDE_TASK_FREE || task == S->spawning ||
         task->flags & TIDE_ROOT)
       continue;

@@ -66,7 +66,7 @@ static void add_level(luaL_Buffer *text, const lua_Debug *ar) {
     add_number(text, ar->currentline);
   luaL_addstring(text, ": in ");
   add_function(text, ar);
-  if (tide_istailcall(ar))
+  if (tideL_istailcall(ar))
     luaL_addstring(text, "\n\t(...tail calls...)");
 }
 
@@ -76,7 +76,7 @@ static bool is_ours(lua_State *L, const lua_Debug *ar) {
     return false;
   tideL_own(L, OWN_SOURCES);
   lua_pushstring(L, ar->source);
-  ours = tide_rawget(L, -2) != LUA_TNIL;
+  ours = tideL_rawget(L, -2) != LUA_TNIL;
   lua_pop(L, 2);
   return ours;
 }

@@ -21,7 +21,7 @@ enum {
 /* ---- a line ---- */
 
 void tideL_pushtaskname(lua_State *L, const tideL_state *S,
-                        const tide_task *task) {
+                        const tideR_task *task) {
   if (task->flags & TIDE_ROOT) {
     lua_pushliteral(L, "main program");
     return;
@@ -32,14 +32,14 @@ void tideL_pushtaskname(lua_State *L, const tideL_state *S,
   } else {
     tideL_pushautoname(L, task->id);
   }
-  if (task == tide_loop_mainof(S->rt)) {
+  if (task == tideR_loop_mainof(S->rt)) {
     lua_pushliteral(L, " (main)");
     lua_concat(L, 2);
   }
 }
 
 /* NULL: it waits. */
-static const char *state_of(const tide_task *task) {
+static const char *state_of(const tideR_task *task) {
   if (task->state == TIDE_TASK_PARKED)
     return NULL;
   if (task->state == TIDE_TASK_RUNNING)
@@ -69,26 +69,26 @@ static void add_seconds(lua_State *L, const char *before, uint64_t ns,
 
 /* On top is its name: adds whom or what it waits for. */
 static void add_state(lua_State *L, const tideL_state *S,
-                      const tide_task *task) {
-  const char *state = state_of(task), *what = tide_task_waits_for(task);
-  const tide_task *target = tide_task_awaits(task);
-  const tide_task *owner = tide_task_lock_owner(task);
-  uint64_t until = tide_task_sleeps_until(S->rt, task);
-  uint64_t now = tide_now(S->rt);
+                      const tideR_task *task) {
+  const char *state = state_of(task), *what = tideR_task_waits_for(task);
+  const tideR_task *target = tideR_task_awaits(task);
+  const tideR_task *owner = tideR_task_lock_owner(task);
+  uint64_t until = tideR_task_sleeps_until(S->rt, task);
+  uint64_t now = tideR_now(S->rt);
   add(L, state != NULL ? " " : " in ");
   add(L, state != NULL ? state : what);
   if (target != NULL || owner != NULL) {
     add(L, " of ");
     tideL_pushtaskname(L, S, target != NULL ? target : owner);
     lua_concat(L, 2);
-  } else if (tide_task_awaits_future(task)) {
+  } else if (tideR_task_awaits_future(task)) {
     add(L, " of a future");
   } else if (until != TIDE_NEVER) {
     add_seconds(L, ", ", until > now ? until - now : 0, " left");
   }
 }
 
-bool tideL_pushplace(lua_State *L, const tide_task *task) {
+bool tideL_pushplace(lua_State *L, const tideR_task *task) {
   lua_State *co = task->flags & TIDE_FRESH ? NULL : task->coro;
   lua_Debug ar;
   luaL_checkstack(L, 8, NULL);
@@ -103,14 +103,14 @@ bool tideL_pushplace(lua_State *L, const tide_task *task) {
 }
 
 /* Pushes what is told of the task: its name, its state, where it is. */
-void tideL_pushtold(lua_State *L, tideL_state *S, const tide_task *task) {
+void tideL_pushtold(lua_State *L, tideL_state *S, const tideR_task *task) {
   uint64_t since = tideL_waitssince(S, task);
-  uint32_t swallowed = tide_task_swallowed(task);
+  uint32_t swallowed = tideR_task_swallowed(task);
   tideL_pushtaskname(L, S, task);
   add(L, ":");
   add_state(L, S, task);
   if (since != 0)
-    add_seconds(L, ", for ", tide_now(S->rt) - since, "");
+    add_seconds(L, ", for ", tideR_now(S->rt) - since, "");
   if (task->flags & TIDE_CANCEL)
     add(L, ", cancelling");
   if (swallowed > 0) {
@@ -136,11 +136,11 @@ typedef struct tally {
   } of[MOST_KINDS];
 } tally;
 
-static void count(tally *tally, const tide_task *task) {
+static void count(tally *tally, const tideR_task *task) {
   const char *what = state_of(task);
   uint32_t i = 0;
   if (what == NULL)
-    what = tide_task_waits_for(task);
+    what = tideR_task_waits_for(task);
   tally->count++;
   while (i < tally->kinds && strcmp(tally->of[i].what, what) != 0)
     i++;
@@ -205,7 +205,7 @@ static tideL_node *node_at(const tree *tree, uint32_t slot) {
 /* `beside` were told under the same parent before. Tells the task, or hides it
  * and all that follow until its parent is done: those are counted. */
 static void tell(tree *tree, uint32_t slot, uint32_t beside) {
-  const tide_task *task = tideL_nodetask(tree->S, tree->snapshot, slot);
+  const tideR_task *task = tideL_nodetask(tree->S, tree->snapshot, slot);
   if (tree->hidden == 0 && (beside >= MOST_BESIDE || tree->lines >= MOST_LINES))
     tree->hidden = tree->depth + 1;
   if (task == NULL)
@@ -223,7 +223,7 @@ static void tell(tree *tree, uint32_t slot, uint32_t beside) {
 static void tell_again(tree *tree, uint32_t slot, uint32_t up,
                        uint32_t beside) {
   const tideL_node *node = node_at(tree, slot);
-  const tide_task *task = tideL_nodetask(tree->S, tree->snapshot, slot);
+  const tideR_task *task = tideL_nodetask(tree->S, tree->snapshot, slot);
   if ((tree->hidden != 0 && tree->hidden <= tree->depth) || task == NULL ||
       (node->up == up && !node->open))
     return;
@@ -311,7 +311,7 @@ static void push_lines(lua_State *L, int list, int lines, const char *none) {
   luaL_pushresult(&text);
 }
 
-void tideL_pushtree(lua_State *L, tideL_state *S, const tide_task *top,
+void tideL_pushtree(lua_State *L, tideL_state *S, const tideR_task *top,
                     const char *margin) {
   tree tree = {.L = L, .S = S, .margin = margin};
   int base = lua_gettop(L);
@@ -348,32 +348,32 @@ static void set_number(lua_State *L, const char *key, lua_Number value) {
 }
 
 static void set_state(lua_State *L, const tideL_state *S,
-                      const tide_task *task) {
-  uint64_t until = tide_task_sleeps_until(S->rt, task);
+                      const tideR_task *task) {
+  uint64_t until = tideR_task_sleeps_until(S->rt, task);
   uint64_t since = tideL_waitssince(S, task);
   const char *state = "waiting";
   if (state_of(task) != NULL)
     state = task->flags & TIDE_FRESH ? "new" : state_of(task);
   set_string(L, "state", state);
-  if (tide_task_waits_for(task) != NULL)
-    set_string(L, "waits_on", tide_task_waits_for(task));
+  if (tideR_task_waits_for(task) != NULL)
+    set_string(L, "waits_on", tideR_task_waits_for(task));
   if (until != TIDE_NEVER)
     set_number(L, "deadline", (lua_Number)until / 1e9);
   if (since != 0)
     set_number(L, "since", (lua_Number)since / 1e9);
-  set_count(L, "cancelling", tide_task_cancelling(task));
-  set_count(L, "swallowed", tide_task_swallowed(task));
+  set_count(L, "cancelling", tideR_task_cancelling(task));
+  set_count(L, "swallowed", tideR_task_swallowed(task));
 }
 
 /* Fields that have a Lua value of their own. The Task is below the entry. */
-static void set_values(lua_State *L, tideL_state *S, tide_task *task) {
+static void set_values(lua_State *L, tideL_state *S, tideR_task *task) {
   int entry = lua_gettop(L), handle = entry - 1;
-  tide_task *owner = tide_task_lock_owner(task);
+  tideR_task *owner = tideR_task_lock_owner(task);
   lua_pushvalue(L, handle);
   lua_setfield(L, entry, "task");
   tideL_pushname(L, handle);
   lua_setfield(L, entry, "name");
-  lua_pushboolean(L, task == tide_loop_mainof(S->rt));
+  lua_pushboolean(L, task == tideR_loop_mainof(S->rt));
   lua_setfield(L, entry, "main");
   if (tideL_pushplace(L, task))
     lua_setfield(L, entry, "where");
@@ -393,8 +393,8 @@ static void set_values(lua_State *L, tideL_state *S, tide_task *task) {
 static void link_entries(lua_State *L, int entries, const char *key,
                          uint32_t to, uint32_t from) {
   int top = lua_gettop(L);
-  if (tide_rawgeti(L, entries, (int)to) == LUA_TTABLE &&
-      tide_rawgeti(L, entries, (int)from) == LUA_TTABLE) {
+  if (tideL_rawgeti(L, entries, (int)to) == LUA_TTABLE &&
+      tideL_rawgeti(L, entries, (int)from) == LUA_TTABLE) {
     lua_getfield(L, top + 1, key);
     lua_getfield(L, top + 2, "task");
     lua_rawseti(L, -2, (int)lua_rawlen(L, -2) + 1);
@@ -402,7 +402,7 @@ static void link_entries(lua_State *L, int entries, const char *key,
   lua_settop(L, top);
 }
 
-static void push_entry(lua_State *L, tideL_state *S, tide_task *task) {
+static void push_entry(lua_State *L, tideL_state *S, tideR_task *task) {
   static const char *const lists[] = {"awaits", "awaited_by", "children"};
   tideL_pushtask(L, S, task);
   lua_createtable(L, 0, 12);
@@ -444,7 +444,7 @@ static int core_debug_tasks(lua_State *L) {
   lua_newtable(L);
   for (uint32_t i = 0; i < snapshot->count; i++) {
     uint32_t slot = snapshot->order[i].slot;
-    tide_task *task = tideL_nodetask(S, snapshot, slot);
+    tideR_task *task = tideL_nodetask(S, snapshot, slot);
     if (task == NULL || task->flags & TIDE_ROOT)
       continue;
     push_entry(L, S, task);
@@ -459,7 +459,7 @@ static int core_debug_tasks(lua_State *L) {
 /* debug_tree([task]) */
 static int core_debug_tree(lua_State *L) {
   tideL_state *S = tideL_get(L);
-  const tide_task *top = NULL;
+  const tideR_task *top = NULL;
   if (!lua_isnoneornil(L, 1)) {
     const tideL_task *handle = tideL_checktask(L, 1, "debug.tree");
     top = tideL_record(handle);

@@ -35,16 +35,16 @@ static bool reserve(tideL_state *S, uint32_t slot) {
   return true;
 }
 
-static void note_wait(tideL_state *S, const tide_task *task) {
+static void note_wait(tideL_state *S, const tideR_task *task) {
   if (reserve(S, task->slot)) {
     S->waiting[task->slot].id = task->id + 1;
-    S->waiting[task->slot].since = tide_now(S->rt);
+    S->waiting[task->slot].since = tideR_now(S->rt);
   }
   if (S->trace != NULL)
     tideL_traceparked(S, task, S->to);
 }
 
-uint64_t tideL_waitssince(const tideL_state *S, const tide_task *task) {
+uint64_t tideL_waitssince(const tideL_state *S, const tideR_task *task) {
   if (task->state != TIDE_TASK_PARKED || task->slot >= S->waiting_room ||
       S->waiting[task->slot].id != task->id + 1)
     return 0;
@@ -73,7 +73,7 @@ static void set_definition(lua_State *T, char *place) {
 }
 
 /* Where the task is, or where what it is to call is written. */
-static void note_place(lua_State *T, const tide_task *task, char *place) {
+static void note_place(lua_State *T, const tideR_task *task, char *place) {
   lua_State *co = task->coro;
   lua_Debug ar;
   *place = '\0';
@@ -86,7 +86,7 @@ static void note_place(lua_State *T, const tide_task *task, char *place) {
   }
 }
 
-void tideL_watchparked(lua_State *T, tideL_state *S, const tide_task *task) {
+void tideL_watchparked(lua_State *T, tideL_state *S, const tideR_task *task) {
   luaL_checkstack(T, 12, NULL);
   S->to[0] = '\0';
   if (S->trace != NULL)
@@ -94,7 +94,7 @@ void tideL_watchparked(lua_State *T, tideL_state *S, const tide_task *task) {
   note_wait(S, task);
 }
 
-void tideL_beforerun(lua_State *T, tideL_state *S, const tide_task *task) {
+void tideL_beforerun(lua_State *T, tideL_state *S, const tideR_task *task) {
   luaL_checkstack(T, 12, NULL);
   note_place(T, task, S->from);
   S->runs = task->id;
@@ -105,7 +105,7 @@ void tideL_beforerun(lua_State *T, tideL_state *S, const tide_task *task) {
 
 /* The Task of the one that ran, which may have ended; or nil. */
 static void push_runner(lua_State *T, const tideL_state *S,
-                        const tide_task *task) {
+                        const tideR_task *task) {
   const tideL_task *handle;
   lua_rawgeti(T, UP_HANDLES, (int)task->slot);
   handle = lua_touserdata(T, -1);
@@ -139,14 +139,14 @@ static void report_step(lua_State *T, tideL_state *S, double seconds) {
 }
 
 /* Where a task begins to watch, it has not been seen to begin itself. */
-void tideL_afterrun(lua_State *T, tideL_state *S, tide_task *task) {
+void tideL_afterrun(lua_State *T, tideL_state *S, tideR_task *task) {
   double seconds = (double)(uv_hrtime() - S->began) / 1e9;
   bool ended = task->state == TIDE_TASK_FREE || task->id != S->runs;
   bool is_slow = S->debug && seconds >= S->slow;
   if (S->began == 0)
     return;
   S->began = 0;
-  tide_loop_left(S->rt);
+  tideR_loop_left(S->rt);
   strcpy(S->to, ended ? "its end" : "");
   if (!ended && (is_slow || S->trace != NULL))
     note_place(T, task, S->to);
@@ -162,9 +162,9 @@ void tideL_afterrun(lua_State *T, tideL_state *S, tide_task *task) {
 
 /* ---- callbacks ---- */
 
-void tideL_beforecall(lua_State *T, tideL_state *S, const tide_call *call) {
+void tideL_beforecall(lua_State *T, tideL_state *S, const tideR_call *call) {
   tideL_own(T, OWN_CALLS);
-  if (tide_rawgeti(T, -1, (int)call->slot) == LUA_TTABLE) {
+  if (tideL_rawgeti(T, -1, (int)call->slot) == LUA_TTABLE) {
     lua_rawgeti(T, -1, 1);
     lua_replace(T, -2);
   }
@@ -193,30 +193,30 @@ void tideL_aftercall(lua_State *T, tideL_state *S) {
 
 /* ---- on and off ---- */
 
-static void on_woken(tide_runtime *rt, tide_task *task) {
-  tideL_state *S = tide_runtime_data(rt);
+static void on_woken(tideR_runtime *rt, tideR_task *task) {
+  tideL_state *S = tideR_runtime_data(rt);
   if (S->trace != NULL)
     tideL_tracewoken(S, task);
 }
 
-static void on_cancelled(tide_runtime *rt, tide_task *task) {
-  tideL_state *S = tide_runtime_data(rt);
+static void on_cancelled(tideR_runtime *rt, tideR_task *task) {
+  tideL_state *S = tideR_runtime_data(rt);
   if (S->trace != NULL)
     tideL_tracecancelled(S, task);
 }
 
-static void on_poll(tide_runtime *rt, bool begins, bool blocking) {
-  tideL_state *S = tide_runtime_data(rt);
+static void on_poll(tideR_runtime *rt, bool begins, bool blocking) {
+  tideL_state *S = tideR_runtime_data(rt);
   if (S->trace != NULL)
     tideL_tracepoll(S, begins, blocking);
 }
 
 void tideL_watch(tideL_state *S) {
-  static const tide_watcher watcher = {on_woken, on_cancelled, on_poll};
+  static const tideR_watcher watcher = {on_woken, on_cancelled, on_poll};
   bool before = S->watching;
   S->watching = S->debug || S->trace != NULL;
   if (S->rt != NULL)
-    tide_watch(S->rt, S->watching ? &watcher : NULL);
+    tideR_watch(S->rt, S->watching ? &watcher : NULL);
   if (!S->watching)
     tideL_unwatch(S);
   else if (!before)

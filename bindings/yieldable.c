@@ -32,14 +32,14 @@ static bool prove_view(lua_State *L) {
   lua_pushcfunction(L, look);
   lua_pushlightuserdata(L, seen);
   lua_xmove(L, co, 2);
-  tide_resume(co, L, 1, &n);
+  tideL_resume(co, L, 1, &n);
   lua_pop(L, 1);
   return seen[0] == 0 && seen[1] == 1 && seen[2] == 0;
 }
 
 #endif
 
-bool tideL_rareyieldable(lua_State *L, const tide_task *task) {
+bool tideL_rareyieldable(lua_State *L, const tideR_task *task) {
   if (task->flags & (TIDE_ROOT | TASK_PINNED)) {
     if (task->flags & TASK_PINNED)
       return false;
@@ -105,7 +105,7 @@ int tideL_cannotyield(lua_State *L, const char *function) {
   const char *name, *hint = "";
   luaL_checkstack(L, 12, NULL);
   name = c_function(L, L, 1);
-  if (name == NULL && pinner != NULL && tide_checkstack(pinner, 1))
+  if (name == NULL && pinner != NULL && tideL_checkstack(pinner, 1))
     name = c_function(L, pinner, 1);
   if (name == NULL)
     return tideL_error(L,

@@ -1,61 +1,61 @@
 /* barrier.c: a number of tasks that wait until all of them are there. */
 #include "internal.h"
 
-static bool abort_wait(tide_runtime *rt, tide_task *task, tide_status why) {
-  CONTAINER(CONTAINER(task->wait, tide_waitq, wait), tide_barrier, waiters)
+static bool abort_wait(tideR_runtime *rt, tideR_task *task, tideR_status why) {
+  CONTAINER(CONTAINER(task->wait, tideR_waitq, wait), tideR_barrier, waiters)
       ->waiting--;
-  return tide_waitq_abort(rt, task, why);
+  return tideR_waitq_abort(rt, task, why);
 }
 
-void tide_barrier_init(tide_barrier *barrier, uint64_t parties) {
-  static const tide_waitkind kind = {"barrier", abort_wait, NULL};
-  *barrier = (tide_barrier){.parties = parties};
-  tide_waitq_init(&barrier->waiters, &kind);
+void tideR_barrier_init(tideR_barrier *barrier, uint64_t parties) {
+  static const tideR_waitkind kind = {"barrier", abort_wait, NULL};
+  *barrier = (tideR_barrier){.parties = parties};
+  tideR_waitq_init(&barrier->waiters, &kind);
 }
 
-bool tide_barrier_full(const tide_barrier *barrier) {
+bool tideR_barrier_full(const tideR_barrier *barrier) {
   return barrier->waiting + 1 == barrier->parties;
 }
 
 /* A place is the task's own from here on, whatever becomes of the barrier
  * before it runs. */
-int tide_barrier_release(tide_runtime *rt, tide_task *last,
-                         tide_barrier *barrier) {
+int tideR_barrier_release(tideR_runtime *rt, tideR_task *last,
+                          tideR_barrier *barrier) {
   uint64_t place = 0;
-  tide_task *task;
-  if (tide__task_extra(rt, last) == NULL)
+  tideR_task *task;
+  if (tideR__task_extra(rt, last) == NULL)
     return UV_ENOMEM;
-  while ((task = tide_waitq_wake(rt, &barrier->waiters)) != NULL)
-    tide__extra(task)->place = place++;
-  tide__extra(last)->place = place;
+  while ((task = tideR_waitq_wake(rt, &barrier->waiters)) != NULL)
+    tideR__extra(task)->place = place++;
+  tideR__extra(last)->place = place;
   barrier->waiting = 0;
   return 0;
 }
 
-int tide_barrier_park(tide_runtime *rt, tide_task *task,
-                      tide_barrier *barrier) {
-  if (tide__task_extra(rt, task) == NULL)
+int tideR_barrier_park(tideR_runtime *rt, tideR_task *task,
+                       tideR_barrier *barrier) {
+  if (tideR__task_extra(rt, task) == NULL)
     return UV_ENOMEM;
-  tide__extra(task)->place = TIDE_BROKEN; /* unless it gets one */
-  tide_waitq_park(rt, task, &barrier->waiters);
+  tideR__extra(task)->place = TIDE_BROKEN; /* unless it gets one */
+  tideR_waitq_park(rt, task, &barrier->waiters);
   barrier->waiting++;
   return 0;
 }
 
-uint64_t tide_barrier_place(const tide_task *task) {
-  return tide__extra(task)->place;
+uint64_t tideR_barrier_place(const tideR_task *task) {
+  return tideR__extra(task)->place;
 }
 
-static void end_waits(tide_runtime *rt, tide_barrier *barrier, bool broken) {
-  tide_waitq_wake_all(rt, &barrier->waiters);
+static void end_waits(tideR_runtime *rt, tideR_barrier *barrier, bool broken) {
+  tideR_waitq_wake_all(rt, &barrier->waiters);
   barrier->waiting = 0;
   barrier->broken = broken;
 }
 
-void tide_barrier_reset(tide_runtime *rt, tide_barrier *barrier) {
+void tideR_barrier_reset(tideR_runtime *rt, tideR_barrier *barrier) {
   end_waits(rt, barrier, false);
 }
 
-void tide_barrier_abort(tide_runtime *rt, tide_barrier *barrier) {
+void tideR_barrier_abort(tideR_runtime *rt, tideR_barrier *barrier) {
   end_waits(rt, barrier, true);
 }

@@ -1,13 +1,13 @@
 /* call.c: callbacks that the loop runs: soon, at a time, after a task ended. */
 #include "internal.h"
 
-static tide_call *call_new(tide_runtime *rt) {
-  tide_call *call = rt->free_calls;
+static tideR_call *call_new(tideR_runtime *rt) {
+  tideR_call *call = rt->free_calls;
   uint32_t slot;
   if (call != NULL) {
     rt->free_calls = call->next;
   } else {
-    call = tide__pool_grow(&rt->calls, &slot);
+    call = tideR__pool_grow(&rt->calls, &slot);
     if (call == NULL)
       return NULL;
     call->slot = slot;
@@ -17,13 +17,13 @@ static tide_call *call_new(tide_runtime *rt) {
   return call;
 }
 
-static void call_free(tide_runtime *rt, tide_call *call) {
+static void call_free(tideR_runtime *rt, tideR_call *call) {
   call->state = TIDE_CALL_FREE;
   call->next = rt->free_calls;
   rt->free_calls = call;
 }
 
-void tide__call_queue(tide_runtime *rt, tide_call *call) {
+void tideR__call_queue(tideR_runtime *rt, tideR_call *call) {
   call->state = TIDE_CALL_QUEUED;
   call->next = NULL;
   if (rt->calls_head == NULL)
@@ -34,22 +34,22 @@ void tide__call_queue(tide_runtime *rt, tide_call *call) {
   rt->ncalls++;
 }
 
-int tide_call_soon(tide_runtime *rt, tide_call **out) {
+int tideR_call_soon(tideR_runtime *rt, tideR_call **out) {
   *out = call_new(rt);
   if (*out == NULL)
     return UV_ENOMEM;
-  tide__call_queue(rt, *out);
+  tideR__call_queue(rt, *out);
   return 0;
 }
 
-int tide_call_at(tide_runtime *rt, uint64_t when, tide_call **out) {
-  tide_call *call = *out = call_new(rt);
+int tideR_call_at(tideR_runtime *rt, uint64_t when, tideR_call **out) {
+  tideR_call *call = *out = call_new(rt);
   if (call == NULL)
     return UV_ENOMEM;
   call->state = TIDE_CALL_TIMED;
   if (when == TIDE_NEVER) /* it can only be cancelled */
     return 0;
-  int err = tide__timer_set(rt, &call->timer, TIMER_CALL, when);
+  int err = tideR__timer_set(rt, &call->timer, TIMER_CALL, when);
   if (err < 0) {
     call_free(rt, call);
     *out = NULL;
@@ -57,31 +57,31 @@ int tide_call_at(tide_runtime *rt, uint64_t when, tide_call **out) {
   return err;
 }
 
-void tide_call_cancel(tide_runtime *rt, tide_call *call) {
+void tideR_call_cancel(tideR_runtime *rt, tideR_call *call) {
   if (call->state == TIDE_CALL_TIMED) {
-    tide__timer_clear(rt, &call->timer);
+    tideR__timer_clear(rt, &call->timer);
     call_free(rt, call);
   } else if (call->state == TIDE_CALL_QUEUED) {
     call->state = TIDE_CALL_CANCELLED; /* freed when its turn comes */
   }
 }
 
-tide_call *tide_call_find(const tide_runtime *rt, uint32_t slot,
-                          uint32_t serial) {
-  tide_call *call = tide__pool_at(&rt->calls, slot);
+tideR_call *tideR_call_find(const tideR_runtime *rt, uint32_t slot,
+                            uint32_t serial) {
+  tideR_call *call = tideR__pool_at(&rt->calls, slot);
   bool live = call->state == TIDE_CALL_TIMED || call->state == TIDE_CALL_QUEUED;
   return live && call->serial == serial ? call : NULL;
 }
 
-tide_call *tide_call_in(const tide_runtime *rt, uint32_t slot) {
-  return tide__pool_at(&rt->calls, slot);
+tideR_call *tideR_call_in(const tideR_runtime *rt, uint32_t slot) {
+  return tideR__pool_at(&rt->calls, slot);
 }
 
-uint32_t tide_call_slots(const tide_runtime *rt) {
+uint32_t tideR_call_slots(const tideR_runtime *rt) {
   return rt->calls.count;
 }
 
-uint64_t tide_call_when(const tide_runtime *rt, const tide_call *call) {
+uint64_t tideR_call_when(const tideR_runtime *rt, const tideR_call *call) {
   if (call->state != TIDE_CALL_TIMED || call->timer.index == 0)
     return TIDE_NEVER;
   return rt->heap.nodes[call->timer.index - 1].when;
@@ -89,9 +89,9 @@ uint64_t tide_call_when(const tide_runtime *rt, const tide_call *call) {
 
 /* What they queue runs in the next turn. Each is taken off before it runs: the
  * hook may longjmp. */
-void tide__calls_run(tide_runtime *rt) {
+void tideR__calls_run(tideR_runtime *rt) {
   while (rt->calls_due > 0) {
-    tide_call *call = rt->calls_head;
+    tideR_call *call = rt->calls_head;
     bool cancelled = call->state == TIDE_CALL_CANCELLED;
     rt->calls_head = call->next;
     rt->ncalls--;

@@ -10,28 +10,31 @@
  */
 #include "internal.h"
 
-static bool abort_waiting(tide_runtime *rt, tide_task *task, tide_status why);
-static bool abort_notified(tide_runtime *rt, tide_task *task, tide_status why);
-static bool abort_leaving(tide_runtime *rt, tide_task *task, tide_status why);
-static void forfeit_notified(tide_runtime *rt, tide_task *task);
-static void forfeit_leaving(tide_runtime *rt, tide_task *task);
-static const tide_waitkind waiting = {"condition", abort_waiting, NULL};
-static const tide_waitkind notified = {"condition", abort_notified,
-                                       forfeit_notified};
-static const tide_waitkind leaving = {"condition", abort_leaving,
-                                      forfeit_leaving};
+static bool abort_waiting(tideR_runtime *rt, tideR_task *task,
+                          tideR_status why);
+static bool abort_notified(tideR_runtime *rt, tideR_task *task,
+                           tideR_status why);
+static bool abort_leaving(tideR_runtime *rt, tideR_task *task,
+                          tideR_status why);
+static void forfeit_notified(tideR_runtime *rt, tideR_task *task);
+static void forfeit_leaving(tideR_runtime *rt, tideR_task *task);
+static const tideR_waitkind waiting = {"condition", abort_waiting, NULL};
+static const tideR_waitkind notified = {"condition", abort_notified,
+                                        forfeit_notified};
+static const tideR_waitkind leaving = {"condition", abort_leaving,
+                                       forfeit_leaving};
 
-static tide_condition *of(const tide_task *task) {
+static tideR_condition *of(const tideR_task *task) {
   if (task->wait->kind == &waiting)
-    return CONTAINER(task->wait, tide_condition, waiters.wait);
+    return CONTAINER(task->wait, tideR_condition, waiters.wait);
   if (task->wait->kind == &notified)
-    return CONTAINER(task->wait, tide_condition, notified);
-  return CONTAINER(task->wait, tide_condition, leaving);
+    return CONTAINER(task->wait, tideR_condition, notified);
+  return CONTAINER(task->wait, tideR_condition, leaving);
 }
 
 /* In the list of its lock, or not. */
-static void track(tide_condition *condition) {
-  tide_condition **list = &condition->lock->conditions;
+static void track(tideR_condition *condition) {
+  tideR_condition **list = &condition->lock->conditions;
   bool is_awaited = condition->waiters.head != NULL;
   if (is_awaited == (condition->link != NULL))
     return;
@@ -47,21 +50,21 @@ static void track(tide_condition *condition) {
       condition->next->link = condition->link;
     condition->link = NULL;
   }
-  tide__lock_track(condition->lock);
+  tideR__lock_track(condition->lock);
 }
 
 /* ---- notifying ---- */
 
-static bool notify(tide_runtime *rt, tide_condition *condition) {
-  tide_task *task = tide__waitq_take(rt, &condition->waiters);
+static bool notify(tideR_runtime *rt, tideR_condition *condition) {
+  tideR_task *task = tideR__waitq_take(rt, &condition->waiters);
   track(condition);
   if (task != NULL)
-    tide__lock_queue(rt, task, condition->lock, &condition->notified);
+    tideR__lock_queue(rt, task, condition->lock, &condition->notified);
   return task != NULL;
 }
 
-void tide_condition_notify(tide_runtime *rt, tide_condition *condition,
-                           uint64_t n) {
+void tideR_condition_notify(tideR_runtime *rt, tideR_condition *condition,
+                            uint64_t n) {
   while (n > 0 && notify(rt, condition))
     n--;
 }
@@ -70,89 +73,92 @@ void tide_condition_notify(tide_runtime *rt, tide_condition *condition,
 
 /* A cancelled waiter stays for the lock, but not for one whose owner stays for
  * the end of this very task. */
-static bool stays(tide_runtime *rt, tide_task *task) {
-  bool ring = tide__stays_for(rt, tide__condition_holder(task), task);
+static bool stays(tideR_runtime *rt, tideR_task *task) {
+  bool ring = tideR__stays_for(rt, tideR__condition_holder(task), task);
   if (!ring)
-    tide__stay(rt, task);
+    tideR__stay(rt, task);
   return !ring;
 }
 
-static bool abort_waiting(tide_runtime *rt, tide_task *task, tide_status why) {
-  tide_condition *condition = of(task);
-  tide_lock *lock = condition->lock;
-  tide__waitq_remove(&condition->waiters, task);
+static bool abort_waiting(tideR_runtime *rt, tideR_task *task,
+                          tideR_status why) {
+  tideR_condition *condition = of(task);
+  tideR_lock *lock = condition->lock;
+  tideR__waitq_remove(&condition->waiters, task);
   track(condition);
   if (why == TIDE_DEADLOCKED)
-    tide_lock_try(rt, task, lock);
+    tideR_lock_try(rt, task, lock);
   if (why != TIDE_CANCELLED)
     return true;
   task->wait = &condition->leaving;
   if (lock->owner != NULL && !stays(rt, task))
     return true;
-  tide__lock_queue(rt, task, lock, &condition->leaving);
+  tideR__lock_queue(rt, task, lock, &condition->leaving);
   return false;
 }
 
 /* The notification was another's if this one cannot take it. */
-static bool abort_notified(tide_runtime *rt, tide_task *task, tide_status why) {
-  tide_condition *condition = of(task);
+static bool abort_notified(tideR_runtime *rt, tideR_task *task,
+                           tideR_status why) {
+  tideR_condition *condition = of(task);
   if (why == TIDE_CANCELLED && stays(rt, task))
     return false;
-  tide__lock_unqueue(task, condition->lock);
+  tideR__lock_unqueue(task, condition->lock);
   notify(rt, condition);
   return true;
 }
 
-static bool abort_leaving(tide_runtime *rt, tide_task *task, tide_status why) {
+static bool abort_leaving(tideR_runtime *rt, tideR_task *task,
+                          tideR_status why) {
   (void)rt;
   (void)why;
-  tide__lock_unqueue(task, of(task)->lock);
+  tideR__lock_unqueue(task, of(task)->lock);
   return true;
 }
 
-static void forfeit_notified(tide_runtime *rt, tide_task *task) {
-  tide_condition *condition = of(task);
-  if (tide_lock_owned(condition->lock, task)) {
+static void forfeit_notified(tideR_runtime *rt, tideR_task *task) {
+  tideR_condition *condition = of(task);
+  if (tideR_lock_owned(condition->lock, task)) {
     notify(rt, condition);
-    tide_lock_release(rt, condition->lock);
+    tideR_lock_release(rt, condition->lock);
   }
 }
 
-static void forfeit_leaving(tide_runtime *rt, tide_task *task) {
-  tide_lock *lock = of(task)->lock;
-  if (tide_lock_owned(lock, task))
-    tide_lock_release(rt, lock);
+static void forfeit_leaving(tideR_runtime *rt, tideR_task *task) {
+  tideR_lock *lock = of(task)->lock;
+  if (tideR_lock_owned(lock, task))
+    tideR_lock_release(rt, lock);
 }
 
-tide_task *tide__condition_holder(const tide_task *task) {
+tideR_task *tideR__condition_holder(const tideR_task *task) {
   return of(task)->lock->owner;
 }
 
-bool tide_condition_left(const tide_condition *condition,
-                         const tide_task *task) {
+bool tideR_condition_left(const tideR_condition *condition,
+                          const tideR_task *task) {
   return task->wait == &condition->leaving;
 }
 
 /* The lock is broken: nobody could notify any more. */
-void tide__condition_break(tide_runtime *rt, tide_condition *condition) {
-  tide_waitq_wake_all(rt, &condition->waiters);
+void tideR__condition_break(tideR_runtime *rt, tideR_condition *condition) {
+  tideR_waitq_wake_all(rt, &condition->waiters);
   track(condition);
 }
 
 /* ---- waiting ---- */
 
-void tide_condition_init(tide_condition *condition, tide_lock *lock) {
-  *condition = (tide_condition){
+void tideR_condition_init(tideR_condition *condition, tideR_lock *lock) {
+  *condition = (tideR_condition){
       .notified = {&notified}, .leaving = {&leaving}, .lock = lock};
-  tide_waitq_init(&condition->waiters, &waiting);
+  tideR_waitq_init(&condition->waiters, &waiting);
 }
 
-int tide_condition_park(tide_runtime *rt, tide_task *task,
-                        tide_condition *condition) {
-  if (tide__task_extra(rt, task) == NULL)
+int tideR_condition_park(tideR_runtime *rt, tideR_task *task,
+                         tideR_condition *condition) {
+  if (tideR__task_extra(rt, task) == NULL)
     return UV_ENOMEM;
-  tide_waitq_park(rt, task, &condition->waiters);
+  tideR_waitq_park(rt, task, &condition->waiters);
   track(condition);
-  tide_lock_release(rt, condition->lock);
+  tideR_lock_release(rt, condition->lock);
   return 0;
 }

@@ -1,21 +1,21 @@
 /* event.c: a flag to wait for. Hands over nothing, so nothing can be lost. */
 #include "internal.h"
 
-void tide_event_init(tide_event *event) {
-  static const tide_waitkind kind = {"event", tide_waitq_abort, NULL};
-  tide_waitq_init(&event->waiters, &kind);
+void tideR_event_init(tideR_event *event) {
+  static const tideR_waitkind kind = {"event", tideR_waitq_abort, NULL};
+  tideR_waitq_init(&event->waiters, &kind);
   event->is_set = false;
 }
 
-void tide_event_park(tide_runtime *rt, tide_task *task, tide_event *event) {
-  tide_waitq_park(rt, task, &event->waiters);
+void tideR_event_park(tideR_runtime *rt, tideR_task *task, tideR_event *event) {
+  tideR_waitq_park(rt, task, &event->waiters);
 }
 
-void tide_event_set(tide_runtime *rt, tide_event *event) {
+void tideR_event_set(tideR_runtime *rt, tideR_event *event) {
   event->is_set = true;
-  tide_waitq_wake_all(rt, &event->waiters);
+  tideR_waitq_wake_all(rt, &event->waiters);
 }
 
-void tide_event_clear(tide_event *event) {
+void tideR_event_clear(tideR_event *event) {
   event->is_set = false;
 }

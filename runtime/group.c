@@ -7,111 +7,113 @@
  */
 #include "internal.h"
 
-static tide_group *of(tide_gather *gather) {
-  return CONTAINER(gather, tide_group, children);
+static tideR_group *of(tideR_gather *gather) {
+  return CONTAINER(gather, tideR_group, children);
 }
 
-static tide_group *group_new(tide_runtime *rt) {
-  tide_group *group = rt->free_groups;
+static tideR_group *group_new(tideR_runtime *rt) {
+  tideR_group *group = rt->free_groups;
   uint32_t slot;
   if (group == NULL)
-    return tide__pool_grow(&rt->groups, &slot);
+    return tideR__pool_grow(&rt->groups, &slot);
   rt->free_groups = group->next;
   return group;
 }
 
-static void group_free(tide_runtime *rt, tide_group *group) {
+static void group_free(tideR_runtime *rt, tideR_group *group) {
   group->next = rt->free_groups;
   rt->free_groups = group;
 }
 
-int tide_group_enter(tide_runtime *rt, tide_task *task, tide_group **out) {
-  tide_group *group = *out = group_new(rt);
-  tide_scope *scope;
+int tideR_group_enter(tideR_runtime *rt, tideR_task *task, tideR_group **out) {
+  tideR_group *group = *out = group_new(rt);
+  tideR_scope *scope;
   int err;
   if (group == NULL)
     return UV_ENOMEM;
-  err = tide_scope_enter(rt, task, TIDE_NEVER, false, &scope);
+  err = tideR_scope_enter(rt, task, TIDE_NEVER, false, &scope);
   if (err < 0) {
     group_free(rt, group);
     *out = NULL;
     return err;
   }
-  *group = (tide_group){.scope = scope};
-  tide_gather_init(&group->children, TIDE_UNTIL_EMPTY, false);
+  *group = (tideR_group){.scope = scope};
+  tideR_gather_init(&group->children, TIDE_UNTIL_EMPTY, false);
   scope->group = group;
   return 0;
 }
 
 /* ---- children ---- */
 
-static tide_task *child_of(const tide_link *link) {
+static tideR_task *child_of(const tideR_link *link) {
   return link->join->task;
 }
 
-static void join_group(tide_runtime *rt, tide_group *group, tide_task *task) {
-  tide_extra *extra = tide__extra(task);
-  tide_gather_add(&group->children, &extra->member, &extra->join);
-  tide__scope_adopt(rt, task, group->scope);
+static void join_group(tideR_runtime *rt, tideR_group *group,
+                       tideR_task *task) {
+  tideR_extra *extra = tideR__extra(task);
+  tideR_gather_add(&group->children, &extra->member, &extra->join);
+  tideR__scope_adopt(rt, task, group->scope);
 }
 
-int tide_group_add(tide_runtime *rt, tide_group *group, tide_task *task) {
-  tide_extra *extra = tide__task_extra(rt, task);
+int tideR_group_add(tideR_runtime *rt, tideR_group *group, tideR_task *task) {
+  tideR_extra *extra = tideR__task_extra(rt, task);
   int err;
   if (extra == NULL)
     return UV_ENOMEM;
-  err = extra->own != NULL ? 0 : tide__scope_own(rt, task);
+  err = extra->own != NULL ? 0 : tideR__scope_own(rt, task);
   if (err < 0)
     return err;
   join_group(rt, group, task);
   return 0;
 }
 
-tide_group *tide_task_group(const tide_task *task) {
-  const tide_extra *extra = tide__extra(task);
+tideR_group *tideR_task_group(const tideR_task *task) {
+  const tideR_extra *extra = tideR__extra(task);
   return extra != NULL && extra->member.gather != NULL
              ? of(extra->member.gather)
              : NULL;
 }
 
-static void wake_host(tide_runtime *rt, tide_group *group) {
-  tide_task *host = group->children.waiter;
-  if (host == NULL || !tide_group_empty(group))
+static void wake_host(tideR_runtime *rt, tideR_group *group) {
+  tideR_task *host = group->children.waiter;
+  if (host == NULL || !tideR_group_empty(group))
     return;
   group->children.waiter = NULL;
-  tide_wake(rt, host, TIDE_WOKEN);
+  tideR_wake(rt, host, TIDE_WOKEN);
 }
 
-void tide__group_ended(tide_runtime *rt, tide_gather *children, tide_end how) {
-  tide_group *group = of(children);
+void tideR__group_ended(tideR_runtime *rt, tideR_gather *children,
+                        tideR_end how) {
+  tideR_group *group = of(children);
   if (how == TIDE_END_FAILED)
-    tide_scope_cancel(rt, group->scope);
+    tideR_scope_cancel(rt, group->scope);
   else if (how == TIDE_END_CANCELLED && group->scope->flags & TIDE_SCOPE_INSIDE)
     children->cancelled = true;
   wake_host(rt, group);
 }
 
-void tide_group_move(tide_runtime *rt, tide_group *group, tide_task *task) {
-  tide_group *old = tide_task_group(task);
-  tide_gather_drop(&tide__extra(task)->member);
+void tideR_group_move(tideR_runtime *rt, tideR_group *group, tideR_task *task) {
+  tideR_group *old = tideR_task_group(task);
+  tideR_gather_drop(&tideR__extra(task)->member);
   join_group(rt, group, task);
   wake_host(rt, old);
 }
 
-void tide_group_disband(tide_runtime *rt, tide_group *group) {
-  tide_link *link;
+void tideR_group_disband(tideR_runtime *rt, tideR_group *group) {
+  tideR_link *link;
   while ((link = group->children.pending.head) != NULL) {
-    tide_task *task = child_of(link);
-    tide_gather_drop(link);
+    tideR_task *task = child_of(link);
+    tideR_gather_drop(link);
     link->gather = NULL;
-    tide_task_cancel(rt, task);
-    tide__scope_adopt(rt, task, NULL);
+    tideR_task_cancel(rt, task);
+    tideR__scope_adopt(rt, task, NULL);
   }
 }
 
 /* ---- children to be ---- */
 
-void tide_group_start(tide_group *group, tide_group *target) {
+void tideR_group_start(tideR_group *group, tideR_group *target) {
   group->target = target;
   group->later = target->starts;
   if (group->later != NULL)
@@ -119,8 +121,8 @@ void tide_group_start(tide_group *group, tide_group *target) {
   target->starts = group;
 }
 
-static void end_start(tide_runtime *rt, tide_group *group) {
-  tide_group *target = group->target;
+static void end_start(tideR_runtime *rt, tideR_group *group) {
+  tideR_group *target = group->target;
   if (target == NULL)
     return;
   if (group->earlier != NULL)
@@ -132,30 +134,30 @@ static void end_start(tide_runtime *rt, tide_group *group) {
   wake_host(rt, target);
 }
 
-void tide__group_leave(tide_runtime *rt, tide_group *group) {
-  tide_group_disband(rt, group);
+void tideR__group_leave(tideR_runtime *rt, tideR_group *group) {
+  tideR_group_disband(rt, group);
   end_start(rt, group);
-  for (tide_group *start = group->starts; start; start = start->later)
+  for (tideR_group *start = group->starts; start; start = start->later)
     start->target = NULL;
   group_free(rt, group);
 }
 
 /* ---- the host ---- */
 
-bool tide_group_empty(const tide_group *group) {
+bool tideR_group_empty(const tideR_group *group) {
   return group->children.pending.head == NULL && group->starts == NULL;
 }
 
-uint32_t tide_group_count(const tide_group *group) {
-  const tide_link *link = group->children.pending.head;
+uint32_t tideR_group_count(const tideR_group *group) {
+  const tideR_link *link = group->children.pending.head;
   uint32_t count = 0;
   for (; link != NULL; link = link->after)
     count++;
   return count;
 }
 
-void tide_group_park(tide_runtime *rt, tide_task *task, tide_group *group) {
-  tide_park(rt, task, &group->children.wait);
+void tideR_group_park(tideR_runtime *rt, tideR_task *task, tideR_group *group) {
+  tideR_park(rt, task, &group->children.wait);
   group->children.waiter = task;
-  tide__rings_break(rt, task);
+  tideR__rings_break(rt, task);
 }

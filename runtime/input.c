@@ -14,10 +14,10 @@
 
 #include "internal.h"
 
-struct tide_input {
-  tide_waitq waiter; /* at most one */
-  tide_runtime *rt;
-  tide_input *sibling; /* the next one of this runtime */
+struct tideR_input {
+  tideR_waitq waiter; /* at most one */
+  tideR_runtime *rt;
+  tideR_input *sibling; /* the next one of this runtime */
   union {
     uv_handle_t handle;
     uv_stream_t stream;
@@ -31,20 +31,21 @@ struct tide_input {
   char buffer[4096];
 };
 
-static bool is_stream(const tide_input *input) {
+static bool is_stream(const tideR_input *input) {
   return input->type == UV_TTY || input->type == UV_NAMED_PIPE;
 }
 
-static bool abort_reading(tide_runtime *rt, tide_task *task, tide_status why) {
-  tide_input *input = CONTAINER(task->wait, tide_input, waiter.wait);
+static bool abort_reading(tideR_runtime *rt, tideR_task *task,
+                          tideR_status why) {
+  tideR_input *input = CONTAINER(task->wait, tideR_input, waiter.wait);
   uv_read_stop(&input->uv.stream);
   input->reading = false;
-  return tide_waitq_abort(rt, task, why);
+  return tideR_waitq_abort(rt, task, why);
 }
 
 /* Who was woken will not come: what was read is the next one's. */
-static void forfeit_reading(tide_runtime *rt, tide_task *task) {
-  tide_input *input = CONTAINER(task->wait, tide_input, waiter.wait);
+static void forfeit_reading(tideR_runtime *rt, tideR_task *task) {
+  tideR_input *input = CONTAINER(task->wait, tideR_input, waiter.wait);
   (void)rt;
   input->reading = false;
 }
@@ -70,7 +71,7 @@ static void set_flags(int fd, int flags) {
 #endif
 }
 
-void tide_input_reserve(void) {
+void tideR_input_reserve(void) {
 #ifndef _WIN32
   int fd;
   do
@@ -86,7 +87,7 @@ static void on_close(uv_handle_t *handle) {
 }
 
 /* libuv does not close the descriptors of stdin, stdout, stderr. */
-static int open_stream(tide_input *input) {
+static int open_stream(tideR_input *input) {
   int err, flags = get_flags(input->fd);
   if (input->type == UV_TTY) {
     err = uv_tty_init(&input->rt->uv, &input->uv.tty, input->fd, 1);
@@ -103,14 +104,14 @@ static int open_stream(tide_input *input) {
   return err;
 }
 
-int tide_input_open(tide_runtime *rt, int fd, tide_input **out) {
-  static const tide_waitkind kind = {"input", abort_reading, forfeit_reading};
-  tide_input *input = calloc(1, sizeof *input);
+int tideR_input_open(tideR_runtime *rt, int fd, tideR_input **out) {
+  static const tideR_waitkind kind = {"input", abort_reading, forfeit_reading};
+  tideR_input *input = calloc(1, sizeof *input);
   int err = 0;
   *out = NULL;
   if (input == NULL)
     return UV_ENOMEM;
-  tide_waitq_init(&input->waiter, &kind);
+  tideR_waitq_init(&input->waiter, &kind);
   input->rt = rt;
   input->fd = fd;
   input->type = uv_guess_handle(fd);
@@ -129,43 +130,43 @@ int tide_input_open(tide_runtime *rt, int fd, tide_input **out) {
   return 0;
 }
 
-void tide_input_close(tide_input *input) {
-  tide_input **link = &input->rt->inputs;
+void tideR_input_close(tideR_input *input) {
+  tideR_input **link = &input->rt->inputs;
   while (*link != input)
     link = &(*link)->sibling;
   *link = input->sibling;
-  tide_waitq_wake_all(input->rt, &input->waiter);
-  tide_input_raw(input, false);
+  tideR_waitq_wake_all(input->rt, &input->waiter);
+  tideR_input_raw(input, false);
   if (is_stream(input))
     uv_close(&input->uv.handle, on_close);
   else
     free(input);
 }
 
-void tide__inputs_end(tide_runtime *rt) {
+void tideR__inputs_end(tideR_runtime *rt) {
   while (rt->inputs != NULL)
-    tide_input_close(rt->inputs);
+    tideR_input_close(rt->inputs);
 }
 
 /* ---- reading ---- */
 
 static void on_room(uv_handle_t *handle, size_t wanted, uv_buf_t *room) {
-  tide_input *input = handle->data;
+  tideR_input *input = handle->data;
   (void)wanted;
   *room = uv_buf_init(input->buffer, sizeof input->buffer);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *room) {
-  tide_input *input = stream->data;
+  tideR_input *input = stream->data;
   (void)room;
   if (n == 0) /* nothing was there, after all */
     return;
   uv_read_stop(stream);
   input->length = n;
-  tide_waitq_wake(input->rt, &input->waiter);
+  tideR_waitq_wake(input->rt, &input->waiter);
 }
 
-static void read_file(tide_input *input) {
+static void read_file(tideR_input *input) {
   uv_fs_t request;
   uv_buf_t room = uv_buf_init(input->buffer, sizeof input->buffer);
   input->length = uv_fs_read(NULL, &request, input->fd, &room, 1, -1, NULL);
@@ -174,43 +175,43 @@ static void read_file(tide_input *input) {
     input->length = UV_EOF;
 }
 
-bool tide_input_ready(tide_input *input) {
+bool tideR_input_ready(tideR_input *input) {
   if (input->length == 0 && !is_stream(input))
     read_file(input);
   return input->length != 0;
 }
 
-bool tide_input_busy(const tide_input *input) {
+bool tideR_input_busy(const tideR_input *input) {
   return input->reading;
 }
 
-tide_wait *tide_input_promise(tide_input *input) {
+tideR_wait *tideR_input_promise(tideR_input *input) {
   input->reading = true;
   return &input->waiter.wait;
 }
 
-int tide_input_park(tide_runtime *rt, tide_task *task, tide_input *input) {
+int tideR_input_park(tideR_runtime *rt, tideR_task *task, tideR_input *input) {
   int err = uv_read_start(&input->uv.stream, on_room, on_read);
   if (err == 0) {
-    tide_waitq_park(rt, task, &input->waiter);
+    tideR_waitq_park(rt, task, &input->waiter);
     input->reading = true;
   }
   return err;
 }
 
-ssize_t tide_input_see(tide_input *input, const char **bytes) {
+ssize_t tideR_input_see(tideR_input *input, const char **bytes) {
   input->reading = false;
   *bytes = input->buffer;
   return input->length;
 }
 
-void tide_input_take(tide_input *input) {
+void tideR_input_take(tideR_input *input) {
   input->length = 0;
 }
 
 /* ---- terminals ---- */
 
-bool tide_input_is_tty(const tide_input *input) {
+bool tideR_input_is_tty(const tideR_input *input) {
   return input->type == UV_TTY;
 }
 
@@ -226,7 +227,7 @@ static void reset_at_exit(void) {
 }
 
 /* An interrupt still is a signal: who computes reads no keys. */
-static void keep_interrupt(const tide_input *input) {
+static void keep_interrupt(const tideR_input *input) {
 #ifndef _WIN32
   struct termios mode;
   uv_os_fd_t fd;
@@ -243,7 +244,7 @@ static void keep_interrupt(const tide_input *input) {
 #endif
 }
 
-int tide_input_raw(tide_input *input, bool raw) {
+int tideR_input_raw(tideR_input *input, bool raw) {
   int err;
   if (input->type != UV_TTY)
     return raw ? UV_ENOTSUP : 0;
@@ -256,7 +257,7 @@ int tide_input_raw(tide_input *input, bool raw) {
   return err;
 }
 
-int tide_input_columns(tide_input *input) {
+int tideR_input_columns(tideR_input *input) {
   int columns = 0, rows;
   if (input->type == UV_TTY)
     uv_tty_get_winsize(&input->uv.tty, &columns, &rows);

@@ -21,19 +21,19 @@
 
 #define TIDE_SLAB 1024 /* records in a slab */
 
-typedef struct tide_pool {
+typedef struct tideR_pool {
   char **slabs;
   size_t size;    /* of a record */
   uint32_t count; /* records ever handed out: slots 1..count */
   uint32_t room;  /* slabs that fit in `slabs` */
-} tide_pool;
+} tideR_pool;
 
-void tide__pool_init(tide_pool *pool, size_t size);
-void tide__pool_free(tide_pool *pool);
+void tideR__pool_init(tideR_pool *pool, size_t size);
+void tideR__pool_free(tideR_pool *pool);
 /* A new zeroed record and its slot, or NULL. Free lists are the users'. */
-void *tide__pool_grow(tide_pool *pool, uint32_t *slot);
+void *tideR__pool_grow(tideR_pool *pool, uint32_t *slot);
 
-static inline void *tide__pool_at(const tide_pool *pool, uint32_t slot) {
+static inline void *tideR__pool_at(const tideR_pool *pool, uint32_t slot) {
   slot--;
   return pool->slabs[slot / TIDE_SLAB] + (slot % TIDE_SLAB) * pool->size;
 }
@@ -42,53 +42,53 @@ static inline void *tide__pool_at(const tide_pool *pool, uint32_t slot) {
 
 enum { TIMER_TASK, TIMER_SCOPE, TIMER_CALL, TIMER_STOP };
 
-typedef struct tide_heapnode {
+typedef struct tideR_heapnode {
   uint64_t when;
-  tide_timer *timer;
-} tide_heapnode;
+  tideR_timer *timer;
+} tideR_heapnode;
 
-typedef struct tide_heap {
-  tide_heapnode *nodes;
+typedef struct tideR_heap {
+  tideR_heapnode *nodes;
   uint32_t count, room;
   uint32_t order; /* of the timer set next */
-} tide_heap;
+} tideR_heap;
 
-typedef struct tide_list { /* singly linked through task->next */
-  tide_task *head, *tail;
+typedef struct tideR_list { /* singly linked through task->next */
+  tideR_task *head, *tail;
   uint32_t count;
-} tide_list;
+} tideR_list;
 
 /* What few tasks need. Made when a second task awaits it, or a gather, at a
  * cancel and for locks and scopes; freed with the task. */
-typedef struct tide_extra {
-  tide_scope *own;    /* the scope that Task:cancel cancels */
-  tide_join join;     /* who waits for its end */
-  tide_link member;   /* of the group it is in, if `member.gather` */
+typedef struct tideR_extra {
+  tideR_scope *own;   /* the scope that Task:cancel cancels */
+  tideR_join join;    /* who waits for its end */
+  tideR_link member;  /* of the group it is in, if `member.gather` */
   uint32_t cancels;   /* cancelling() */
   uint32_t swallowed; /* cancellations delivered since it was last free */
   uint64_t since;     /* when the first of them was */
   uint64_t culprit;   /* the scope whose cancel is on its way */
   uint64_t raised;    /* ... and was last raised in it */
   uint32_t again;     /* how often one was that it had caught */
-  struct tide_extra *next_free;
-  tide_lock *locks; /* those it owns and others wait for */
-  uint64_t place;   /* what the barrier it last waited at gave it */
-} tide_extra;
+  struct tideR_extra *next_free;
+  tideR_lock *locks; /* those it owns and others wait for */
+  uint64_t place;    /* what the barrier it last waited at gave it */
+} tideR_extra;
 
-struct tide_runtime {
-  tide_task *current;  /* runs now */
-  tide_list ready;     /* runs in the next turn */
-  tide_task *batch;    /* what is left of this turn */
+struct tideR_runtime {
+  tideR_task *current; /* runs now */
+  tideR_list ready;    /* runs in the next turn */
+  tideR_task *batch;   /* what is left of this turn */
   uint64_t switches;   /* resumes so far */
   uint64_t until;      /* a step ends then */
   bool watched;        /* no short cuts: see watch.c, probe.c */
   uint64_t batch_ends; /* how many switches it will have been then */
-  const tide_hooks *hooks;
+  const tideR_hooks *hooks;
   uint32_t pace;    /* resumes between looks at the clock */
   uint64_t look_at; /* resumes at the next one, and at the last poll: */
   uint64_t polled;
 
-  tide_heap heap;
+  tideR_heap heap;
   uint64_t polled_at;   /* on the real clock */
   uint64_t virtual_now; /* where virtual time stands */
   uint64_t offset;      /* of our clock to the machine's, after virtual time */
@@ -106,24 +106,24 @@ struct tide_runtime {
   uint32_t wakers;
 
   void *data;
-  tide_task *main; /* whom a deadlock is told */
-  tide_task *root;
-  tide_extra *free_extras;
-  tide_join *cancels, *cancels_tail; /* see tide__join_cancel */
+  tideR_task *main; /* whom a deadlock is told */
+  tideR_task *root;
+  tideR_extra *free_extras;
+  tideR_join *cancels, *cancels_tail; /* see tideR__join_cancel */
   bool cancels_held;
-  uint32_t mark;     /* of the last walk through what tasks stay for */
-  uint32_t leavers;  /* parked tasks with TIDE_LEAVING */
-  tide_waitq ticks;  /* wait for the host's next step */
-  tide_waitq idlers; /* wait until all others are blocked */
-  tide_wait sleeping, forever, turning; /* what such tasks wait for */
+  uint32_t mark;      /* of the last walk through what tasks stay for */
+  uint32_t leavers;   /* parked tasks with TIDE_LEAVING */
+  tideR_waitq ticks;  /* wait for the host's next step */
+  tideR_waitq idlers; /* wait until all others are blocked */
+  tideR_wait sleeping, forever, turning; /* what such tasks wait for */
 
-  tide_pool tasks, scopes, calls, groups;
-  tide_task *free_tasks; /* with a coroutine: used first */
-  tide_task *bare_tasks; /* without one */
-  tide_scope *free_scopes;
-  tide_group *free_groups;
-  tide_call *free_calls;
-  tide_call *calls_head, *calls_tail; /* run in the next turn */
+  tideR_pool tasks, scopes, calls, groups;
+  tideR_task *free_tasks; /* with a coroutine: used first */
+  tideR_task *bare_tasks; /* without one */
+  tideR_scope *free_scopes;
+  tideR_group *free_groups;
+  tideR_call *free_calls;
+  tideR_call *calls_head, *calls_tail; /* run in the next turn */
   uint32_t ncalls;
   uint32_t calls_due; /* of these, in this turn; left over after a longjmp */
 
@@ -141,35 +141,35 @@ struct tide_runtime {
   double swallow_seconds;
   uint64_t seed;
 
-  const tide_watcher *watcher;
-  tide_task *probed;   /* testing: cancelled at its nth await */
+  const tideR_watcher *watcher;
+  tideR_task *probed;  /* testing: cancelled at its nth await */
   uint32_t probe_left; /* awaits of it */
-  tide_probe_at probe_at;
+  tideR_probe_at probe_at;
   bool probe_hit, probe_armed;
 
-  tide_timer stop_timer;
+  tideR_timer stop_timer;
   uint64_t turns, spawned, polls, swallowed;
 
   uv_loop_t uv;
   uv_timer_t alarm;  /* ends a blocking poll at the first deadline */
   uv_async_t wakeup; /* ends a blocking poll from a signal or thread */
   uv_pid_t pid;
-  tide_input *inputs;    /* that it reads */
-  tide_signal *signals;  /* that it watches */
-  tide_signal interrupt; /* SIGINT, if it is watched for a cancel: */
-  bool interrupted;      /* ... has been made */
+  tideR_input *inputs;    /* that it reads */
+  tideR_signal *signals;  /* that it watches */
+  tideR_signal interrupt; /* SIGINT, if it is watched for a cancel: */
+  bool interrupted;       /* ... has been made */
 };
 
 /* timer.c */
-int tide__timer_set(tide_runtime *rt, tide_timer *timer, int kind,
-                    uint64_t when);
-void tide__timer_clear(tide_runtime *rt, tide_timer *timer);
-void tide__timers_fire(tide_runtime *rt);
-static inline bool tide__timers_due(const tide_runtime *rt) {
-  return rt->heap.count > 0 && rt->heap.nodes[0].when <= tide_now(rt);
+int tideR__timer_set(tideR_runtime *rt, tideR_timer *timer, int kind,
+                     uint64_t when);
+void tideR__timer_clear(tideR_runtime *rt, tideR_timer *timer);
+void tideR__timers_fire(tideR_runtime *rt);
+static inline bool tideR__timers_due(const tideR_runtime *rt) {
+  return rt->heap.count > 0 && rt->heap.nodes[0].when <= tideR_now(rt);
 }
 
-static inline void tide__list_push(tide_list *list, tide_task *task) {
+static inline void tideR__list_push(tideR_list *list, tideR_task *task) {
   task->next = NULL;
   if (list->head == NULL)
     list->head = task;
@@ -180,132 +180,137 @@ static inline void tide__list_push(tide_list *list, tide_task *task) {
 }
 
 /* task.c: made if there is none; NULL: no memory */
-tide_extra *tide__task_extra(tide_runtime *rt, tide_task *task);
+tideR_extra *tideR__task_extra(tideR_runtime *rt, tideR_task *task);
 /* task->ends is 0, or with one of these in its lowest bits the address of what
  * few tasks need, of the only task that awaits it, or of the only link. */
 enum { ENDS_EXTRA, ENDS_AWAITER, ENDS_LINK, ENDS_TAG = 3 };
-static inline void *tide__ends(const tide_task *task, unsigned tag) {
+static inline void *tideR__ends(const tideR_task *task, unsigned tag) {
   if ((task->ends & ENDS_TAG) != tag)
     return NULL;
   return (void *)(task->ends & ~(uintptr_t)ENDS_TAG);
 }
-static inline tide_extra *tide__extra(const tide_task *task) { /* or NULL */
-  return tide__ends(task, ENDS_EXTRA);
+static inline tideR_extra *tideR__extra(const tideR_task *task) { /* or NULL */
+  return tideR__ends(task, ENDS_EXTRA);
 }
-static inline tide_task *tide__awaiter(const tide_task *task) { /* or NULL */
-  return tide__ends(task, ENDS_AWAITER);
+static inline tideR_task *tideR__awaiter(const tideR_task *task) { /* or NULL */
+  return tideR__ends(task, ENDS_AWAITER);
 }
-static inline tide_link *tide__only_link(const tide_task *task) { /* or NULL */
-  return tide__ends(task, ENDS_LINK);
+static inline tideR_link *tideR__only_link(
+    const tideR_task *task) { /* or NULL */
+  return tideR__ends(task, ENDS_LINK);
 }
 /* Of a link that is pending: whose end it is; NULL: a future's. */
-static inline tide_task *tide__link_task(const tide_link *link) {
+static inline tideR_task *tideR__link_task(const tideR_link *link) {
   return link->join != NULL ? link->join->task : link->task;
 }
-void tide__task_abort(tide_runtime *rt, tide_task *task, tide_status why);
-void tide__task_mark(tide_runtime *rt, tide_task *task);
-void tide__waits_init(tide_runtime *rt);
+void tideR__task_abort(tideR_runtime *rt, tideR_task *task, tideR_status why);
+void tideR__task_mark(tideR_runtime *rt, tideR_task *task);
+void tideR__waits_init(tideR_runtime *rt);
 
 /* probe.c, of a task with TIDE_PROBED: at an await's entry; after it ran or was
  * woken; when it ended */
-void tide__probe_enter(tide_runtime *rt, tide_task *task);
-void tide__probe_parked(tide_runtime *rt, tide_task *task);
-void tide__probe_end(tide_runtime *rt);
+void tideR__probe_enter(tideR_runtime *rt, tideR_task *task);
+void tideR__probe_parked(tideR_runtime *rt, tideR_task *task);
+void tideR__probe_end(tideR_runtime *rt);
 
 /* join.c: the awaiter of a task that had no other gets into its join */
-void tide__join_adopt(tide_join *join, tide_task *awaiter);
-void tide__awaiter_wake(tide_runtime *rt, tide_task *awaiter);
-void tide__join_init(tide_join *join, tide_task *task);
-void tide__join_end(tide_runtime *rt, tide_join *join, tide_end how);
-void tide__join_link(tide_join *join, tide_link *link);
-void tide__join_unlink(tide_link *link);
-void tide__join_cancel(tide_runtime *rt, tide_join *join);
+void tideR__join_adopt(tideR_join *join, tideR_task *awaiter);
+void tideR__awaiter_wake(tideR_runtime *rt, tideR_task *awaiter);
+void tideR__join_init(tideR_join *join, tideR_task *task);
+void tideR__join_end(tideR_runtime *rt, tideR_join *join, tideR_end how);
+void tideR__join_link(tideR_join *join, tideR_link *link);
+void tideR__join_unlink(tideR_link *link);
+void tideR__join_cancel(tideR_runtime *rt, tideR_join *join);
 /* Between the two nothing is cancelled yet, so that lists stay as they are. */
-bool tide__cancels_hold(tide_runtime *rt);
-void tide__cancels_release(tide_runtime *rt, bool held);
+bool tideR__cancels_hold(tideR_runtime *rt);
+void tideR__cancels_release(tideR_runtime *rt, bool held);
 /* A parked task is TIDE_LEAVING from here on, until it is woken; or not. */
-void tide__stay(tide_runtime *rt, tide_task *task);
-void tide__stay_no_more(tide_runtime *rt, tide_task *task);
+void tideR__stay(tideR_runtime *rt, tideR_task *task);
+void tideR__stay_no_more(tideR_runtime *rt, tideR_task *task);
 /* Whether `other` cannot go on before `task` has ended, because each stays for
  * the next: were `task` to stay for it, that would close a ring. */
-bool tide__stays_for(tide_runtime *rt, tide_task *other, const tide_task *task);
+bool tideR__stays_for(tideR_runtime *rt, tideR_task *other,
+                      const tideR_task *task);
 /* The task has parked at its group's edge: where that closes rings, one in each
  * that stays for what it cancelled need not. */
-void tide__rings_break(tide_runtime *rt, tide_task *task);
+void tideR__rings_break(tideR_runtime *rt, tideR_task *task);
 
 /* watch.c: of a task with TIDE_PROBED or TIDE_WATCHED that was woken; of one
  * with TIDE_WATCHED around which a scope was cancelled */
-void tide__watch_woken(tide_runtime *rt, tide_task *task);
-void tide__watch_cancelled(tide_runtime *rt, tide_task *task);
+void tideR__watch_woken(tideR_runtime *rt, tideR_task *task);
+void tideR__watch_cancelled(tideR_runtime *rt, tideR_task *task);
 
 /* young.c, before the pool of tasks grows */
-bool tide__young_reserve(tide_runtime *rt);
+bool tideR__young_reserve(tideR_runtime *rt);
 
 /* gather.c */
 /* What the parked task waits in for several ends; NULL: it does not. */
-tide_gather *tide__gathering(const tide_task *task);
-extern const tide_waitkind tide__group_kind; /* a host, at its group's edge */
-void tide__gather_ended(tide_runtime *rt, tide_link *link, tide_end how);
+tideR_gather *tideR__gathering(const tideR_task *task);
+extern const tideR_waitkind tideR__group_kind; /* a host, at its group's edge */
+void tideR__gather_ended(tideR_runtime *rt, tideR_link *link, tideR_end how);
 /* It has cancelled what is pending; it need not stay for those that stay for
  * its waiter. */
-void tide__gather_release(tide_runtime *rt, tide_gather *gather);
+void tideR__gather_release(tideR_runtime *rt, tideR_gather *gather);
 
 /* group.c */
-void tide__group_ended(tide_runtime *rt, tide_gather *children, tide_end how);
-void tide__group_leave(tide_runtime *rt, tide_group *group);
+void tideR__group_ended(tideR_runtime *rt, tideR_gather *children,
+                        tideR_end how);
+void tideR__group_leave(tideR_runtime *rt, tideR_group *group);
 /* shuffle.c: with the seed that the runtime has */
-void tide__shuffle(tide_runtime *rt, tide_list *list);
+void tideR__shuffle(tideR_runtime *rt, tideR_list *list);
 
 /* waitq.c */
-void tide__waitq_push(tide_waitq *queue, tide_task *task); /* parked already */
-void tide__waitq_remove(tide_waitq *queue, tide_task *task);
+void tideR__waitq_push(tideR_waitq *queue,
+                       tideR_task *task); /* parked already */
+void tideR__waitq_remove(tideR_waitq *queue, tideR_task *task);
 /* The first waiter, taken out and not woken yet; NULL: there is none. */
-tide_task *tide__waitq_take(tide_runtime *rt, tide_waitq *queue);
+tideR_task *tideR__waitq_take(tideR_runtime *rt, tideR_waitq *queue);
 
 /* lock.c: after a change of its owner or of who waits; in and out of its queue
  * for who is parked on `wait`; of all that the task of `extra` owns */
-void tide__lock_track(tide_lock *lock);
-void tide__lock_queue(tide_runtime *rt, tide_task *task, tide_lock *lock,
-                      tide_wait *wait);
-void tide__lock_unqueue(tide_task *task, tide_lock *lock);
-void tide__locks_break(tide_runtime *rt, tide_extra *extra);
+void tideR__lock_track(tideR_lock *lock);
+void tideR__lock_queue(tideR_runtime *rt, tideR_task *task, tideR_lock *lock,
+                       tideR_wait *wait);
+void tideR__lock_unqueue(tideR_task *task, tideR_lock *lock);
+void tideR__locks_break(tideR_runtime *rt, tideR_extra *extra);
 
 /* condition.c */
-void tide__condition_break(tide_runtime *rt, tide_condition *condition);
+void tideR__condition_break(tideR_runtime *rt, tideR_condition *condition);
 /* Who has the lock that a task which is leaving a condition stays for. */
-tide_task *tide__condition_holder(const tide_task *task);
+tideR_task *tideR__condition_holder(const tideR_task *task);
 
 /* scope.c */
-int tide__scope_own(tide_runtime *rt, tide_task *task);
-void tide__scope_expire(tide_runtime *rt, tide_scope *scope);
-void tide__scope_lift(tide_runtime *rt, tide_scope *scope);
+int tideR__scope_own(tideR_runtime *rt, tideR_task *task);
+void tideR__scope_expire(tideR_runtime *rt, tideR_scope *scope);
+void tideR__scope_lift(tideR_runtime *rt, tideR_scope *scope);
 /* The task's own scope comes to lie in `outer`, another task's; NULL: in none.
  */
-void tide__scope_adopt(tide_runtime *rt, tide_task *task, tide_scope *outer);
+void tideR__scope_adopt(tideR_runtime *rt, tideR_task *task,
+                        tideR_scope *outer);
 
 /* call.c */
-void tide__call_queue(tide_runtime *rt, tide_call *call);
-void tide__calls_run(tide_runtime *rt);
+void tideR__call_queue(tideR_runtime *rt, tideR_call *call);
+void tideR__calls_run(tideR_runtime *rt);
 
 /* loop.c: nothing is ready. True: nor is anything else to be done, and the next
  * turn has begun. */
-bool tide__turn_alone(tide_runtime *rt);
+bool tideR__turn_alone(tideR_runtime *rt);
 
 /* poll.c: asks libuv, then delivers signals and fires timers */
-void tide__poll_init(tide_runtime *rt);
-bool tide__poll_is_due(tide_runtime *rt);
-void tide__poll_now(tide_runtime *rt);
-void tide__poll_blocking(tide_runtime *rt);
+void tideR__poll_init(tideR_runtime *rt);
+bool tideR__poll_is_due(tideR_runtime *rt);
+void tideR__poll_now(tideR_runtime *rt);
+void tideR__poll_blocking(tideR_runtime *rt);
 
 /* input.c: when the runtime ends */
-void tide__inputs_end(tide_runtime *rt);
+void tideR__inputs_end(tideR_runtime *rt);
 
 /* signal.c: in and out of the list that the handler walks; after each poll;
  * when the runtime ends */
-int tide__signal_add(tide_signal *signal);
-void tide__signal_remove(tide_signal *signal);
-void tide__signals_deliver(tide_runtime *rt);
-void tide__signals_end(tide_runtime *rt);
+int tideR__signal_add(tideR_signal *signal);
+void tideR__signal_remove(tideR_signal *signal);
+void tideR__signals_deliver(tideR_runtime *rt);
+void tideR__signals_end(tideR_runtime *rt);
 
 #pragma GCC visibility pop
 

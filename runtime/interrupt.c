@@ -6,57 +6,57 @@
 static atomic_flag is_taken = ATOMIC_FLAG_INIT; /* one runtime has it */
 
 /* The first is a cancel; what comes before that is taken ends the process. */
-static void on_interrupt(tide_signal *signal) {
-  tide_runtime *rt = signal->rt;
-  tide_task *victim = rt->main != NULL ? rt->main : rt->root;
+static void on_interrupt(tideR_signal *signal) {
+  tideR_runtime *rt = signal->rt;
+  tideR_task *victim = rt->main != NULL ? rt->main : rt->root;
   if (rt->interrupted)
     return;
   rt->interrupted = true;
   if (victim != NULL)
-    tide_task_cancel(rt, victim);
+    tideR_task_cancel(rt, victim);
 }
 
-int tide_interrupt_watch(tide_runtime *rt) {
+int tideR_interrupt_watch(tideR_runtime *rt) {
   int err;
-  if (tide_interrupt_watched(rt))
+  if (tideR_interrupt_watched(rt))
     return 0;
   if (atomic_flag_test_and_set(&is_taken))
     return UV_EBUSY;
-  tide_signal_init(&rt->interrupt);
+  tideR_signal_init(&rt->interrupt);
   rt->interrupted = false;
-  err = tide_signal_watch(rt, &rt->interrupt, SIGINT, true, on_interrupt);
+  err = tideR_signal_watch(rt, &rt->interrupt, SIGINT, true, on_interrupt);
   if (err < 0)
     atomic_flag_clear(&is_taken);
   return err;
 }
 
-void tide_interrupt_unwatch(tide_runtime *rt) {
-  if (!tide_interrupt_watched(rt))
+void tideR_interrupt_unwatch(tideR_runtime *rt) {
+  if (!tideR_interrupt_watched(rt))
     return;
-  tide_signal_unwatch(&rt->interrupt);
+  tideR_signal_unwatch(&rt->interrupt);
   atomic_flag_clear(&is_taken);
 }
 
-bool tide_interrupt_watched(const tide_runtime *rt) {
+bool tideR_interrupt_watched(const tideR_runtime *rt) {
   return rt->interrupt.rt != NULL;
 }
 
-bool tide_interrupt_told(const tide_runtime *rt) {
+bool tideR_interrupt_told(const tideR_runtime *rt) {
   return rt->interrupted;
 }
 
-bool tide_interrupt_came(const tide_runtime *rt) {
-  return tide_signal_came(&rt->interrupt);
+bool tideR_interrupt_came(const tideR_runtime *rt) {
+  return tideR_signal_came(&rt->interrupt);
 }
 
-void tide_interrupt_caught(tide_runtime *rt, void (*caught)(tide_signal *)) {
+void tideR_interrupt_caught(tideR_runtime *rt, void (*caught)(tideR_signal *)) {
   atomic_store(&rt->interrupt.caught, caught);
 }
 
-bool tide_interrupt_take(tide_runtime *rt) {
-  bool interrupted = rt->interrupted || tide_signal_came(&rt->interrupt);
+bool tideR_interrupt_take(tideR_runtime *rt) {
+  bool interrupted = rt->interrupted || tideR_signal_came(&rt->interrupt);
   rt->interrupted = false;
   if (interrupted)
-    tide_signal_take(&rt->interrupt);
+    tideR_signal_take(&rt->interrupt);
   return interrupted;
 }

@@ -18,8 +18,9 @@ static void on_wakeup(uv_async_t *wakeup) {
 
 /* ---- birth and death ---- */
 
-int tide_runtime_new(tide_runtime **out, const tide_hooks *hooks, void *data) {
-  tide_runtime *rt = calloc(1, sizeof *rt);
+int tideR_runtime_new(tideR_runtime **out, const tideR_hooks *hooks,
+                      void *data) {
+  tideR_runtime *rt = calloc(1, sizeof *rt);
   int err;
   *out = NULL;
   if (rt == NULL)
@@ -39,17 +40,17 @@ int tide_runtime_new(tide_runtime **out, const tide_hooks *hooks, void *data) {
     return err;
   }
   uv_unref((uv_handle_t *)&rt->wakeup); /* only a blocking poll counts it */
-  tide__pool_init(&rt->tasks, sizeof(tide_task));
-  tide__pool_init(&rt->scopes, sizeof(tide_scope));
-  tide__pool_init(&rt->calls, sizeof(tide_call));
-  tide__pool_init(&rt->groups, sizeof(tide_group));
-  tide__waits_init(rt);
+  tideR__pool_init(&rt->tasks, sizeof(tideR_task));
+  tideR__pool_init(&rt->scopes, sizeof(tideR_scope));
+  tideR__pool_init(&rt->calls, sizeof(tideR_call));
+  tideR__pool_init(&rt->groups, sizeof(tideR_group));
+  tideR__waits_init(rt);
   rt->hooks = hooks;
   rt->data = data;
   rt->pid = uv_os_getpid();
-  tide__poll_init(rt);
+  tideR__poll_init(rt);
   rt->culprits = 1;
-  tide_swallow_limits(rt, 1000, 1.0);
+  tideR_swallow_limits(rt, 1000, 1.0);
   *out = rt;
   return 0;
 }
@@ -60,48 +61,48 @@ static void close_handle(uv_handle_t *handle, void *arg) {
     uv_close(handle, NULL);
 }
 
-void tide_runtime_free(tide_runtime *rt) {
+void tideR_runtime_free(tideR_runtime *rt) {
   if (rt == NULL)
     return;
-  if (tide_loop_forked(rt))
+  if (tideR_loop_forked(rt))
     uv_loop_fork(&rt->uv); /* else closing would unwatch the parent's */
-  tide_interrupt_unwatch(rt);
-  tide__signals_end(rt);
-  tide__inputs_end(rt);
+  tideR_interrupt_unwatch(rt);
+  tideR__signals_end(rt);
+  tideR__inputs_end(rt);
   uv_walk(&rt->uv, close_handle, NULL);
   uv_run(&rt->uv, UV_RUN_DEFAULT);
   uv_loop_close(&rt->uv);
   for (uint32_t slot = 1; slot <= rt->tasks.count; slot++)
-    free(tide__extra(tide_task_at(rt, slot)));
-  for (tide_extra *extra = rt->free_extras, *next; extra; extra = next) {
+    free(tideR__extra(tideR_task_at(rt, slot)));
+  for (tideR_extra *extra = rt->free_extras, *next; extra; extra = next) {
     next = extra->next_free;
     free(extra);
   }
-  tide__pool_free(&rt->tasks);
-  tide__pool_free(&rt->scopes);
-  tide__pool_free(&rt->calls);
-  tide__pool_free(&rt->groups);
+  tideR__pool_free(&rt->tasks);
+  tideR__pool_free(&rt->scopes);
+  tideR__pool_free(&rt->calls);
+  tideR__pool_free(&rt->groups);
   free(rt->heap.nodes);
   free(rt->newest);
   free(rt);
 }
 
-void *tide_runtime_data(tide_runtime *rt) {
+void *tideR_runtime_data(tideR_runtime *rt) {
   return rt->data;
 }
 
-uv_loop_t *tide_runtime_uv(tide_runtime *rt) {
+uv_loop_t *tideR_runtime_uv(tideR_runtime *rt) {
   return &rt->uv;
 }
 
-bool tide_loop_forked(const tide_runtime *rt) {
+bool tideR_loop_forked(const tideR_runtime *rt) {
   return rt->pid != uv_os_getpid();
 }
 
 /* ---- the turn ---- */
 
-static void abandon(tide_runtime *rt, tide_task *task) {
-  const tide_wait *wait = task->wait;
+static void abandon(tideR_runtime *rt, tideR_task *task) {
+  const tideR_wait *wait = task->wait;
   bool granted = task->status == TIDE_WOKEN;
   if (granted && wait != NULL && wait->kind->forfeit != NULL)
     wait->kind->forfeit(rt, task);
@@ -109,11 +110,11 @@ static void abandon(tide_runtime *rt, tide_task *task) {
   rt->hooks->abandon(rt, task);
 }
 
-static bool has_ready(const tide_runtime *rt) {
+static bool has_ready(const tideR_runtime *rt) {
   return rt->ready.head != NULL || rt->batch != NULL || rt->ncalls > 0;
 }
 
-static void take_ready(tide_runtime *rt) {
+static void take_ready(tideR_runtime *rt) {
   rt->batch = rt->ready.head;
   rt->batch_ends = rt->switches + rt->ready.count;
   rt->ready.head = NULL;
@@ -122,10 +123,10 @@ static void take_ready(tide_runtime *rt) {
 
 /* The tasks are those ready before the callbacks run: one that a callback wakes
  * runs in the next turn. */
-static void begin_turn(tide_runtime *rt) {
+static void begin_turn(tideR_runtime *rt) {
   rt->turns++;
   if (rt->seed != 0)
-    tide__shuffle(rt, &rt->ready);
+    tideR__shuffle(rt, &rt->ready);
   take_ready(rt);
   if (rt->batch == NULL)
     rt->look_at = rt->switches; /* or turns without a task would never poll */
@@ -135,106 +136,106 @@ static void begin_turn(tide_runtime *rt) {
 /* ---- waiting ---- */
 
 /* The stop timer of a drain alone is nothing that could wake a task. */
-static bool has_timers(const tide_runtime *rt) {
+static bool has_timers(const tideR_runtime *rt) {
   return rt->heap.count > (rt->stop_timer.index != 0 ? 1u : 0u);
 }
 
 /* Nothing can happen any more: tells who waits for the whole, if anybody. */
-static bool deadlock(tide_runtime *rt) {
-  tide_task *victim = rt->main;
+static bool deadlock(tideR_runtime *rt) {
+  tideR_task *victim = rt->main;
   if (rt->root != NULL && rt->root->state == TIDE_TASK_PARKED)
     victim = rt->root;
   if (victim == NULL || victim->state != TIDE_TASK_PARKED)
     return false;
   victim->wait->kind->abort(rt, victim, TIDE_DEADLOCKED);
-  tide_wake(rt, victim, TIDE_DEADLOCKED);
+  tideR_wake(rt, victim, TIDE_DEADLOCKED);
   return true;
 }
 
 /* Nothing is ready: waits until something is. False: nothing ever will be. */
-static bool idle(tide_runtime *rt) {
+static bool idle(tideR_runtime *rt) {
   if (rt->idlers.head != NULL) {
-    tide__poll_now(rt);
+    tideR__poll_now(rt);
     if (!has_ready(rt))
-      tide_waitq_wake_all(rt, &rt->idlers);
+      tideR_waitq_wake_all(rt, &rt->idlers);
     return true;
   }
   if (rt->is_virtual && !uv_loop_alive(&rt->uv) &&
       (has_timers(rt) || (rt->heap.count > 0 && rt->wakers > 0))) {
     if (rt->heap.nodes[0].when > rt->virtual_now)
       rt->virtual_now = rt->heap.nodes[0].when;
-    tide__poll_now(rt);
+    tideR__poll_now(rt);
     return true;
   }
   if (!has_timers(rt) && rt->wakers == 0 && !uv_loop_alive(&rt->uv))
     return deadlock(rt);
-  tide__poll_blocking(rt);
+  tideR__poll_blocking(rt);
   return true;
 }
 
 /* ---- driving ---- */
 
-static int begin(tide_runtime *rt, bool blocking, uint64_t until) {
+static int begin(tideR_runtime *rt, bool blocking, uint64_t until) {
   rt->running = true;
   rt->blocking = blocking;
   rt->until = until;
   if (rt->root != NULL && rt->root->state == TIDE_TASK_READY)
     rt->stop = true;     /* it gave up its turn: one will do */
   if (rt->calls_due > 0) /* left over when a callback was left by longjmp */
-    tide__calls_run(rt);
+    tideR__calls_run(rt);
   return 0;
 }
 
 /* What is due is seen even if the run ends after one turn; but a drain that has
  * no time is to have its turn. */
-int tide_loop_begin(tide_runtime *rt) {
+int tideR_loop_begin(tideR_runtime *rt) {
   if (rt->running)
     return UV_EBUSY;
-  if (rt->stop_timer.index == 0 && tide__timers_due(rt))
-    tide__timers_fire(rt);
+  if (rt->stop_timer.index == 0 && tideR__timers_due(rt))
+    tideR__timers_fire(rt);
   return begin(rt, true, TIDE_NEVER);
 }
 
-bool tide_loop_step_is_poll(tide_runtime *rt) {
+bool tideR_loop_step_is_poll(tideR_runtime *rt) {
   if (rt->running || has_ready(rt) || rt->calls_due > 0 ||
-      rt->ticks.head != NULL || tide__timers_due(rt))
+      rt->ticks.head != NULL || tideR__timers_due(rt))
     return false;
   rt->running = true;
-  tide_loop_end(rt);
+  tideR_loop_end(rt);
   return true;
 }
 
-int tide_loop_begin_step(tide_runtime *rt, double budget) {
+int tideR_loop_begin_step(tideR_runtime *rt, double budget) {
   uint64_t until = TIDE_NEVER;
   if (rt->running)
     return UV_EBUSY;
-  tide_waitq_wake_all(rt, &rt->ticks);
+  tideR_waitq_wake_all(rt, &rt->ticks);
   if (rt->heap.count > 0)
-    tide__timers_fire(rt);
+    tideR__timers_fire(rt);
   if (rt->batch == NULL)
     rt->in_turn = false; /* the last step's budget ended with its turn */
-  if (budget > 0 && tide_instant(budget) != TIDE_NEVER)
-    until = uv_hrtime() + tide_instant(budget); /* also in virtual time */
+  if (budget > 0 && tideR_instant(budget) != TIDE_NEVER)
+    until = uv_hrtime() + tideR_instant(budget); /* also in virtual time */
   rt->one_turn = !(budget > 0);
   rt->stop = !has_ready(rt); /* then the step is but a poll */
   return begin(rt, false, until);
 }
 
 /* The turn that ran is over: looks for events; false: the run is over, too. */
-static bool end_turn(tide_runtime *rt) {
+static bool end_turn(tideR_runtime *rt) {
   if (!has_ready(rt) && !rt->stop && rt->ticks.head == NULL)
     return idle(rt) && !rt->stop;
-  if (tide__poll_is_due(rt))
-    tide__poll_now(rt);
+  if (tideR__poll_is_due(rt))
+    tideR__poll_now(rt);
   return !rt->stop;
 }
 
-static bool end_turn_of_step(const tide_runtime *rt) {
+static bool end_turn_of_step(const tideR_runtime *rt) {
   return !rt->one_turn && has_ready(rt) && uv_hrtime() < rt->until;
 }
 
 /* Turns until one has a task to run. */
-static bool next_turn(tide_runtime *rt) {
+static bool next_turn(tideR_runtime *rt) {
   do {
     if (rt->in_turn) {
       rt->in_turn = false;
@@ -244,28 +245,28 @@ static bool next_turn(tide_runtime *rt) {
       return false;
     }
     if (rt->blocking && rt->ticks.head != NULL)
-      tide_waitq_wake_all(rt, &rt->ticks);
+      tideR_waitq_wake_all(rt, &rt->ticks);
     begin_turn(rt);
     rt->in_turn = true;
     if (rt->calls_due > 0)
-      tide__calls_run(rt);
+      tideR__calls_run(rt);
   } while (rt->batch == NULL);
   return true;
 }
 
-static bool out_of_budget(const tide_runtime *rt) {
+static bool out_of_budget(const tideR_runtime *rt) {
   return rt->until != TIDE_NEVER && rt->switches % LOOK_EVERY == 0 &&
          rt->resumed && uv_hrtime() >= rt->until;
 }
 
-void tide_loop_left(tide_runtime *rt) {
-  tide_task *task = rt->current;
+void tideR_loop_left(tideR_runtime *rt) {
+  tideR_task *task = rt->current;
   rt->current = NULL;
   if (task != NULL && task->flags & TIDE_PROBED)
-    tide__probe_parked(rt, task);
+    tideR__probe_parked(rt, task);
 }
 
-static tide_task *take(tide_runtime *rt, tide_task *task) {
+static tideR_task *take(tideR_runtime *rt, tideR_task *task) {
   rt->batch = task->next;
   rt->switches++;
   task->state = TIDE_TASK_RUNNING;
@@ -274,13 +275,13 @@ static tide_task *take(tide_runtime *rt, tide_task *task) {
 
 /* The next task, where there may be more to do first. Out of line, or the short
  * way would save the registers that only this one needs. */
-static TIDE_NOINLINE tide_task *next_task(tide_runtime *rt) {
-  tide_loop_left(rt);
+static TIDE_NOINLINE tideR_task *next_task(tideR_runtime *rt) {
+  tideR_loop_left(rt);
   for (;;) {
     if (out_of_budget(rt) || (rt->batch == NULL && !next_turn(rt)))
       return NULL;
     rt->resumed = true;
-    tide_task *task = take(rt, rt->batch);
+    tideR_task *task = take(rt, rt->batch);
     if (!(task->flags & TIDE_GIVENUP))
       return task;
     rt->current = NULL;
@@ -289,19 +290,19 @@ static TIDE_NOINLINE tide_task *next_task(tide_runtime *rt) {
 }
 
 /* Where the turn is over, all there is to do is to begin the next. */
-static inline bool is_plain_turn(const tide_runtime *rt) {
+static inline bool is_plain_turn(const tideR_runtime *rt) {
   return rt->blocking && rt->in_turn && !rt->stop &&
          rt->switches < rt->look_at && rt->ncalls == 0 &&
          rt->ticks.head == NULL && rt->seed == 0;
 }
 
-static inline bool is_watched(const tide_runtime *rt) {
+static inline bool is_watched(const tideR_runtime *rt) {
   return rt->until != TIDE_NEVER || rt->watched;
 }
 
 /* One call a switch: as short as it can be. */
-tide_task *tide_loop_next(tide_runtime *rt) {
-  tide_task *task = rt->batch;
+tideR_task *tideR_loop_next(tideR_runtime *rt) {
+  tideR_task *task = rt->batch;
   if (task == NULL && rt->ready.head != NULL && is_plain_turn(rt)) {
     rt->turns++;
     take_ready(rt);
@@ -312,7 +313,7 @@ tide_task *tide_loop_next(tide_runtime *rt) {
   return take(rt, task);
 }
 
-bool tide_loop_take(tide_runtime *rt, tide_task *task) {
+bool tideR_loop_take(tideR_runtime *rt, tideR_task *task) {
   if (rt->batch != task &&
       (rt->batch != NULL || rt->ready.head != task || !is_plain_turn(rt)))
     return false;
@@ -326,7 +327,7 @@ bool tide_loop_take(tide_runtime *rt, tide_task *task) {
   return true;
 }
 
-bool tide__turn_alone(tide_runtime *rt) {
+bool tideR__turn_alone(tideR_runtime *rt) {
   if (!is_plain_turn(rt) || is_watched(rt))
     return false;
   rt->turns++;
@@ -334,83 +335,83 @@ bool tide__turn_alone(tide_runtime *rt) {
   return true;
 }
 
-void tide_loop_end(tide_runtime *rt) {
+void tideR_loop_end(tideR_runtime *rt) {
   if (!rt->blocking) {
-    tide__poll_now(rt);
+    tideR__poll_now(rt);
     if (!has_ready(rt))
-      tide_waitq_wake_all(rt, &rt->idlers);
+      tideR_waitq_wake_all(rt, &rt->idlers);
   }
   rt->running = rt->blocking = rt->stop = rt->resumed = false;
 }
 
-static void resume_all(tide_runtime *rt) {
-  tide_task *task;
-  while ((task = tide_loop_next(rt)) != NULL)
+static void resume_all(tideR_runtime *rt) {
+  tideR_task *task;
+  while ((task = tideR_loop_next(rt)) != NULL)
     rt->hooks->resume(rt, task);
-  tide_loop_end(rt);
+  tideR_loop_end(rt);
 }
 
-int tide_loop_run(tide_runtime *rt) {
-  int err = tide_loop_begin(rt);
+int tideR_loop_run(tideR_runtime *rt) {
+  int err = tideR_loop_begin(rt);
   if (err == 0)
     resume_all(rt);
   return err;
 }
 
-int tide_loop_step(tide_runtime *rt, double budget) {
-  int err = tide_loop_begin_step(rt, budget);
+int tideR_loop_step(tideR_runtime *rt, double budget) {
+  int err = tideR_loop_begin_step(rt, budget);
   if (err < 0)
     return err;
   resume_all(rt);
   return has_ready(rt);
 }
 
-bool tide_loop_ready(const tide_runtime *rt) {
+bool tideR_loop_ready(const tideR_runtime *rt) {
   return has_ready(rt);
 }
 
-void tide_loop_stop(tide_runtime *rt) {
+void tideR_loop_stop(tideR_runtime *rt) {
   rt->stop = true;
 }
 
-int tide_loop_stop_after(tide_runtime *rt, double seconds) {
+int tideR_loop_stop_after(tideR_runtime *rt, double seconds) {
   if (seconds < 0) {
-    tide__timer_clear(rt, &rt->stop_timer);
+    tideR__timer_clear(rt, &rt->stop_timer);
     return 0;
   }
-  return tide__timer_set(rt, &rt->stop_timer, TIMER_STOP,
-                         tide_deadline(rt, seconds));
+  return tideR__timer_set(rt, &rt->stop_timer, TIMER_STOP,
+                          tideR_deadline(rt, seconds));
 }
 
-uint64_t tide_loop_drain(tide_runtime *rt, bool on) {
+uint64_t tideR_loop_drain(tideR_runtime *rt, bool on) {
   rt->draining = on;
   rt->drain_last = rt->last_id;
   rt->drain_left = rt->young;
   return rt->drain_last;
 }
 
-tide_task *tide_recover(tide_runtime *rt) {
-  tide_task *task = rt->current;
+tideR_task *tideR_recover(tideR_runtime *rt) {
+  tideR_task *task = rt->current;
   rt->current = NULL;
   rt->running = rt->blocking = rt->resumed = false;
   return task;
 }
 
-bool tide_loop_running(const tide_runtime *rt) {
+bool tideR_loop_running(const tideR_runtime *rt) {
   return rt->running;
 }
 
-bool tide_loop_alive(const tide_runtime *rt) {
+bool tideR_loop_alive(const tideR_runtime *rt) {
   return has_ready(rt) || rt->ticks.head != NULL || rt->idlers.head != NULL ||
          has_timers(rt) || rt->wakers > 0 || uv_loop_alive(&rt->uv);
 }
 
-double tide_loop_timeout(tide_runtime *rt) {
+double tideR_loop_timeout(tideR_runtime *rt) {
   double timeout = INFINITY;
   if (has_ready(rt) || rt->ticks.head != NULL || rt->idlers.head != NULL)
     return 0;
   if (rt->heap.count > 0) {
-    uint64_t when = rt->heap.nodes[0].when, now = tide_now(rt);
+    uint64_t when = rt->heap.nodes[0].when, now = tideR_now(rt);
     timeout = when > now ? (double)(when - now) / 1e9 : 0;
   }
   if (uv_loop_alive(&rt->uv)) {
@@ -422,30 +423,30 @@ double tide_loop_timeout(tide_runtime *rt) {
   return timeout;
 }
 
-int tide_loop_fd(const tide_runtime *rt) {
+int tideR_loop_fd(const tideR_runtime *rt) {
   return uv_backend_fd(&rt->uv);
 }
 
 /* ---- settings and counts ---- */
 
-void tide_waker_add(tide_runtime *rt) {
+void tideR_waker_add(tideR_runtime *rt) {
   rt->wakers++;
 }
 
-void tide_waker_drop(tide_runtime *rt) {
+void tideR_waker_drop(tideR_runtime *rt) {
   rt->wakers--;
 }
 
-void tide_loop_main(tide_runtime *rt, tide_task *main) {
+void tideR_loop_main(tideR_runtime *rt, tideR_task *main) {
   rt->main = main;
 }
 
-tide_task *tide_loop_mainof(const tide_runtime *rt) {
+tideR_task *tideR_loop_mainof(const tideR_runtime *rt) {
   return rt->main;
 }
 
-void tide_runtime_stats(tide_runtime *rt, tide_stats *out) {
-  *out = (tide_stats){0};
+void tideR_runtime_stats(tideR_runtime *rt, tideR_stats *out) {
+  *out = (tideR_stats){0};
   out->tasks = rt->live;
   out->ready = rt->ready.count + (rt->batch_ends - rt->switches);
   out->sleeping = rt->sleepers;

@@ -18,28 +18,28 @@ static void on_alarm(uv_timer_t *alarm) {
   uv_stop(alarm->loop); /* the heap is looked at after each poll */
 }
 
-void tide__poll_init(tide_runtime *rt) {
+void tideR__poll_init(tideR_runtime *rt) {
   rt->pace = LOOK_MOST;
 }
 
-static inline void watch(tide_runtime *rt, bool begins, bool blocking) {
+static inline void watch(tideR_runtime *rt, bool begins, bool blocking) {
   if (rt->watcher != NULL)
     rt->watcher->poll(rt, begins, blocking);
 }
 
-static void polled(tide_runtime *rt) {
+static void polled(tideR_runtime *rt) {
   rt->polls++;
   rt->polled = rt->switches;
   rt->look_at = rt->polled + rt->pace;
   rt->polled_at = uv_hrtime();
   if (rt->signals != NULL)
-    tide__signals_deliver(rt);
-  tide__timers_fire(rt);
+    tideR__signals_deliver(rt);
+  tideR__timers_fire(rt);
 }
 
 /* With nothing alive in it uv_run would but look at the clock: who starts a
  * timer of libuv's after a while without it calls uv_update_time before. */
-void tide__poll_now(tide_runtime *rt) {
+void tideR__poll_now(tideR_runtime *rt) {
   watch(rt, true, false);
   if (uv_loop_alive(&rt->uv))
     uv_run(&rt->uv, UV_RUN_NOWAIT);
@@ -48,7 +48,7 @@ void tide__poll_now(tide_runtime *rt) {
 }
 
 /* Slow tasks are followed by a look at the clock each, quick ones every 32. */
-bool tide__poll_is_due(tide_runtime *rt) {
+bool tideR__poll_is_due(tideR_runtime *rt) {
   bool late;
   if (rt->switches < rt->look_at)
     return false;
@@ -66,14 +66,14 @@ bool tide__poll_is_due(tide_runtime *rt) {
 }
 
 /* Rounded up to libuv's milliseconds: a deadline never fires early. */
-static void arm_alarm(tide_runtime *rt) {
-  uint64_t when = rt->heap.nodes[0].when, now = tide_now(rt);
+static void arm_alarm(tideR_runtime *rt) {
+  uint64_t when = rt->heap.nodes[0].when, now = tideR_now(rt);
   uint64_t ms = when > now ? (when - now + POLL_NS - 1) / POLL_NS : 0;
   uv_update_time(&rt->uv); /* its cached time is as old as the last poll */
   uv_timer_start(&rt->alarm, on_alarm, ms, 0);
 }
 
-void tide__poll_blocking(tide_runtime *rt) {
+void tideR__poll_blocking(tideR_runtime *rt) {
   if (rt->heap.count > 0 && !rt->is_virtual)
     arm_alarm(rt);
   watch(rt, true, true);

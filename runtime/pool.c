@@ -3,24 +3,24 @@
 
 #include "internal.h"
 
-void tide__pool_init(tide_pool *pool, size_t size) {
+void tideR__pool_init(tideR_pool *pool, size_t size) {
   pool->slabs = NULL;
   pool->size = size;
   pool->count = 0;
   pool->room = 0;
 }
 
-void tide__pool_free(tide_pool *pool) {
+void tideR__pool_free(tideR_pool *pool) {
   uint32_t slabs = (pool->count + TIDE_SLAB - 1) / TIDE_SLAB;
   for (uint32_t i = 0; i < slabs; i++)
     free(pool->slabs[i]);
   free(pool->slabs);
-  tide__pool_init(pool, pool->size);
+  tideR__pool_init(pool, pool->size);
 }
 
 /* Room in the table of slabs first: then a slab that cannot be had changes
  * nothing that is seen. */
-static bool add_slab(tide_pool *pool) {
+static bool add_slab(tideR_pool *pool) {
   uint32_t slabs = pool->count / TIDE_SLAB;
   if (slabs == pool->room) {
     uint32_t room = pool->room > 0 ? pool->room * 2 : 8;
@@ -34,9 +34,9 @@ static bool add_slab(tide_pool *pool) {
   return pool->slabs[slabs] != NULL;
 }
 
-void *tide__pool_grow(tide_pool *pool, uint32_t *slot) {
+void *tideR__pool_grow(tideR_pool *pool, uint32_t *slot) {
   if (pool->count % TIDE_SLAB == 0 && !add_slab(pool))
     return NULL;
   *slot = ++pool->count;
-  return tide__pool_at(pool, *slot);
+  return tideR__pool_at(pool, *slot);
 }

@@ -19,8 +19,8 @@
 enum { COMPUTED = TIDE_SCOPE_INSIDE | TIDE_SCOPE_TIMED };
 
 /* False: nothing has changed for what is inside it. */
-static bool compute(tide_scope *scope) {
-  const tide_scope *parent = scope->parent;
+static bool compute(tideR_scope *scope) {
+  const tideR_scope *parent = scope->parent;
   unsigned before = scope->flags & COMPUTED, now = 0;
   if (parent != NULL && scope->flags & TIDE_SCOPE_SHIELD)
     now = parent->flags & TIDE_SCOPE_TIMED;
@@ -37,11 +37,11 @@ static bool compute(tide_scope *scope) {
 }
 
 /* Recomputes a scope and those inside it in its chain; lists their groups. */
-static void refresh_chain(tide_runtime *rt, tide_scope *scope,
-                          tide_group **groups) {
-  tide_task *task = scope->task;
+static void refresh_chain(tideR_runtime *rt, tideR_scope *scope,
+                          tideR_group **groups) {
+  tideR_task *task = scope->task;
   for (; scope != NULL && compute(scope); scope = scope->inner) {
-    tide_group *group = scope->group;
+    tideR_group *group = scope->group;
     if (group != NULL && !group->queued) {
       group->queued = true;
       group->next = *groups;
@@ -49,23 +49,23 @@ static void refresh_chain(tide_runtime *rt, tide_scope *scope,
     }
   }
   if (task != NULL)
-    tide__task_mark(rt, task);
+    tideR__task_mark(rt, task);
 }
 
 /* After `scope` changed: recomputes it and all inside it, also in the tasks of
  * groups; not by recursion, for groups nest as deep as their users like. */
-static void refresh(tide_runtime *rt, tide_scope *scope) {
-  tide_group *groups = NULL;
+static void refresh(tideR_runtime *rt, tideR_scope *scope) {
+  tideR_group *groups = NULL;
   if (scope->known == rt->culprits) /* and so may those inside it */
     rt->culprits++;
   refresh_chain(rt, scope, &groups);
   while (groups != NULL) {
-    tide_group *group = groups;
-    const tide_link *link = group->children.pending.head;
+    tideR_group *group = groups;
+    const tideR_link *link = group->children.pending.head;
     groups = group->next;
     group->queued = false;
     for (; link != NULL; link = link->after) {
-      tide_scope *own = tide_task_own_scope(link->join->task);
+      tideR_scope *own = tideR_task_own_scope(link->join->task);
       if (own != NULL) /* else it is just ending */
         refresh_chain(rt, own, &groups);
     }
@@ -75,8 +75,8 @@ static void refresh(tide_runtime *rt, tide_scope *scope) {
 /* Up to the first that is cancelled, or that knows; then all on the way know.
  * So if one knows all do from there to its culprit, and a change of one of
  * these makes all forget. */
-tide_scope *tide_scope_culprit(tide_runtime *rt, tide_scope *scope) {
-  tide_scope *at = scope, *culprit;
+tideR_scope *tideR_scope_culprit(tideR_runtime *rt, tideR_scope *scope) {
+  tideR_scope *at = scope, *culprit;
   if (scope == NULL || !(scope->flags & TIDE_SCOPE_INSIDE))
     return NULL;
   while (!(at->flags & TIDE_SCOPE_CANCEL) && at->known != rt->culprits)
@@ -90,13 +90,13 @@ tide_scope *tide_scope_culprit(tide_runtime *rt, tide_scope *scope) {
   }
 }
 
-static tide_scope *scope_new(tide_runtime *rt) {
-  tide_scope *scope = rt->free_scopes;
+static tideR_scope *scope_new(tideR_runtime *rt) {
+  tideR_scope *scope = rt->free_scopes;
   uint32_t slot;
   if (scope != NULL) {
     rt->free_scopes = scope->parent;
   } else {
-    scope = tide__pool_grow(&rt->scopes, &slot);
+    scope = tideR__pool_grow(&rt->scopes, &slot);
     if (scope == NULL)
       return NULL;
     scope->slot = slot;
@@ -110,24 +110,24 @@ static tide_scope *scope_new(tide_runtime *rt) {
   return scope;
 }
 
-static void scope_free(tide_runtime *rt, tide_scope *scope) {
-  tide__timer_clear(rt, &scope->timer);
+static void scope_free(tideR_runtime *rt, tideR_scope *scope) {
+  tideR__timer_clear(rt, &scope->timer);
   if (scope->group != NULL)
-    tide__group_leave(rt, scope->group);
+    tideR__group_leave(rt, scope->group);
   scope->id = 0;
   scope->task = NULL;
   scope->parent = rt->free_scopes;
   rt->free_scopes = scope;
 }
 
-int tide_scope_enter(tide_runtime *rt, tide_task *task, uint64_t deadline,
-                     bool shield, tide_scope **out) {
-  tide_scope *scope = *out = scope_new(rt);
+int tideR_scope_enter(tideR_runtime *rt, tideR_task *task, uint64_t deadline,
+                      bool shield, tideR_scope **out) {
+  tideR_scope *scope = *out = scope_new(rt);
   if (scope == NULL)
     return UV_ENOMEM;
   if (shield)
     scope->flags |= TIDE_SCOPE_SHIELD;
-  int err = tide_scope_reschedule(rt, scope, deadline);
+  int err = tideR_scope_reschedule(rt, scope, deadline);
   if (err < 0) {
     scope_free(rt, scope);
     *out = NULL;
@@ -142,41 +142,41 @@ int tide_scope_enter(tide_runtime *rt, tide_task *task, uint64_t deadline,
   return 0;
 }
 
-tide_scope *tide_scope_outer(const tide_scope *scope) {
-  tide_scope *parent = scope->parent;
+tideR_scope *tideR_scope_outer(const tideR_scope *scope) {
+  tideR_scope *parent = scope->parent;
   return parent != NULL && parent->task == scope->task ? parent : NULL;
 }
 
-void tide_scope_leave(tide_runtime *rt, tide_task *task) {
-  tide_scope *scope = task->scope;
-  task->scope = tide_scope_outer(scope);
+void tideR_scope_leave(tideR_runtime *rt, tideR_task *task) {
+  tideR_scope *scope = task->scope;
+  task->scope = tideR_scope_outer(scope);
   if (task->scope != NULL)
     task->scope->inner = NULL;
-  if (tide_task_own_scope(task) == scope)
-    tide__extra(task)->own = NULL;
+  if (tideR_task_own_scope(task) == scope)
+    tideR__extra(task)->own = NULL;
   scope_free(rt, scope);
-  tide__task_mark(rt, task);
+  tideR__task_mark(rt, task);
 }
 
-void tide_scope_cancel(tide_runtime *rt, tide_scope *scope) {
+void tideR_scope_cancel(tideR_runtime *rt, tideR_scope *scope) {
   if (scope->flags & TIDE_SCOPE_CANCEL)
     return;
   scope->flags |= TIDE_SCOPE_CANCEL;
-  tide__timer_clear(rt, &scope->timer);
+  tideR__timer_clear(rt, &scope->timer);
   refresh(rt, scope);
 }
 
-void tide__scope_expire(tide_runtime *rt, tide_scope *scope) {
+void tideR__scope_expire(tideR_runtime *rt, tideR_scope *scope) {
   scope->flags |= TIDE_SCOPE_EXPIRED;
-  tide_scope_cancel(rt, scope);
+  tideR_scope_cancel(rt, scope);
 }
 
-void tide__scope_lift(tide_runtime *rt, tide_scope *scope) {
+void tideR__scope_lift(tideR_runtime *rt, tideR_scope *scope) {
   scope->flags &= (uint16_t)~TIDE_SCOPE_CANCEL;
   refresh(rt, scope);
 }
 
-void tide_scope_shield(tide_runtime *rt, tide_scope *scope, bool on) {
+void tideR_scope_shield(tideR_runtime *rt, tideR_scope *scope, bool on) {
   unsigned flags = scope->flags & ~(unsigned)TIDE_SCOPE_SHIELD;
   scope->flags = (uint16_t)(flags | (on ? TIDE_SCOPE_SHIELD : 0u));
   refresh(rt, scope);
@@ -184,19 +184,20 @@ void tide_scope_shield(tide_runtime *rt, tide_scope *scope, bool on) {
 
 /* A deadline that is past cancels at once, not at the next look at the clock.
  */
-int tide_scope_reschedule(tide_runtime *rt, tide_scope *scope, uint64_t when) {
+int tideR_scope_reschedule(tideR_runtime *rt, tideR_scope *scope,
+                           uint64_t when) {
   if (scope->flags & TIDE_SCOPE_CANCEL) {
     scope->deadline = when;
     return 0;
   }
   if (when == TIDE_NEVER) {
-    tide__timer_clear(rt, &scope->timer);
-  } else if (when <= tide_now(rt)) {
+    tideR__timer_clear(rt, &scope->timer);
+  } else if (when <= tideR_now(rt)) {
     scope->deadline = when;
-    tide__scope_expire(rt, scope);
+    tideR__scope_expire(rt, scope);
     return 0;
   } else {
-    int err = tide__timer_set(rt, &scope->timer, TIMER_SCOPE, when);
+    int err = tideR__timer_set(rt, &scope->timer, TIMER_SCOPE, when);
     if (err < 0)
       return err;
   }
@@ -205,34 +206,34 @@ int tide_scope_reschedule(tide_runtime *rt, tide_scope *scope, uint64_t when) {
   return 0;
 }
 
-static tide_scope *outermost_of(tide_scope *top, const tide_scope *base) {
+static tideR_scope *outermost_of(tideR_scope *top, const tideR_scope *base) {
   while (top->parent != base)
     top = top->parent;
   return top;
 }
 
-tide_scope *tide_scope_detach(tide_runtime *rt, tide_task *task,
-                              tide_scope *base) {
-  tide_scope *top = task->scope;
+tideR_scope *tideR_scope_detach(tideR_runtime *rt, tideR_task *task,
+                                tideR_scope *base) {
+  tideR_scope *top = task->scope;
   if (base == NULL) /* the task's own may have come since: it stays */
-    base = tide_task_own_scope(task);
+    base = tideR_task_own_scope(task);
   if (top == base)
     return NULL;
-  tide_scope *bottom = outermost_of(top, base);
+  tideR_scope *bottom = outermost_of(top, base);
   bottom->parent = NULL;
   if (base != NULL)
     base->inner = NULL;
   task->scope = base;
-  for (tide_scope *scope = top; scope != NULL; scope = scope->parent)
+  for (tideR_scope *scope = top; scope != NULL; scope = scope->parent)
     scope->task = NULL;
   refresh(rt, bottom); /* nothing is around it now */
-  tide__task_mark(rt, task);
+  tideR__task_mark(rt, task);
   return top;
 }
 
-void tide_scope_attach(tide_runtime *rt, tide_task *task, tide_scope *top) {
-  tide_scope *bottom = outermost_of(top, NULL);
-  for (tide_scope *scope = top; scope != NULL; scope = scope->parent)
+void tideR_scope_attach(tideR_runtime *rt, tideR_task *task, tideR_scope *top) {
+  tideR_scope *bottom = outermost_of(top, NULL);
+  for (tideR_scope *scope = top; scope != NULL; scope = scope->parent)
     scope->task = task;
   bottom->parent = task->scope;
   if (task->scope != NULL)
@@ -241,9 +242,9 @@ void tide_scope_attach(tide_runtime *rt, tide_task *task, tide_scope *top) {
   refresh(rt, bottom);
 }
 
-void tide_scope_discard(tide_runtime *rt, tide_scope *top) {
+void tideR_scope_discard(tideR_runtime *rt, tideR_scope *top) {
   while (top != NULL) {
-    tide_scope *parent = top->parent;
+    tideR_scope *parent = top->parent;
     scope_free(rt, top);
     top = parent;
   }
@@ -251,24 +252,25 @@ void tide_scope_discard(tide_runtime *rt, tide_scope *top) {
 
 /* The scope of Task:cancel lies around all others; it is made when needed, so
  * it is put under a chain that may be there already. */
-int tide__scope_own(tide_runtime *rt, tide_task *task) {
-  tide_scope *own = scope_new(rt);
+int tideR__scope_own(tideR_runtime *rt, tideR_task *task) {
+  tideR_scope *own = scope_new(rt);
   if (own == NULL)
     return UV_ENOMEM;
   own->flags = TIDE_SCOPE_OWN;
   own->task = task;
-  tide__extra(task)->own = own;
+  tideR__extra(task)->own = own;
   if (task->scope == NULL) {
     task->scope = own;
   } else { /* not of a group: those have one from the start */
-    tide_scope *bottom = outermost_of(task->scope, NULL);
+    tideR_scope *bottom = outermost_of(task->scope, NULL);
     bottom->parent = own;
     own->inner = bottom;
   }
   return 0;
 }
 
-void tide__scope_adopt(tide_runtime *rt, tide_task *task, tide_scope *outer) {
-  tide__extra(task)->own->parent = outer;
-  refresh(rt, tide__extra(task)->own);
+void tideR__scope_adopt(tideR_runtime *rt, tideR_task *task,
+                        tideR_scope *outer) {
+  tideR__extra(task)->own->parent = outer;
+  refresh(rt, tideR__extra(task)->own);
 }

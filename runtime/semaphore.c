@@ -1,28 +1,28 @@
 /* semaphore.c: permits, handed over at release, first come first served. */
 #include "internal.h"
 
-static tide_semaphore *of(const tide_task *task) {
-  return CONTAINER(CONTAINER(task->wait, tide_waitq, wait), tide_semaphore,
+static tideR_semaphore *of(const tideR_task *task) {
+  return CONTAINER(CONTAINER(task->wait, tideR_waitq, wait), tideR_semaphore,
                    waiters);
 }
 
 /* Who was granted a permit died before it could take it. */
-static void forfeit(tide_runtime *rt, tide_task *task) {
-  tide_semaphore_release(rt, of(task));
+static void forfeit(tideR_runtime *rt, tideR_task *task) {
+  tideR_semaphore_release(rt, of(task));
 }
 
-void tide_semaphore_init(tide_semaphore *semaphore, uint64_t value) {
-  static const tide_waitkind kind = {"semaphore", tide_waitq_abort, forfeit};
-  tide_waitq_init(&semaphore->waiters, &kind);
+void tideR_semaphore_init(tideR_semaphore *semaphore, uint64_t value) {
+  static const tideR_waitkind kind = {"semaphore", tideR_waitq_abort, forfeit};
+  tideR_waitq_init(&semaphore->waiters, &kind);
   semaphore->value = value;
 }
 
-void tide_semaphore_park(tide_runtime *rt, tide_task *task,
-                         tide_semaphore *semaphore) {
-  tide_waitq_park(rt, task, &semaphore->waiters);
+void tideR_semaphore_park(tideR_runtime *rt, tideR_task *task,
+                          tideR_semaphore *semaphore) {
+  tideR_waitq_park(rt, task, &semaphore->waiters);
 }
 
-void tide_semaphore_release(tide_runtime *rt, tide_semaphore *semaphore) {
-  if (tide_waitq_wake(rt, &semaphore->waiters) == NULL)
+void tideR_semaphore_release(tideR_runtime *rt, tideR_semaphore *semaphore) {
+  if (tideR_waitq_wake(rt, &semaphore->waiters) == NULL)
     semaphore->value++;
 }

@@ -4,32 +4,32 @@
 #include "internal.h"
 
 /* A fixed permutation for each seed and turn (xorshift64*, Fisher-Yates). */
-static uint64_t next_random(tide_runtime *rt) {
+static uint64_t next_random(tideR_runtime *rt) {
   rt->seed ^= rt->seed >> 12;
   rt->seed ^= rt->seed << 25;
   rt->seed ^= rt->seed >> 27;
   return rt->seed * UINT64_C(0x2545F4914F6CDD1D);
 }
 
-void tide__shuffle(tide_runtime *rt, tide_list *list) {
+void tideR__shuffle(tideR_runtime *rt, tideR_list *list) {
   uint32_t count = list->count, n = 0;
-  tide_task **tasks = malloc((count > 0 ? count : 1) * sizeof *tasks);
+  tideR_task **tasks = malloc((count > 0 ? count : 1) * sizeof *tasks);
   if (tasks == NULL)
     return;
-  for (tide_task *task = list->head; task != NULL; task = task->next)
+  for (tideR_task *task = list->head; task != NULL; task = task->next)
     tasks[n++] = task;
   for (uint32_t i = count; i > 1; i--) {
     uint32_t j = (uint32_t)((next_random(rt) >> 32) % i);
-    tide_task *swap = tasks[i - 1];
+    tideR_task *swap = tasks[i - 1];
     tasks[i - 1] = tasks[j];
     tasks[j] = swap;
   }
-  *list = (tide_list){0};
+  *list = (tideR_list){0};
   for (n = 0; n < count; n++)
-    tide__list_push(list, tasks[n]);
+    tideR__list_push(list, tasks[n]);
   free(tasks);
 }
 
-void tide_loop_seed(tide_runtime *rt, uint64_t seed) {
+void tideR_loop_seed(tideR_runtime *rt, uint64_t seed) {
   rt->seed = seed;
 }

@@ -51,7 +51,7 @@ static const struct {
 #endif
 };
 
-int tide_signal_number(const char *name) {
+int tideR_signal_number(const char *name) {
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (strcmp(names[i].name, name) == 0)
       return names[i].number;
@@ -62,27 +62,27 @@ int tide_signal_number(const char *name) {
 
 #ifdef _WIN32
 
-int tide__signal_add(tide_signal *signal) {
+int tideR__signal_add(tideR_signal *signal) {
   (void)signal;
   return UV_ENOTSUP;
 }
 
-void tide__signal_remove(tide_signal *signal) {
+void tideR__signal_remove(tideR_signal *signal) {
   (void)signal;
 }
 
-int tide_signal_default(int number) {
+int tideR_signal_default(int number) {
   return signal(number, SIG_DFL) == SIG_ERR ? UV_EINVAL : 0;
 }
 
-int tide_signal_send(int number, bool group) {
+int tideR_signal_send(int number, bool group) {
   (void)group;
   return raise(number) == 0 ? 0 : UV_EINVAL;
 }
 
 #else
 
-static _Atomic(tide_signal *) watched;
+static _Atomic(tideR_signal *) watched;
 static atomic_int inside;    /* handlers that run */
 static atomic_long changing; /* the process that changes the list; 0: none */
 static atomic_long changer;  /* ... that last did */
@@ -110,11 +110,11 @@ static void pass_on(int number) {
 static void on_signal(int number) {
   int error = errno;
   bool pass = true, again = false;
-  void (*caught)(tide_signal *);
+  void (*caught)(tideR_signal *);
   atomic_fetch_add(&inside, 1);
-  for (tide_signal *it = atomic_load(&watched); it != NULL;
+  for (tideR_signal *it = atomic_load(&watched); it != NULL;
        it = atomic_load(&it->next)) {
-    if (it->number != number || tide_loop_forked(it->rt))
+    if (it->number != number || tideR_loop_forked(it->rt))
       continue;
     pass = false;
     again |= atomic_fetch_add(&it->hits, 1) > 0 && it->urgent;
@@ -167,8 +167,8 @@ static void give_back(int number) {
 }
 
 /* Out of the list; no handler looks at it any more. */
-static void drop(tide_signal *signal) {
-  _Atomic(tide_signal *) *link = &watched;
+static void drop(tideR_signal *signal) {
+  _Atomic(tideR_signal *) *link = &watched;
   before[signal->number].watchers--;
   while (atomic_load(link) != signal)
     link = &atomic_load(link)->next;
@@ -185,7 +185,7 @@ static bool is_ours(int number) {
 }
 
 /* Listed first: a signal that comes from now on is its own. */
-static int add(tide_signal *signal) {
+static int add(tideR_signal *signal) {
   int err = 0;
   before[signal->number].watchers++;
   atomic_store(&signal->next, atomic_load(&watched));
@@ -197,7 +197,7 @@ static int add(tide_signal *signal) {
   return err;
 }
 
-int tide_signal_default(int number) {
+int tideR_signal_default(int number) {
   struct sigaction action;
   memset(&action, 0, sizeof action);
   action.sa_handler = SIG_DFL;
@@ -207,12 +207,12 @@ int tide_signal_default(int number) {
   return 0;
 }
 
-int tide_signal_send(int number, bool group) {
+int tideR_signal_send(int number, bool group) {
   int err = kill(group ? 0 : getpid(), number);
   return err < 0 ? uv_translate_sys_error(errno) : 0;
 }
 
-int tide__signal_add(tide_signal *signal) {
+int tideR__signal_add(tideR_signal *signal) {
   int err;
   begin_change();
   err = add(signal);
@@ -220,7 +220,7 @@ int tide__signal_add(tide_signal *signal) {
   return err;
 }
 
-void tide__signal_remove(tide_signal *signal) {
+void tideR__signal_remove(tideR_signal *signal) {
   begin_change();
   if (before[signal->number].watchers == 1)
     give_back(signal->number);
@@ -230,8 +230,8 @@ void tide__signal_remove(tide_signal *signal) {
 
 #endif
 
-int tide_signal_watch(tide_runtime *rt, tide_signal *signal, int number,
-                      bool urgent, void (*told)(tide_signal *)) {
+int tideR_signal_watch(tideR_runtime *rt, tideR_signal *signal, int number,
+                       bool urgent, void (*told)(tideR_signal *)) {
   int err;
   if (number <= 0 || number >= NSIG)
     return UV_EINVAL;
@@ -241,7 +241,7 @@ int tide_signal_watch(tide_runtime *rt, tide_signal *signal, int number,
   signal->told = told;
   signal->seen = 0;
   atomic_store(&signal->hits, 0);
-  err = tide__signal_add(signal);
+  err = tideR__signal_add(signal);
   if (err < 0) {
     signal->rt = NULL;
     return err;
@@ -251,17 +251,17 @@ int tide_signal_watch(tide_runtime *rt, tide_signal *signal, int number,
   return 0;
 }
 
-static void wake_all(tide_signal *signal) {
-  for (uint32_t n = tide_waitq_length(&signal->waiters); n > 0; n--)
-    tide_waker_drop(signal->rt);
-  tide_waitq_wake_all(signal->rt, &signal->waiters);
+static void wake_all(tideR_signal *signal) {
+  for (uint32_t n = tideR_waitq_length(&signal->waiters); n > 0; n--)
+    tideR_waker_drop(signal->rt);
+  tideR_waitq_wake_all(signal->rt, &signal->waiters);
 }
 
-void tide_signal_unwatch(tide_signal *signal) {
-  tide_signal **link;
+void tideR_signal_unwatch(tideR_signal *signal) {
+  tideR_signal **link;
   if (signal->rt == NULL)
     return;
-  tide__signal_remove(signal);
+  tideR__signal_remove(signal);
   wake_all(signal);
   link = &signal->rt->signals;
   while (*link != signal)
@@ -270,40 +270,42 @@ void tide_signal_unwatch(tide_signal *signal) {
   signal->rt = NULL;
 }
 
-void tide__signals_end(tide_runtime *rt) {
+void tideR__signals_end(tideR_runtime *rt) {
   while (rt->signals != NULL)
-    tide_signal_unwatch(rt->signals);
+    tideR_signal_unwatch(rt->signals);
 }
 
 /* ---- what came ---- */
 
-static bool abort_waiting(tide_runtime *rt, tide_task *task, tide_status why) {
-  tide_waker_drop(rt);
-  return tide_waitq_abort(rt, task, why);
+static bool abort_waiting(tideR_runtime *rt, tideR_task *task,
+                          tideR_status why) {
+  tideR_waker_drop(rt);
+  return tideR_waitq_abort(rt, task, why);
 }
 
-void tide_signal_init(tide_signal *signal) {
-  static const tide_waitkind kind = {"signal", abort_waiting, NULL};
+void tideR_signal_init(tideR_signal *signal) {
+  static const tideR_waitkind kind = {"signal", abort_waiting, NULL};
   memset(signal, 0, sizeof *signal);
-  tide_waitq_init(&signal->waiters, &kind);
+  tideR_waitq_init(&signal->waiters, &kind);
 }
 
-bool tide_signal_came(const tide_signal *signal) {
+bool tideR_signal_came(const tideR_signal *signal) {
   return signal->rt != NULL && atomic_load(&signal->hits) > 0;
 }
 
-uint32_t tide_signal_take(tide_signal *signal) {
+uint32_t tideR_signal_take(tideR_signal *signal) {
   signal->seen = 0;
   return (uint32_t)atomic_exchange(&signal->hits, 0);
 }
 
-void tide_signal_park(tide_runtime *rt, tide_task *task, tide_signal *signal) {
-  tide_waitq_park(rt, task, &signal->waiters);
-  tide_waker_add(rt);
+void tideR_signal_park(tideR_runtime *rt, tideR_task *task,
+                       tideR_signal *signal) {
+  tideR_waitq_park(rt, task, &signal->waiters);
+  tideR_waker_add(rt);
 }
 
-void tide__signals_deliver(tide_runtime *rt) {
-  for (tide_signal *it = rt->signals, *next; it != NULL; it = next) {
+void tideR__signals_deliver(tideR_runtime *rt) {
+  for (tideR_signal *it = rt->signals, *next; it != NULL; it = next) {
     int hits = atomic_load(&it->hits);
     next = it->sibling;
     if (hits == it->seen)

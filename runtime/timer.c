@@ -14,7 +14,7 @@
 #define ORDER_BITS 30
 
 /* Ties fire in the order set; the counter may wrap around. */
-static bool before(const tide_heapnode *a, const tide_heapnode *b) {
+static bool before(const tideR_heapnode *a, const tideR_heapnode *b) {
   if (a->when != b->when)
     return a->when < b->when;
   uint32_t ahead =
@@ -22,12 +22,12 @@ static bool before(const tide_heapnode *a, const tide_heapnode *b) {
   return ahead != 0 && ahead < 1u << (ORDER_BITS - 1);
 }
 
-static void place(tide_heap *heap, uint32_t at, tide_heapnode node) {
+static void place(tideR_heap *heap, uint32_t at, tideR_heapnode node) {
   heap->nodes[at] = node;
   node.timer->index = at + 1;
 }
 
-static void sift_up(tide_heap *heap, uint32_t at, tide_heapnode node) {
+static void sift_up(tideR_heap *heap, uint32_t at, tideR_heapnode node) {
   while (at > 0) {
     uint32_t parent = (at - 1) / ARITY;
     if (!before(&node, &heap->nodes[parent]))
@@ -38,10 +38,10 @@ static void sift_up(tide_heap *heap, uint32_t at, tide_heapnode node) {
   place(heap, at, node);
 }
 
-static void sift_down(tide_heap *heap, uint32_t at, tide_heapnode node) {
+static void sift_down(tideR_heap *heap, uint32_t at, tideR_heapnode node) {
   for (;;) {
     uint32_t first = at * ARITY + 1, least = at;
-    const tide_heapnode *best = &node;
+    const tideR_heapnode *best = &node;
     for (uint32_t i = first; i < first + ARITY && i < heap->count; i++) {
       if (before(&heap->nodes[i], best)) {
         best = &heap->nodes[i];
@@ -56,10 +56,10 @@ static void sift_down(tide_heap *heap, uint32_t at, tide_heapnode node) {
   place(heap, at, node);
 }
 
-static int reserve(tide_heap *heap) {
+static int reserve(tideR_heap *heap) {
   if (heap->count == heap->room) {
     uint32_t room = heap->room > 0 ? heap->room * 2 : 64;
-    tide_heapnode *nodes = realloc(heap->nodes, room * sizeof *nodes);
+    tideR_heapnode *nodes = realloc(heap->nodes, room * sizeof *nodes);
     if (nodes == NULL)
       return UV_ENOMEM;
     heap->nodes = nodes;
@@ -68,28 +68,28 @@ static int reserve(tide_heap *heap) {
   return 0;
 }
 
-int tide__timer_set(tide_runtime *rt, tide_timer *timer, int kind,
-                    uint64_t when) {
-  tide_heap *heap = &rt->heap;
+int tideR__timer_set(tideR_runtime *rt, tideR_timer *timer, int kind,
+                     uint64_t when) {
+  tideR_heap *heap = &rt->heap;
   if (timer->index != 0)
-    tide__timer_clear(rt, timer);
+    tideR__timer_clear(rt, timer);
   int err = reserve(heap);
   if (err < 0)
     return err;
   timer->kind = (unsigned)kind & 3;
   timer->order = heap->order++ & ((1u << ORDER_BITS) - 1);
   heap->count++;
-  sift_up(heap, heap->count - 1, (tide_heapnode){when, timer});
+  sift_up(heap, heap->count - 1, (tideR_heapnode){when, timer});
   return 0;
 }
 
-void tide__timer_clear(tide_runtime *rt, tide_timer *timer) {
-  tide_heap *heap = &rt->heap;
+void tideR__timer_clear(tideR_runtime *rt, tideR_timer *timer) {
+  tideR_heap *heap = &rt->heap;
   if (timer->index == 0)
     return;
   uint32_t at = timer->index - 1;
   timer->index = 0;
-  tide_heapnode last = heap->nodes[--heap->count];
+  tideR_heapnode last = heap->nodes[--heap->count];
   if (last.timer == timer)
     return;
   if (at > 0 && before(&last, &heap->nodes[(at - 1) / ARITY]))
@@ -98,17 +98,17 @@ void tide__timer_clear(tide_runtime *rt, tide_timer *timer) {
     sift_down(heap, at, last);
 }
 
-static void fire(tide_runtime *rt, tide_timer *timer) {
+static void fire(tideR_runtime *rt, tideR_timer *timer) {
   switch (timer->kind) {
   case TIMER_TASK:
     rt->sleepers--;
-    tide_wake(rt, CONTAINER(timer, tide_task, timer), TIDE_WOKEN);
+    tideR_wake(rt, CONTAINER(timer, tideR_task, timer), TIDE_WOKEN);
     break;
   case TIMER_SCOPE:
-    tide__scope_expire(rt, CONTAINER(timer, tide_scope, timer));
+    tideR__scope_expire(rt, CONTAINER(timer, tideR_scope, timer));
     break;
   case TIMER_CALL:
-    tide__call_queue(rt, CONTAINER(timer, tide_call, timer));
+    tideR__call_queue(rt, CONTAINER(timer, tideR_call, timer));
     break;
   case TIMER_STOP:
     rt->stop = true;
@@ -117,37 +117,37 @@ static void fire(tide_runtime *rt, tide_timer *timer) {
 }
 
 /* What fires only records and wakes, it sets no timer: the walk ends. */
-void tide__timers_fire(tide_runtime *rt) {
-  tide_heap *heap = &rt->heap;
-  uint64_t now = heap->count > 0 ? tide_now(rt) : 0;
+void tideR__timers_fire(tideR_runtime *rt) {
+  tideR_heap *heap = &rt->heap;
+  uint64_t now = heap->count > 0 ? tideR_now(rt) : 0;
   while (heap->count > 0 && heap->nodes[0].when <= now) {
-    tide_timer *timer = heap->nodes[0].timer;
-    tide__timer_clear(rt, timer);
+    tideR_timer *timer = heap->nodes[0].timer;
+    tideR__timer_clear(rt, timer);
     fire(rt, timer);
   }
 }
 
-uint64_t tide_now(const tide_runtime *rt) {
+uint64_t tideR_now(const tideR_runtime *rt) {
   return rt->is_virtual ? rt->virtual_now : uv_hrtime() + rt->offset;
 }
 
-uint64_t tide_instant(double seconds) {
+uint64_t tideR_instant(double seconds) {
   double ns = seconds * 1e9, whole = nearbyint(ns);
   if (!(ns > 0))
     return 0;
-  /* A time that tide_now gave and that went through a double is itself again:
+  /* A time that tideR_now gave and that went through a double is itself again:
    * only what is more than a rounding error above a nanosecond is rounded. */
   ns = fabs(ns - whole) <= ns * 4e-16 ? whole : ceil(ns);
   return ns < 9e18 ? (uint64_t)ns : TIDE_NEVER; /* 285 years: never */
 }
 
-uint64_t tide_deadline(const tide_runtime *rt, double seconds) {
-  uint64_t span = tide_instant(seconds);
-  return span == TIDE_NEVER ? TIDE_NEVER : tide_now(rt) + span;
+uint64_t tideR_deadline(const tideR_runtime *rt, double seconds) {
+  uint64_t span = tideR_instant(seconds);
+  return span == TIDE_NEVER ? TIDE_NEVER : tideR_now(rt) + span;
 }
 
-void tide_clock_virtual(tide_runtime *rt, bool on) {
-  uint64_t now = tide_now(rt);
+void tideR_clock_virtual(tideR_runtime *rt, bool on) {
+  uint64_t now = tideR_now(rt);
   if (on)
     rt->virtual_now = now;
   else if (rt->is_virtual) /* go on from here: what is set keeps its meaning */
@@ -155,7 +155,7 @@ void tide_clock_virtual(tide_runtime *rt, bool on) {
   rt->is_virtual = on;
 }
 
-void tide_clock_advance(tide_runtime *rt, double seconds) {
+void tideR_clock_advance(tideR_runtime *rt, double seconds) {
   if (rt->is_virtual)
-    rt->virtual_now += tide_instant(seconds);
+    rt->virtual_now += tideR_instant(seconds);
 }

@@ -6,37 +6,38 @@
  */
 #include "internal.h"
 
-void tide_watch(tide_runtime *rt, const tide_watcher *watcher) {
+void tideR_watch(tideR_runtime *rt, const tideR_watcher *watcher) {
   rt->watcher = watcher;
   rt->watched = watcher != NULL || rt->probed != NULL;
   for (uint32_t slot = 1; slot <= rt->tasks.count; slot++) {
-    tide_task *task = tide_task_at(rt, slot);
+    tideR_task *task = tideR_task_at(rt, slot);
     task->flags &= (uint16_t)~TIDE_WATCHED;
     if (watcher != NULL && task->state != TIDE_TASK_FREE)
-      tide_watch_task(task);
+      tideR_watch_task(task);
   }
 }
 
-void tide_watch_task(tide_task *task) {
+void tideR_watch_task(tideR_task *task) {
   task->flags |= TIDE_WATCHED;
 }
 
-void tide__watch_woken(tide_runtime *rt, tide_task *task) {
+void tideR__watch_woken(tideR_runtime *rt, tideR_task *task) {
   if (task->flags & TIDE_PROBED)
-    tide__probe_parked(rt, task);
+    tideR__probe_parked(rt, task);
   if (task->flags & TIDE_WATCHED)
     rt->watcher->woken(rt, task);
 }
 
-void tide__watch_cancelled(tide_runtime *rt, tide_task *task) {
+void tideR__watch_cancelled(tideR_runtime *rt, tideR_task *task) {
   rt->watcher->cancelled(rt, task);
 }
 
-const char *tide_task_waits_for(const tide_task *task) {
+const char *tideR_task_waits_for(const tideR_task *task) {
   return task->state == TIDE_TASK_PARKED ? task->wait->kind->what : NULL;
 }
 
-uint64_t tide_task_sleeps_until(const tide_runtime *rt, const tide_task *task) {
+uint64_t tideR_task_sleeps_until(const tideR_runtime *rt,
+                                 const tideR_task *task) {
   if (task->state != TIDE_TASK_PARKED || task->wait != &rt->sleeping ||
       task->timer.index == 0)
     return TIDE_NEVER;

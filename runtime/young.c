@@ -10,7 +10,7 @@
 #include "internal.h"
 
 /* It doubles: what grows by little leaves a hole between any two slabs. */
-bool tide__young_reserve(tide_runtime *rt) {
+bool tideR__young_reserve(tideR_runtime *rt) {
   uint32_t slabs = rt->tasks.count / TIDE_SLAB;
   if (rt->tasks.count % TIDE_SLAB != 0)
     return true;
@@ -25,26 +25,26 @@ bool tide__young_reserve(tide_runtime *rt) {
   return true;
 }
 
-void tide_young_begin(tide_runtime *rt) {
+void tideR_young_begin(tideR_runtime *rt) {
   rt->young_mark = rt->last_id;
   rt->young = 0;
 }
 
-void tide_young_end(tide_runtime *rt) {
+void tideR_young_end(tideR_runtime *rt) {
   rt->young_mark = 0;
   rt->young = rt->live;
 }
 
-uint32_t tide_young_count(const tide_runtime *rt) {
+uint32_t tideR_young_count(const tideR_runtime *rt) {
   return rt->young;
 }
 
-bool tide_task_is_young(const tide_runtime *rt, const tide_task *task) {
+bool tideR_task_is_young(const tideR_runtime *rt, const tideR_task *task) {
   return task->id > rt->young_mark;
 }
 
-tide_task *tide_young_next(const tide_runtime *rt, uint64_t id,
-                           uint32_t *slot) {
+tideR_task *tideR_young_next(const tideR_runtime *rt, uint64_t id,
+                             uint32_t *slot) {
   if (id < rt->young_mark)
     id = rt->young_mark;
   while (*slot < rt->tasks.count) {
@@ -52,8 +52,8 @@ tide_task *tide_young_next(const tide_runtime *rt, uint64_t id,
       *slot += TIDE_SLAB;
       continue;
     }
-    tide_task *task = tide_task_at(rt, ++*slot);
-    if (tide_task_alive(task) && task->id > id)
+    tideR_task *task = tideR_task_at(rt, ++*slot);
+    if (tideR_task_alive(task) && task->id > id)
       return task;
   }
   return NULL;

@@ -80,28 +80,28 @@ __attribute__((format(printf, 1, 2))) static inline void say(const char *format,
 
 typedef struct test {
   const char *name;
-  void (*body)(tide_runtime *rt);
+  void (*body)(tideR_runtime *rt);
   struct test *next;
 } test;
 
 static test *tests, **tests_end = &tests;
 
 #define TEST(name) \
-  static void name(tide_runtime *rt); \
+  static void name(tideR_runtime *rt); \
   static test name##_test = {#name, name, NULL}; \
   __attribute__((constructor)) static void name##_add(void) { \
     *tests_end = &name##_test; \
     tests_end = &name##_test.next; \
   } \
-  static void name(__attribute__((unused)) tide_runtime *rt)
+  static void name(__attribute__((unused)) tideR_runtime *rt)
 
 /* ---- actors ---- */
 
 typedef struct actor actor;
 struct actor {
   void (*body)(actor *me);
-  tide_runtime *rt;
-  tide_task *task; /* stale once `done` */
+  tideR_runtime *rt;
+  tideR_task *task; /* stale once `done` */
   const char *name;
   long n;       /* the test's own */
   void *arg;    /* the test's own */
@@ -116,7 +116,7 @@ struct actor {
 /* What a runtime's data is here. */
 typedef struct world {
   actor *actors;
-  void (*on_call)(tide_runtime *rt, tide_call *call);
+  void (*on_call)(tideR_runtime *rt, tideR_call *call);
 } world;
 
 #define BEGIN \
@@ -135,34 +135,34 @@ typedef struct world {
   case __LINE__:; \
   } while (0)
 
-#define TURN() AWAIT(tide_park_turn(me->rt, me->task))
-#define TICK() AWAIT(tide_park_tick(me->rt, me->task))
-#define WAIT(queue) AWAIT(tide_waitq_park(me->rt, me->task, queue))
+#define TURN() AWAIT(tideR_park_turn(me->rt, me->task))
+#define TICK() AWAIT(tideR_park_tick(me->rt, me->task))
+#define WAIT(queue) AWAIT(tideR_waitq_park(me->rt, me->task, queue))
 #define SLEEP(seconds) \
-  AWAIT(tide_park_until(me->rt, me->task, tide_deadline(me->rt, seconds)))
+  AWAIT(tideR_park_until(me->rt, me->task, tideR_deadline(me->rt, seconds)))
 #define JOIN(other, counted) AWAIT(actor_join(me, (other)->task, counted))
 
-static inline void actor_join(actor *me, tide_task *other, bool counted) {
+static inline void actor_join(actor *me, tideR_task *other, bool counted) {
   if (counted)
-    CHECK_EQ(tide_task_await(me->rt, me->task, other), 0);
+    CHECK_EQ(tideR_task_await(me->rt, me->task, other), 0);
   else
-    tide_join_park(me->rt, me->task, tide_task_join(me->rt, other), false);
+    tideR_join_park(me->rt, me->task, tideR_task_join(me->rt, other), false);
 }
 
 static inline bool actor_refused(actor *me) {
   bool refused =
-      me->task->flags & TIDE_TROUBLE && tide_checkpoint(me->rt, me->task);
+      me->task->flags & TIDE_TROUBLE && tideR_checkpoint(me->rt, me->task);
   if (refused)
-    tide_park_raise(me->rt, me->task);
+    tideR_park_raise(me->rt, me->task);
   return refused;
 }
 
 static inline void actor_end(actor *me) {
   me->done = true;
-  tide_task_finish(me->rt, me->task, TIDE_END_OK);
+  tideR_task_finish(me->rt, me->task, TIDE_END_OK);
 }
 
-static inline void on_resume(tide_runtime *rt, tide_task *task) {
+static inline void on_resume(tideR_runtime *rt, tideR_task *task) {
   actor *me = task->coro;
   (void)rt;
   CHECK(!me->done); /* else a queue held on to a finished task */
@@ -174,15 +174,15 @@ static inline void on_resume(tide_runtime *rt, tide_task *task) {
     actor_end(me);
 }
 
-static inline void on_abandon(tide_runtime *rt, tide_task *task) {
+static inline void on_abandon(tideR_runtime *rt, tideR_task *task) {
   actor *me = task->coro;
   (void)rt;
   me->abandoned = true;
   actor_end(me);
 }
 
-static inline void on_report(tide_runtime *rt, tide_task *task,
-                             tide_report what) {
+static inline void on_report(tideR_runtime *rt, tideR_task *task,
+                             tideR_report what) {
   actor *me = task->coro;
   (void)rt;
   if (what == TIDE_REPORT_SWALLOWED)
@@ -191,13 +191,13 @@ static inline void on_report(tide_runtime *rt, tide_task *task,
     say("given up");
 }
 
-static inline void on_call(tide_runtime *rt, tide_call *call) {
-  world *world = tide_runtime_data(rt);
+static inline void on_call(tideR_runtime *rt, tideR_call *call) {
+  world *world = tideR_runtime_data(rt);
   world->on_call(rt, call);
 }
 
-static inline actor *actor_new(tide_runtime *rt, void (*body)(actor *me)) {
-  world *world = tide_runtime_data(rt);
+static inline actor *actor_new(tideR_runtime *rt, void (*body)(actor *me)) {
+  world *world = tideR_runtime_data(rt);
   actor *me = calloc(1, sizeof *me);
   me->body = body;
   me->rt = rt;
@@ -207,15 +207,15 @@ static inline actor *actor_new(tide_runtime *rt, void (*body)(actor *me)) {
   return me;
 }
 
-static inline actor *spawn(tide_runtime *rt, void (*body)(actor *me)) {
+static inline actor *spawn(tideR_runtime *rt, void (*body)(actor *me)) {
   actor *me = actor_new(rt, body);
-  me->task = tide_task_new(rt);
+  me->task = tideR_task_new(rt);
   me->task->coro = me;
-  tide_task_start(rt, me->task);
+  tideR_task_start(rt, me->task);
   return me;
 }
 
-static inline actor *spawn_arg(tide_runtime *rt, void (*body)(actor *me),
+static inline actor *spawn_arg(tideR_runtime *rt, void (*body)(actor *me),
                                void *arg, const char *name) {
   actor *me = spawn(rt, body);
   me->arg = arg;
@@ -223,24 +223,24 @@ static inline actor *spawn_arg(tide_runtime *rt, void (*body)(actor *me),
   return me;
 }
 
-static inline actor *spawn_named(tide_runtime *rt, void (*body)(actor *me),
+static inline actor *spawn_named(tideR_runtime *rt, void (*body)(actor *me),
                                  const char *name) {
   return spawn_arg(rt, body, NULL, name);
 }
 
 /* The root is not resumed: the test itself is what it runs. */
-static inline actor *root(tide_runtime *rt) {
+static inline actor *root(tideR_runtime *rt) {
   actor *me = actor_new(rt, NULL);
-  me->task = tide_task_root(rt);
+  me->task = tideR_task_root(rt);
   me->task->coro = me;
   return me;
 }
 
 /* A queue to wait in, with nothing handed over. */
-static inline tide_waitq new_queue(void) {
-  static const tide_waitkind kind = {"test", tide_waitq_abort, NULL};
-  tide_waitq queue;
-  tide_waitq_init(&queue, &kind);
+static inline tideR_waitq new_queue(void) {
+  static const tideR_waitkind kind = {"test", tideR_waitq_abort, NULL};
+  tideR_waitq queue;
+  tideR_waitq_init(&queue, &kind);
   return queue;
 }
 
@@ -255,21 +255,21 @@ static inline void waiter(actor *me) {
 
 /* ---- runtimes ---- */
 
-static inline tide_runtime *runtime_new(void) {
-  static const tide_hooks hooks = {on_resume, on_abandon, on_call, on_report};
+static inline tideR_runtime *runtime_new(void) {
+  static const tideR_hooks hooks = {on_resume, on_abandon, on_call, on_report};
   world *data = calloc(1, sizeof *data);
-  tide_runtime *rt;
-  if (tide_runtime_new(&rt, &hooks, data) < 0) {
+  tideR_runtime *rt;
+  if (tideR_runtime_new(&rt, &hooks, data) < 0) {
     printf("Bail out! no runtime\n");
     exit(1);
   }
-  tide_clock_virtual(rt, true);
+  tideR_clock_virtual(rt, true);
   return rt;
 }
 
-static inline void runtime_free(tide_runtime *rt) {
-  world *data = tide_runtime_data(rt);
-  tide_runtime_free(rt);
+static inline void runtime_free(tideR_runtime *rt) {
+  world *data = tideR_runtime_data(rt);
+  tideR_runtime_free(rt);
   while (data->actors != NULL) {
     actor *next = data->actors->next;
     free(data->actors);
@@ -279,18 +279,18 @@ static inline void runtime_free(tide_runtime *rt) {
 }
 
 /* One turn and one poll. */
-static inline void step(tide_runtime *rt) {
-  CHECK(tide_loop_step(rt, 0) >= 0);
+static inline void step(tideR_runtime *rt) {
+  CHECK(tideR_loop_step(rt, 0) >= 0);
 }
 
 /* Until nothing can happen any more, or the main task has ended. */
-static inline void run(tide_runtime *rt) {
-  CHECK_EQ(tide_loop_run(rt), 0);
+static inline void run(tideR_runtime *rt) {
+  CHECK_EQ(tideR_loop_run(rt), 0);
 }
 
-static inline tide_stats stats(tide_runtime *rt) {
-  tide_stats stats;
-  tide_runtime_stats(rt, &stats);
+static inline tideR_stats stats(tideR_runtime *rt) {
+  tideR_stats stats;
+  tideR_runtime_stats(rt, &stats);
   return stats;
 }
 
@@ -316,7 +316,7 @@ int main(void) {
   signal(SIGALRM, on_hang);
   setvbuf(stdout, NULL, _IOLBF, 256);
   for (test *test = tests; test != NULL; test = test->next) {
-    tide_runtime *rt = runtime_new();
+    tideR_runtime *rt = runtime_new();
     test_failures = 0;
     alarm(TEST_SECONDS);
     said[0] = '\0';

@@ -2,39 +2,39 @@
 #include "test.h"
 
 static void cancel(actor *a) {
-  CHECK_EQ(tide_task_cancel(a->rt, a->task), 0);
+  CHECK_EQ(tideR_task_cancel(a->rt, a->task), 0);
 }
 
-static tide_barrier new_barrier(uint64_t parties) {
-  tide_barrier barrier;
-  tide_barrier_init(&barrier, parties);
+static tideR_barrier new_barrier(uint64_t parties) {
+  tideR_barrier barrier;
+  tideR_barrier_init(&barrier, parties);
   return barrier;
 }
 
 /* Waits, and says its place, `!` when it was cancelled, `x` for broken. */
 static void comer(actor *me) {
-  tide_barrier *barrier = me->arg;
+  tideR_barrier *barrier = me->arg;
   BEGIN
-  if (tide_barrier_full(barrier))
-    CHECK_EQ(tide_barrier_release(me->rt, me->task, barrier), 0);
+  if (tideR_barrier_full(barrier))
+    CHECK_EQ(tideR_barrier_release(me->rt, me->task, barrier), 0);
   else
-    AWAIT(CHECK_EQ(tide_barrier_park(me->rt, me->task, barrier), 0));
+    AWAIT(CHECK_EQ(tideR_barrier_park(me->rt, me->task, barrier), 0));
   if (me->raised)
     say("%s!", me->name);
-  else if (tide_barrier_place(me->task) == TIDE_BROKEN)
+  else if (tideR_barrier_place(me->task) == TIDE_BROKEN)
     say("%sx", me->name);
   else
-    say("%s%d", me->name, (int)tide_barrier_place(me->task));
+    say("%s%d", me->name, (int)tideR_barrier_place(me->task));
   END
 }
 
 TEST(the_last_to_come_releases_all) {
-  tide_barrier barrier = new_barrier(3);
+  tideR_barrier barrier = new_barrier(3);
   spawn_arg(rt, comer, &barrier, "a");
   spawn_arg(rt, comer, &barrier, "b");
   step(rt);
   CHECK_EQ(barrier.waiting, 2);
-  CHECK(tide_barrier_full(&barrier));
+  CHECK(tideR_barrier_full(&barrier));
   CHECK_SAID("");
   spawn_arg(rt, comer, &barrier, "c");
   run(rt);
@@ -43,7 +43,7 @@ TEST(the_last_to_come_releases_all) {
 }
 
 TEST(one_party_never_waits) {
-  tide_barrier barrier = new_barrier(1);
+  tideR_barrier barrier = new_barrier(1);
   spawn_arg(rt, comer, &barrier, "a");
   spawn_arg(rt, comer, &barrier, "b");
   run(rt);
@@ -51,7 +51,7 @@ TEST(one_party_never_waits) {
 }
 
 TEST(a_place_outlives_the_next_generation) {
-  tide_barrier barrier = new_barrier(2);
+  tideR_barrier barrier = new_barrier(2);
   spawn_arg(rt, comer, &barrier, "a");
   step(rt);
   for (int i = 0; i < 5; i++) /* all in one turn: a runs after them */
@@ -61,7 +61,7 @@ TEST(a_place_outlives_the_next_generation) {
 }
 
 TEST(who_is_cancelled_leaves_no_hole) {
-  tide_barrier barrier = new_barrier(3);
+  tideR_barrier barrier = new_barrier(3);
   actor *a = spawn_arg(rt, comer, &barrier, "a");
   spawn_arg(rt, comer, &barrier, "b");
   step(rt);
@@ -74,43 +74,43 @@ TEST(who_is_cancelled_leaves_no_hole) {
 }
 
 TEST(who_is_given_up_leaves_no_hole) {
-  tide_barrier barrier = new_barrier(2);
+  tideR_barrier barrier = new_barrier(2);
   actor *a = spawn_arg(rt, comer, &barrier, "a");
   step(rt);
-  tide_task_give_up(rt, a->task);
+  tideR_task_give_up(rt, a->task);
   CHECK_EQ(barrier.waiting, 0);
   run(rt);
   CHECK_SAID("given up");
 }
 
 TEST(released_means_released) {
-  tide_barrier barrier = new_barrier(2);
+  tideR_barrier barrier = new_barrier(2);
   actor *a = spawn_arg(rt, comer, &barrier, "a");
   step(rt);
-  tide_task *me = root(rt)->task;
-  CHECK_EQ(tide_barrier_release(rt, me, &barrier), 0);
-  CHECK_EQ(tide_barrier_place(me), 1);
+  tideR_task *me = root(rt)->task;
+  CHECK_EQ(tideR_barrier_release(rt, me, &barrier), 0);
+  CHECK_EQ(tideR_barrier_place(me), 1);
   cancel(a);
-  tide_barrier_reset(rt, &barrier);
-  tide_barrier_abort(rt, &barrier);
+  tideR_barrier_reset(rt, &barrier);
+  tideR_barrier_abort(rt, &barrier);
   run(rt);
   CHECK_SAID("a0");
   CHECK(barrier.broken);
 }
 
 TEST(reset_and_abort_end_the_waits) {
-  tide_barrier barrier = new_barrier(3);
+  tideR_barrier barrier = new_barrier(3);
   for (int aborted = 0; aborted < 2; aborted++) {
     spawn_arg(rt, comer, &barrier, "a");
     actor *b = spawn_arg(rt, comer, &barrier, "b");
     step(rt);
-    (aborted ? tide_barrier_abort : tide_barrier_reset)(rt, &barrier);
+    (aborted ? tideR_barrier_abort : tideR_barrier_reset)(rt, &barrier);
     CHECK_EQ(barrier.waiting, 0);
     CHECK_EQ(barrier.broken, aborted);
-    tide_task_give_up(rt, b->task); /* woken: has nothing to pass on */
+    tideR_task_give_up(rt, b->task); /* woken: has nothing to pass on */
     run(rt);
     CHECK_SAID("ax given up");
   }
-  tide_barrier_reset(rt, &barrier);
+  tideR_barrier_reset(rt, &barrier);
   CHECK(!barrier.broken);
 }

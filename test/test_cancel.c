@@ -11,20 +11,20 @@ static void persistent(actor *me) {
   END
 }
 
-static actor *spawn_persistent(tide_runtime *rt, long awaits) {
+static actor *spawn_persistent(tideR_runtime *rt, long awaits) {
   actor *me = spawn(rt, persistent);
   me->n = awaits;
   return me;
 }
 
 static void cancel(actor *a) {
-  CHECK_EQ(tide_task_cancel(a->rt, a->task), 0);
+  CHECK_EQ(tideR_task_cancel(a->rt, a->task), 0);
 }
 
 /* ---- delivery ---- */
 
 TEST(a_cancel_ends_a_sleep_and_clears_its_timer) {
-  uint64_t start = tide_now(rt);
+  uint64_t start = tideR_now(rt);
   actor *a = spawn_persistent(rt, 1);
   step(rt);
   CHECK_EQ(stats(rt).sleeping, 1);
@@ -34,7 +34,7 @@ TEST(a_cancel_ends_a_sleep_and_clears_its_timer) {
   CHECK_EQ(a->task->status, TIDE_CANCELLED);
   run(rt);
   CHECK_SAID("cancelled");
-  CHECK_EQ(tide_now(rt), start);
+  CHECK_EQ(tideR_now(rt), start);
 }
 
 TEST(every_checkpoint_of_a_cancelled_task_raises) {
@@ -65,10 +65,10 @@ TEST(a_task_cancelled_before_its_first_step_runs_to_its_checkpoint) {
 }
 
 TEST(a_task_cancelled_after_it_was_woken_has_what_it_waited_for) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   actor *a = spawn_arg(rt, waiter, &queue, "a");
   step(rt);
-  tide_waitq_wake(rt, &queue);
+  tideR_waitq_wake(rt, &queue);
   cancel(a);
   CHECK_EQ(a->task->status, TIDE_WOKEN);
   CHECK(a->task->flags & TIDE_CANCEL); /* its next checkpoint raises */
@@ -78,20 +78,20 @@ TEST(a_task_cancelled_after_it_was_woken_has_what_it_waited_for) {
 
 TEST(a_cancel_that_no_checkpoint_meets_dies_with_the_task) {
   actor *a = spawn_persistent(rt, 0);
-  tide_task *task = a->task;
+  tideR_task *task = a->task;
   cancel(a);
   run(rt);
   CHECK_SAID("");
-  CHECK(tide_task_new(rt) == task);
-  CHECK_EQ(tide_task_cancelling(task), 0);
+  CHECK(tideR_task_new(rt) == task);
+  CHECK_EQ(tideR_task_cancelling(task), 0);
   CHECK_EQ(task->flags, TIDE_FRESH);
-  CHECK(tide_task_own_scope(task) == NULL);
-  tide_task_discard(rt, task);
+  CHECK(tideR_task_own_scope(task) == NULL);
+  tideR_task_discard(rt, task);
 }
 
 static void cancels_itself(actor *me) {
   BEGIN
-  CHECK_EQ(tide_task_cancel(me->rt, me->task), 0);
+  CHECK_EQ(tideR_task_cancel(me->rt, me->task), 0);
   CHECK(me->task->flags & TIDE_SELFCANCEL);
   SLEEP(1);
   CHECK(!(me->task->flags & TIDE_SELFCANCEL)); /* it was delivered */
@@ -116,16 +116,16 @@ TEST(a_cancel_from_outside_is_no_self_cancel) {
 TEST(cancels_are_counted_and_uncancel_lifts_the_last) {
   actor *a = spawn_persistent(rt, 2);
   step(rt);
-  CHECK_EQ(tide_task_cancelling(a->task), 0);
-  CHECK_EQ(tide_task_uncancel(rt, a->task), 0); /* none: nothing */
+  CHECK_EQ(tideR_task_cancelling(a->task), 0);
+  CHECK_EQ(tideR_task_uncancel(rt, a->task), 0); /* none: nothing */
   cancel(a);
   cancel(a);
-  CHECK_EQ(tide_task_cancelling(a->task), 2);
-  CHECK_EQ(tide_task_uncancel(rt, a->task), 1);
+  CHECK_EQ(tideR_task_cancelling(a->task), 2);
+  CHECK_EQ(tideR_task_uncancel(rt, a->task), 1);
   CHECK(a->task->flags & TIDE_CANCEL);
-  CHECK_EQ(tide_task_uncancel(rt, a->task), 0);
+  CHECK_EQ(tideR_task_uncancel(rt, a->task), 0);
   CHECK(!(a->task->flags & TIDE_CANCEL));
-  CHECK_EQ(tide_task_uncancel(rt, a->task), 0);
+  CHECK_EQ(tideR_task_uncancel(rt, a->task), 0);
   run(rt);
   CHECK_SAID("cancelled slept");
 }
@@ -134,7 +134,7 @@ TEST(a_task_can_be_cancelled_again_after_an_uncancel) {
   actor *a = spawn_persistent(rt, 2);
   step(rt);
   cancel(a);
-  tide_task_uncancel(rt, a->task);
+  tideR_task_uncancel(rt, a->task);
   step(rt); /* raised; now it sleeps again */
   cancel(a);
   run(rt);
@@ -152,14 +152,14 @@ static void swallower(actor *me) {
   END
 }
 
-static actor *spawn_swallower(tide_runtime *rt, long most) {
+static actor *spawn_swallower(tideR_runtime *rt, long most) {
   actor *me = spawn_arg(rt, swallower, (void *)(intptr_t)most, "");
   step(rt);
   return me;
 }
 
 TEST(a_hundred_swallowed_cancels_cost_a_turn_each) {
-  uint64_t start = tide_now(rt);
+  uint64_t start = tideR_now(rt);
   actor *a = spawn_swallower(rt, 101); /* the first found it asleep */
   uint64_t turns = stats(rt).turns;
   cancel(a);
@@ -167,22 +167,22 @@ TEST(a_hundred_swallowed_cancels_cost_a_turn_each) {
   CHECK(a->done);
   CHECK_EQ(a->n, 101);
   CHECK_EQ(a->swallowed, 0);
-  CHECK_EQ(tide_now(rt), start);
+  CHECK_EQ(tideR_now(rt), start);
   CHECK_EQ(stats(rt).turns - turns, 101);
 }
 
 TEST(further_ones_cost_a_pause_and_are_reported_once) {
-  uint64_t start = tide_now(rt);
+  uint64_t start = tideR_now(rt);
   actor *a = spawn_swallower(rt, 151);
   cancel(a);
   run(rt);
   CHECK(a->done);
   CHECK_EQ(a->swallowed, 1);
-  CHECK_EQ(tide_now(rt), start + 50 * SECOND / 1000);
+  CHECK_EQ(tideR_now(rt), start + 50 * SECOND / 1000);
 }
 
 TEST(another_cancel_does_not_shorten_the_pause) {
-  uint64_t start = tide_now(rt);
+  uint64_t start = tideR_now(rt);
   actor *a = spawn_swallower(rt, 102);
   cancel(a);
   while (stats(rt).sleeping == 0)
@@ -190,12 +190,12 @@ TEST(another_cancel_does_not_shorten_the_pause) {
   cancel(a);
   CHECK_EQ(stats(rt).sleeping, 1);
   run(rt);
-  CHECK_EQ(tide_now(rt), start + SECOND / 1000);
+  CHECK_EQ(tideR_now(rt), start + SECOND / 1000);
 }
 
 TEST(a_swallower_is_given_up_after_the_limit) {
   actor *a;
-  tide_swallow_limits(rt, 200, 0);
+  tideR_swallow_limits(rt, 200, 0);
   a = spawn_swallower(rt, 1000);
   cancel(a);
   run(rt);
@@ -207,31 +207,31 @@ TEST(a_swallower_is_given_up_after_the_limit) {
 }
 
 TEST(both_limits_have_to_be_passed) {
-  uint64_t start = tide_now(rt);
+  uint64_t start = tideR_now(rt);
   actor *a;
-  tide_swallow_limits(rt, 0, 2);
+  tideR_swallow_limits(rt, 0, 2);
   a = spawn_swallower(rt, 10000);
   cancel(a);
   run(rt);
   CHECK(a->abandoned);
-  CHECK_EQ(tide_now(rt), start + 2 * SECOND);
+  CHECK_EQ(tideR_now(rt), start + 2 * SECOND);
 }
 
 TEST(by_default_it_takes_a_thousand_and_a_second) {
-  uint64_t start = tide_now(rt);
+  uint64_t start = tideR_now(rt);
   actor *a = spawn_swallower(rt, 10000);
   cancel(a);
   run(rt);
   CHECK(a->abandoned);
   CHECK(a->n > 1000);
-  CHECK(tide_now(rt) - start >= SECOND);
+  CHECK(tideR_now(rt) - start >= SECOND);
 }
 
 static void in_a_cancelled_scope(actor *me) {
-  tide_scope *scope;
+  tideR_scope *scope;
   BEGIN
-  tide_scope_enter(me->rt, me->task, TIDE_NEVER, false, &scope);
-  tide_scope_cancel(me->rt, scope);
+  tideR_scope_enter(me->rt, me->task, TIDE_NEVER, false, &scope);
+  tideR_scope_cancel(me->rt, scope);
   me->line = 0;
   me->body = swallower;
   swallower(me);
@@ -240,7 +240,7 @@ static void in_a_cancelled_scope(actor *me) {
 
 TEST(who_swallows_a_scope_that_it_can_leave_is_not_given_up) {
   actor *a;
-  tide_swallow_limits(rt, 10, 0);
+  tideR_swallow_limits(rt, 10, 0);
   a = spawn_arg(rt, in_a_cancelled_scope, (void *)(intptr_t)1500, "");
   run(rt);
   CHECK(a->done);
@@ -251,31 +251,31 @@ TEST(who_swallows_a_scope_that_it_can_leave_is_not_given_up) {
 static void uncancels_now_and_then(actor *me) {
   BEGIN
   for (me->n = 0; me->n < 500; me->n++) {
-    tide_task_cancel(me->rt, me->task);
+    tideR_task_cancel(me->rt, me->task);
     TURN();
     CHECK(me->raised);
-    tide_task_uncancel(me->rt, me->task);
+    tideR_task_uncancel(me->rt, me->task);
   }
   END
 }
 
 TEST(a_cancel_that_was_lifted_was_not_swallowed) {
-  uint64_t start = tide_now(rt);
+  uint64_t start = tideR_now(rt);
   actor *a = spawn(rt, uncancels_now_and_then);
   run(rt);
   CHECK(a->done);
   CHECK_EQ(a->swallowed, 0);
-  CHECK_EQ(tide_now(rt), start);
+  CHECK_EQ(tideR_now(rt), start);
 }
 
 TEST(a_busy_swallower_does_not_starve_others) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   actor *a = spawn_swallower(rt, 50);
   spawn_arg(rt, waiter, &queue, "other");
   step(rt);
   cancel(a);
   step(rt);
-  tide_waitq_wake(rt, &queue);
+  tideR_waitq_wake(rt, &queue);
   step(rt);
   CHECK_SAID("other");
   CHECK(!a->done);
@@ -297,37 +297,37 @@ static void probed(actor *me) {
 }
 
 TEST(a_probe_cancels_at_the_entry_of_the_nth_await) {
-  tide_probe(rt, spawn(rt, probed)->task, 2, TIDE_PROBE_ENTER);
+  tideR_probe(rt, spawn(rt, probed)->task, 2, TIDE_PROBE_ENTER);
   run(rt);
-  CHECK(tide_probe_hit(rt));
+  CHECK(tideR_probe_hit(rt));
   CHECK_SAID("1 2refused 3refused");
 }
 
 TEST(a_probe_cancels_as_soon_as_the_nth_await_parked) {
-  uint64_t start = tide_now(rt);
-  tide_probe(rt, spawn(rt, probed)->task, 2, TIDE_PROBE_PARKED);
+  uint64_t start = tideR_now(rt);
+  tideR_probe(rt, spawn(rt, probed)->task, 2, TIDE_PROBE_PARKED);
   run(rt);
-  CHECK(tide_probe_hit(rt));
+  CHECK(tideR_probe_hit(rt));
   CHECK_SAID("1 2left 3refused");
-  CHECK_EQ(tide_now(rt), start + SECOND);
+  CHECK_EQ(tideR_now(rt), start + SECOND);
 }
 
 TEST(a_probe_cancels_when_the_nth_await_is_woken) {
-  uint64_t start = tide_now(rt);
-  tide_probe(rt, spawn(rt, probed)->task, 2, TIDE_PROBE_WOKEN);
+  uint64_t start = tideR_now(rt);
+  tideR_probe(rt, spawn(rt, probed)->task, 2, TIDE_PROBE_WOKEN);
   run(rt);
-  CHECK(tide_probe_hit(rt));
+  CHECK(tideR_probe_hit(rt));
   CHECK_SAID("1 2 3refused");
-  CHECK_EQ(tide_now(rt), start + 2 * SECOND);
+  CHECK_EQ(tideR_now(rt), start + 2 * SECOND);
 }
 
 TEST(a_probe_beyond_the_last_await_does_not_hit) {
-  static const tide_probe_at places[] = {TIDE_PROBE_ENTER, TIDE_PROBE_PARKED,
-                                         TIDE_PROBE_WOKEN};
+  static const tideR_probe_at places[] = {TIDE_PROBE_ENTER, TIDE_PROBE_PARKED,
+                                          TIDE_PROBE_WOKEN};
   for (int i = 0; i < 3; i++) {
-    tide_probe(rt, spawn(rt, probed)->task, 4, places[i]);
+    tideR_probe(rt, spawn(rt, probed)->task, 4, places[i]);
     run(rt);
-    CHECK(!tide_probe_hit(rt));
+    CHECK(!tideR_probe_hit(rt));
     CHECK_SAID("1 2 3");
   }
 }
@@ -342,21 +342,21 @@ static void turns_once(actor *me) {
 }
 
 TEST(a_probe_of_a_turn_is_met_by_the_next_await) {
-  tide_probe(rt, spawn(rt, turns_once)->task, 1, TIDE_PROBE_PARKED);
+  tideR_probe(rt, spawn(rt, turns_once)->task, 1, TIDE_PROBE_PARKED);
   run(rt);
   CHECK_SAID("turned cancelled");
-  tide_probe(rt, spawn(rt, turns_once)->task, 1, TIDE_PROBE_WOKEN);
+  tideR_probe(rt, spawn(rt, turns_once)->task, 1, TIDE_PROBE_WOKEN);
   run(rt);
   CHECK_SAID("turned cancelled");
 }
 
 TEST(a_probe_does_not_hit_the_next_task_of_the_record) {
   actor *a = spawn_persistent(rt, 0);
-  tide_task *task = a->task;
-  tide_probe(rt, task, 1, TIDE_PROBE_ENTER);
+  tideR_task *task = a->task;
+  tideR_probe(rt, task, 1, TIDE_PROBE_ENTER);
   run(rt);
   CHECK(spawn_persistent(rt, 1)->task == task);
   run(rt);
   CHECK_SAID("slept");
-  CHECK(!tide_probe_hit(rt));
+  CHECK(!tideR_probe_hit(rt));
 }

@@ -2,50 +2,50 @@
 #include "test.h"
 
 static void cancel(actor *a) {
-  CHECK_EQ(tide_task_cancel(a->rt, a->task), 0);
+  CHECK_EQ(tideR_task_cancel(a->rt, a->task), 0);
 }
 
 typedef struct monitor {
-  tide_lock lock;
-  tide_condition condition;
+  tideR_lock lock;
+  tideR_condition condition;
 } monitor;
 
 static void init(monitor *m) {
-  tide_lock_init(&m->lock);
-  tide_condition_init(&m->condition, &m->lock);
+  tideR_lock_init(&m->lock);
+  tideR_condition_init(&m->condition, &m->lock);
 }
 
 /* Acquires, waits, says how that ended, and releases after a turn. */
 static void sleeper(actor *me) {
   monitor *m = me->arg;
   BEGIN
-  if (tide_lock_try(me->rt, me->task, &m->lock) < 0)
-    AWAIT(CHECK_EQ(tide_lock_park(me->rt, me->task, &m->lock), 0));
-  AWAIT(CHECK_EQ(tide_condition_park(me->rt, me->task, &m->condition), 0));
-  if (!tide_lock_owned(&m->lock, me->task)) {
+  if (tideR_lock_try(me->rt, me->task, &m->lock) < 0)
+    AWAIT(CHECK_EQ(tideR_lock_park(me->rt, me->task, &m->lock), 0));
+  AWAIT(CHECK_EQ(tideR_condition_park(me->rt, me->task, &m->condition), 0));
+  if (!tideR_lock_owned(&m->lock, me->task)) {
     say("%s %s", me->name, me->raised ? "left" : "broken");
     return;
   }
   say("%s%s", me->name,
-      tide_condition_left(&m->condition, me->task) ? "!" : "");
+      tideR_condition_left(&m->condition, me->task) ? "!" : "");
   TURN();
-  tide_lock_release(me->rt, &m->lock);
+  tideR_lock_release(me->rt, &m->lock);
   END
 }
 
 /* Sleepers a, b, c: they wait, and the lock is free. */
-static void three(tide_runtime *rt, monitor *m, actor *sleepers[3]) {
+static void three(tideR_runtime *rt, monitor *m, actor *sleepers[3]) {
   init(m);
   for (int i = 0; i < 3; i++)
     sleepers[i] = spawn_arg(rt, sleeper, m, &"a\0b\0c"[2 * i]);
   for (int i = 0; i < 4; i++)
     step(rt);
   CHECK(m->lock.owner == NULL);
-  CHECK_EQ(tide_waitq_length(&m->condition.waiters), 3);
+  CHECK_EQ(tideR_waitq_length(&m->condition.waiters), 3);
 }
 
-static void take(tide_runtime *rt, monitor *m) {
-  CHECK_EQ(tide_lock_try(rt, root(rt)->task, &m->lock), 0);
+static void take(tideR_runtime *rt, monitor *m) {
+  CHECK_EQ(tideR_lock_try(rt, root(rt)->task, &m->lock), 0);
 }
 
 TEST(who_waits_has_released_the_lock) {
@@ -55,7 +55,7 @@ TEST(who_waits_has_released_the_lock) {
   CHECK(m.lock.conditions == &m.condition);
   take(rt, &m);
   CHECK(m.lock.link != NULL); /* its end would have to wake them */
-  tide_lock_release(rt, &m.lock);
+  tideR_lock_release(rt, &m.lock);
   CHECK(m.lock.link == NULL);
 }
 
@@ -64,11 +64,11 @@ TEST(the_notified_own_it_one_after_the_other) {
   actor *all[3];
   three(rt, &m, all);
   take(rt, &m);
-  tide_condition_notify(rt, &m.condition, 2);
+  tideR_condition_notify(rt, &m.condition, 2);
   step(rt);
   CHECK_SAID("");
-  tide_lock_release(rt, &m.lock);
-  CHECK(tide_lock_owned(&m.lock, all[0]->task));
+  tideR_lock_release(rt, &m.lock);
+  CHECK(tideR_lock_owned(&m.lock, all[0]->task));
   step(rt);
   CHECK_SAID("a");
   for (int i = 0; i < 4; i++)
@@ -76,9 +76,9 @@ TEST(the_notified_own_it_one_after_the_other) {
   CHECK_SAID("b");
   CHECK(m.lock.owner == NULL);
   take(rt, &m);
-  tide_condition_notify(rt, &m.condition, 7);
+  tideR_condition_notify(rt, &m.condition, 7);
   CHECK(m.lock.conditions == NULL);
-  tide_lock_release(rt, &m.lock);
+  tideR_lock_release(rt, &m.lock);
   run(rt);
   CHECK_SAID("c");
 }
@@ -90,13 +90,13 @@ TEST(they_queue_behind_who_waits_for_the_lock_already) {
   take(rt, &m);
   spawn_arg(rt, sleeper, &m, "d"); /* acquires, and waits in turn */
   step(rt);
-  tide_condition_notify(rt, &m.condition, UINT64_MAX);
-  tide_lock_release(rt, &m.lock);
+  tideR_condition_notify(rt, &m.condition, UINT64_MAX);
+  tideR_lock_release(rt, &m.lock);
   run(rt);
   CHECK_SAID("a b c");
   take(rt, &m);
-  tide_condition_notify(rt, &m.condition, 1);
-  tide_lock_release(rt, &m.lock);
+  tideR_condition_notify(rt, &m.condition, 1);
+  tideR_lock_release(rt, &m.lock);
   run(rt);
   CHECK_SAID("d");
 }
@@ -106,7 +106,7 @@ TEST(who_is_cancelled_takes_the_free_lock) {
   actor *all[3];
   three(rt, &m, all);
   cancel(all[1]);
-  CHECK(tide_lock_owned(&m.lock, all[1]->task));
+  CHECK(tideR_lock_owned(&m.lock, all[1]->task));
   run(rt);
   CHECK_SAID("b!");
   CHECK(m.lock.owner == NULL);
@@ -121,8 +121,8 @@ TEST(who_is_cancelled_waits_for_the_lock_of_another) {
   CHECK(all[1]->task->flags & TIDE_LEAVING);
   step(rt);
   CHECK_SAID("");
-  tide_condition_notify(rt, &m.condition, 2); /* not to who leaves */
-  tide_lock_release(rt, &m.lock);
+  tideR_condition_notify(rt, &m.condition, 2); /* not to who leaves */
+  tideR_lock_release(rt, &m.lock);
   run(rt);
   CHECK_SAID("b! a c");
 }
@@ -132,25 +132,25 @@ TEST(who_was_notified_is_not_cancelled_any_more) {
   actor *all[3];
   three(rt, &m, all);
   take(rt, &m);
-  tide_condition_notify(rt, &m.condition, 1);
+  tideR_condition_notify(rt, &m.condition, 1);
   cancel(all[0]);
   step(rt);
   CHECK_SAID("");
-  tide_lock_release(rt, &m.lock);
+  tideR_lock_release(rt, &m.lock);
   run(rt);
   CHECK_SAID("a");
-  CHECK_EQ(tide_waitq_length(&m.condition.waiters), 2);
+  CHECK_EQ(tideR_waitq_length(&m.condition.waiters), 2);
 }
 
 TEST(who_is_given_up_leaves_without_the_lock) {
   monitor m;
   actor *all[3];
   three(rt, &m, all);
-  tide_task_give_up(rt, all[0]->task);
+  tideR_task_give_up(rt, all[0]->task);
   run(rt);
   CHECK_SAID("given up");
   CHECK(m.lock.owner == NULL);
-  CHECK_EQ(tide_waitq_length(&m.condition.waiters), 2);
+  CHECK_EQ(tideR_waitq_length(&m.condition.waiters), 2);
 }
 
 /* Else the owner's end would look at a lock that may be no more. */
@@ -161,7 +161,7 @@ TEST(the_last_to_leave_unlinks_the_lock_of_another) {
   take(rt, &m);
   for (int i = 0; i < 3; i++) {
     CHECK(m.lock.link != NULL);
-    tide_task_give_up(rt, all[i]->task);
+    tideR_task_give_up(rt, all[i]->task);
   }
   CHECK(m.lock.link == NULL);
   run(rt);
@@ -174,18 +174,18 @@ TEST(a_notification_of_one_given_up_passes_on) {
     actor *all[3];
     three(rt, &m, all);
     take(rt, &m);
-    tide_condition_notify(rt, &m.condition, 1);
+    tideR_condition_notify(rt, &m.condition, 1);
     if (granted) {
-      tide_lock_release(rt, &m.lock);
-      CHECK(tide_lock_owned(&m.lock, all[0]->task));
+      tideR_lock_release(rt, &m.lock);
+      CHECK(tideR_lock_owned(&m.lock, all[0]->task));
     }
-    tide_task_give_up(rt, all[0]->task);
+    tideR_task_give_up(rt, all[0]->task);
     if (!granted)
-      tide_lock_release(rt, &m.lock);
+      tideR_lock_release(rt, &m.lock);
     run(rt);
     CHECK_SAID("given up b");
     CHECK(m.lock.owner == NULL);
-    tide_task_give_up(rt, all[1]->done ? all[2]->task : all[1]->task);
+    tideR_task_give_up(rt, all[1]->done ? all[2]->task : all[1]->task);
     run(rt);
     CHECK_SAID("given up");
     CHECK(m.lock.conditions == NULL);
@@ -201,10 +201,10 @@ TEST(the_lock_of_one_given_up_while_leaving_passes_on) {
     cancel(all[0]);
     cancel(all[1]);
     if (granted)
-      tide_lock_release(rt, &m.lock);
-    tide_task_give_up(rt, all[0]->task);
+      tideR_lock_release(rt, &m.lock);
+    tideR_task_give_up(rt, all[0]->task);
     if (!granted)
-      tide_lock_release(rt, &m.lock);
+      tideR_lock_release(rt, &m.lock);
     run(rt);
     CHECK_SAID("given up b!");
     CHECK(m.lock.owner == NULL);
@@ -218,8 +218,8 @@ TEST(the_lock_of_one_given_up_while_leaving_passes_on) {
 static void breaker(actor *me) {
   monitor *m = me->arg;
   BEGIN
-  CHECK_EQ(tide_lock_try(me->rt, me->task, &m->lock), 0);
-  tide_condition_notify(me->rt, &m->condition, 1);
+  CHECK_EQ(tideR_lock_try(me->rt, me->task, &m->lock), 0);
+  tideR_condition_notify(me->rt, &m->condition, 1);
   TURN();
   END
 }
@@ -234,27 +234,27 @@ TEST(a_broken_lock_ends_all_waits) {
   cancel(all[2]);                             /* leaving */
   run(rt);
   CHECK_SAID("b broken a broken c broken");
-  CHECK(tide_lock_broken(&m.lock));
+  CHECK(tideR_lock_broken(&m.lock));
   CHECK(m.lock.conditions == NULL && m.lock.link == NULL);
   CHECK_EQ(stats(rt).tasks, 0);
 }
 
 TEST(a_lock_has_several_conditions) {
-  tide_condition second;
+  tideR_condition second;
   monitor m;
   actor *all[3];
   three(rt, &m, all);
-  tide_condition_init(&second, &m.lock);
+  tideR_condition_init(&second, &m.lock);
   take(rt, &m);
   actor *me = root(rt);
-  CHECK_EQ(tide_condition_park(rt, me->task, &second), 0);
+  CHECK_EQ(tideR_condition_park(rt, me->task, &second), 0);
   CHECK(m.lock.owner == NULL);
   CHECK(m.lock.conditions == &second && second.next == &m.condition);
   spawn_arg(rt, breaker, &m, "owner");
   run(rt); /* it stops when the root task is woken */
-  CHECK(tide_lock_broken(&m.lock));
+  CHECK(tideR_lock_broken(&m.lock));
   CHECK(me->task->state == TIDE_TASK_READY);
-  CHECK(!tide_lock_owned(&m.lock, me->task));
+  CHECK(!tideR_lock_owned(&m.lock, me->task));
   CHECK(m.lock.conditions == NULL);
   me->task->state = TIDE_TASK_RUNNING;
   run(rt);
@@ -273,10 +273,10 @@ typedef struct pair {
 static void holder(actor *me) {
   pair *p = me->arg;
   BEGIN
-  CHECK_EQ(tide_lock_try(me->rt, me->task, &p->m.lock), 0);
+  CHECK_EQ(tideR_lock_try(me->rt, me->task, &p->m.lock), 0);
   JOIN(p->other, true);
   say("holder%s", me->raised ? "!" : "");
-  tide_lock_release(me->rt, &p->m.lock);
+  tideR_lock_release(me->rt, &p->m.lock);
   END
 }
 

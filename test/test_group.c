@@ -2,35 +2,35 @@
 #include "test.h"
 
 static void cancel(actor *a) {
-  CHECK_EQ(tide_task_cancel(a->rt, a->task), 0);
+  CHECK_EQ(tideR_task_cancel(a->rt, a->task), 0);
 }
 
-static tide_group *new_group(actor *host) {
-  tide_group *group;
-  CHECK_EQ(tide_group_enter(host->rt, host->task, &group), 0);
+static tideR_group *new_group(actor *host) {
+  tideR_group *group;
+  CHECK_EQ(tideR_group_enter(host->rt, host->task, &group), 0);
   return group;
 }
 
 /* A task of the group. */
-static actor *child(tide_group *group, void (*body)(actor *me), void *arg,
+static actor *child(tideR_group *group, void (*body)(actor *me), void *arg,
                     const char *name) {
   const actor *host = group->scope->task->coro;
-  tide_runtime *rt = host->rt;
+  tideR_runtime *rt = host->rt;
   actor *me = actor_new(rt, body);
-  me->task = tide_task_new(rt);
+  me->task = tideR_task_new(rt);
   me->task->coro = me;
   me->arg = arg;
   me->name = name;
-  CHECK_EQ(tide_group_add(rt, group, me->task), 0);
-  tide_task_start(rt, me->task);
+  CHECK_EQ(tideR_group_add(rt, group, me->task), 0);
+  tideR_task_start(rt, me->task);
   return me;
 }
 
 /* Opens the group that its maker then fills, and waits at its edge when its
  * queue wakes it, or a cancel. */
 typedef struct nursery {
-  tide_waitq body;
-  tide_group *group;
+  tideR_waitq body;
+  tideR_group *group;
 } nursery;
 
 /* An edge is no cancel point. */
@@ -38,7 +38,7 @@ typedef struct nursery {
   do { \
     me->line = __LINE__; \
     me->refused = false; \
-    tide_group_park(me->rt, me->task, group); \
+    tideR_group_park(me->rt, me->task, group); \
     return; \
   case __LINE__:; \
   } while (0)
@@ -53,9 +53,9 @@ static void host(actor *me) {
   nursery->group = new_group(me);
   WAIT(&nursery->body);
   say("%s%s at its edge", me->name, me->raised ? "!" : "");
-  while (!tide_group_empty(nursery->group))
+  while (!tideR_group_empty(nursery->group))
     EDGE(nursery->group);
-  tide_scope_leave(me->rt, me->task);
+  tideR_scope_leave(me->rt, me->task);
   say("%s ends", me->name);
   END
 }
@@ -70,39 +70,39 @@ static void await_it(actor *me) {
 /* ---- the edge ---- */
 
 TEST(a_host_waits_at_its_edge_for_the_last_child) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   nursery n = new_nursery();
   spawn_arg(rt, host, &n, "host");
   step(rt);
   child(n.group, waiter, &queue, "a");
   child(n.group, waiter, &queue, "b");
-  CHECK_EQ(tide_group_count(n.group), 2);
-  tide_waitq_wake(rt, &n.body);
+  CHECK_EQ(tideR_group_count(n.group), 2);
+  tideR_waitq_wake(rt, &n.body);
   run(rt);
   CHECK_SAID("host at its edge");
-  tide_waitq_wake(rt, &queue);
+  tideR_waitq_wake(rt, &queue);
   run(rt);
   CHECK_SAID("a");
-  CHECK_EQ(tide_group_count(n.group), 1);
-  tide_waitq_wake(rt, &queue);
+  CHECK_EQ(tideR_group_count(n.group), 1);
+  tideR_waitq_wake(rt, &queue);
   run(rt);
   CHECK_SAID("b host ends");
 }
 
 TEST(a_child_that_comes_when_the_last_has_ended_is_waited_for) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   nursery n = new_nursery();
   spawn_arg(rt, host, &n, "host");
   step(rt);
   child(n.group, waiter, &queue, "a");
-  tide_waitq_wake(rt, &n.body);
+  tideR_waitq_wake(rt, &n.body);
   step(rt);
-  tide_waitq_wake(rt, &queue);
+  tideR_waitq_wake(rt, &queue);
   step(rt); /* a ends: the host is woken */
   child(n.group, waiter, &queue, "late");
   run(rt);
   CHECK_SAID("host at its edge a");
-  tide_waitq_wake(rt, &queue);
+  tideR_waitq_wake(rt, &queue);
   run(rt);
   CHECK_SAID("late host ends");
 }
@@ -111,25 +111,25 @@ static void fails(actor *me) {
   BEGIN
   WAIT(me->arg);
   me->done = true;
-  tide_task_finish(me->rt, me->task, TIDE_END_FAILED);
+  tideR_task_finish(me->rt, me->task, TIDE_END_FAILED);
   END
 }
 
 TEST(a_child_that_fails_cancels_the_others_and_the_host) {
-  tide_waitq queue = new_queue(), other = new_queue();
+  tideR_waitq queue = new_queue(), other = new_queue();
   nursery n = new_nursery();
   spawn_arg(rt, host, &n, "host");
   step(rt);
   child(n.group, fails, &queue, "bad");
   child(n.group, waiter, &other, "sibling");
   step(rt);
-  tide_waitq_wake(rt, &queue);
+  tideR_waitq_wake(rt, &queue);
   run(rt);
   CHECK_SAID("host! at its edge sibling! host ends");
 }
 
 TEST(a_child_that_is_cancelled_cancels_nobody_else) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   nursery n = new_nursery();
   spawn_arg(rt, host, &n, "host");
   step(rt);
@@ -139,18 +139,18 @@ TEST(a_child_that_is_cancelled_cancels_nobody_else) {
   run(rt);
   CHECK_SAID("a!");
   CHECK(!(n.group->scope->flags & TIDE_SCOPE_CANCEL));
-  tide_waitq_wake(rt, &n.body);
+  tideR_waitq_wake(rt, &n.body);
   run(rt);
   CHECK_SAID("host at its edge host ends");
 }
 
 TEST(a_cancel_at_the_edge_goes_to_the_children) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   nursery n = new_nursery();
   actor *h = spawn_arg(rt, host, &n, "host");
   step(rt);
   child(n.group, waiter, &queue, "a");
-  tide_waitq_wake(rt, &n.body);
+  tideR_waitq_wake(rt, &n.body);
   step(rt);
   cancel(h);
   CHECK_EQ(h->task->state, TIDE_TASK_PARKED);
@@ -171,7 +171,7 @@ TEST(a_cancel_runs_down_a_long_chain_of_groups) {
     step(rt);
   }
   for (int i = 0; i < LENGTH - 1; i++)
-    tide_waitq_wake(rt, &nurseries[i].body);
+    tideR_waitq_wake(rt, &nurseries[i].body);
   step(rt);
   cancel(first);
   CHECK_EQ(stats(rt).ready, 1);
@@ -182,31 +182,31 @@ TEST(a_cancel_runs_down_a_long_chain_of_groups) {
 /* ---- ends out of order ---- */
 
 TEST(an_abandoned_host_leaves_its_children_cancelled_and_free) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   nursery n = new_nursery();
   actor *h = spawn_arg(rt, host, &n, "host");
   step(rt);
   actor *a = child(n.group, waiter, &queue, "a");
-  tide_waitq_wake(rt, &n.body);
+  tideR_waitq_wake(rt, &n.body);
   step(rt);
-  tide_task_give_up(rt, h->task);
+  tideR_task_give_up(rt, h->task);
   step(rt);
   CHECK(h->abandoned);
-  CHECK(tide_task_group(a->task) == NULL);
-  CHECK(tide_task_own_scope(a->task)->parent == NULL);
+  CHECK(tideR_task_group(a->task) == NULL);
+  CHECK(tideR_task_own_scope(a->task)->parent == NULL);
   run(rt);
   CHECK_SAID("host at its edge given up a!");
 }
 
 TEST(a_child_that_is_given_up_ends_for_its_host) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   nursery n = new_nursery();
   spawn_arg(rt, host, &n, "host");
   step(rt);
   actor *a = child(n.group, waiter, &queue, "a");
-  tide_waitq_wake(rt, &n.body);
+  tideR_waitq_wake(rt, &n.body);
   step(rt);
-  tide_task_give_up(rt, a->task);
+  tideR_task_give_up(rt, a->task);
   run(rt);
   CHECK_SAID("host at its edge given up host ends");
 }
@@ -214,45 +214,45 @@ TEST(a_child_that_is_given_up_ends_for_its_host) {
 /* A gather that came before the group cancels the host when the child fails,
  * which is in the group's list yet, and has no scope any more. */
 TEST(a_child_ends_while_its_group_is_cancelled_by_that) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   nursery n = new_nursery(), start = new_nursery();
-  tide_gather gather;
-  tide_link links[2];
+  tideR_gather gather;
+  tideR_link links[2];
   actor *h = spawn_arg(rt, host, &n, "host");
   spawn_arg(rt, host, &start, "starter");
   step(rt);
   actor *bad = child(start.group, fails, &queue, "bad");
-  tide_gather_init(&gather, TIDE_UNTIL_ERROR, true);
-  tide_gather_add(&gather, &links[0], tide_task_join(rt, bad->task));
-  tide_gather_add(&gather, &links[1], tide_task_join(rt, h->task));
-  tide_group_move(rt, n.group, bad->task);
+  tideR_gather_init(&gather, TIDE_UNTIL_ERROR, true);
+  tideR_gather_add(&gather, &links[0], tideR_task_join(rt, bad->task));
+  tideR_gather_add(&gather, &links[1], tideR_task_join(rt, h->task));
+  tideR_group_move(rt, n.group, bad->task);
   step(rt);
-  tide_waitq_wake(rt, &queue);
+  tideR_waitq_wake(rt, &queue);
   step(rt);
   CHECK(h->task->flags & TIDE_CANCEL);
-  tide_waitq_wake(rt, &start.body);
+  tideR_waitq_wake(rt, &start.body);
   run(rt);
   CHECK_SAID("host! at its edge host ends starter at its edge starter ends");
   CHECK_EQ(stats(rt).tasks, 0);
 }
 
 TEST(a_task_that_is_gathered_twice_is_not_cancelled_as_it_ends) {
-  tide_waitq queue = new_queue();
-  tide_gather gather;
-  tide_link links[2];
+  tideR_waitq queue = new_queue();
+  tideR_gather gather;
+  tideR_link links[2];
   actor *bad = spawn_arg(rt, fails, &queue, "bad");
   step(rt);
-  tide_gather_init(&gather, TIDE_UNTIL_ERROR, true);
+  tideR_gather_init(&gather, TIDE_UNTIL_ERROR, true);
   for (int i = 0; i < 2; i++)
-    tide_gather_add(&gather, &links[i], tide_task_join(rt, bad->task));
-  tide_waitq_wake(rt, &queue);
+    tideR_gather_add(&gather, &links[i], tideR_task_join(rt, bad->task));
+  tideR_waitq_wake(rt, &queue);
   step(rt);
   CHECK(gather.pending.head == NULL);
   actor *next = spawn_arg(rt, waiter, &queue, "next");
   CHECK(next->task == bad->task); /* the same record */
   CHECK(next->task->ends == 0 && next->task->scope == NULL);
   step(rt);
-  tide_waitq_wake(rt, &queue);
+  tideR_waitq_wake(rt, &queue);
   run(rt);
   CHECK_SAID("next");
 }
@@ -260,23 +260,23 @@ TEST(a_task_that_is_gathered_twice_is_not_cancelled_as_it_ends) {
 /* ---- starts ---- */
 
 TEST(a_group_waits_for_the_starts_in_it) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   nursery n = new_nursery(), start = new_nursery();
   spawn_arg(rt, host, &n, "host");
   spawn_arg(rt, host, &start, "starter");
   step(rt);
-  tide_group_start(start.group, n.group);
+  tideR_group_start(start.group, n.group);
   actor *a = child(start.group, waiter, &queue, "a");
-  tide_waitq_wake(rt, &n.body);
+  tideR_waitq_wake(rt, &n.body);
   step(rt);
-  CHECK(!tide_group_empty(n.group));
-  tide_group_move(rt, n.group, a->task);
-  tide_waitq_wake(rt, &start.body);
+  CHECK(!tideR_group_empty(n.group));
+  tideR_group_move(rt, n.group, a->task);
+  tideR_waitq_wake(rt, &start.body);
   run(rt);
   CHECK_SAID("host at its edge starter at its edge starter ends");
   CHECK(n.group->starts == NULL);
-  CHECK_EQ(tide_group_count(n.group), 1);
-  tide_waitq_wake(rt, &queue);
+  CHECK_EQ(tideR_group_count(n.group), 1);
+  tideR_waitq_wake(rt, &queue);
   run(rt);
   CHECK_SAID("a host ends");
 }
@@ -290,14 +290,14 @@ TEST(a_group_is_free_to_end_when_a_starter_is_given_up) {
     start[i] = new_nursery();
     starters[i] = spawn_arg(rt, host, &start[i], "starter");
     step(rt);
-    tide_group_start(start[i].group, n.group);
+    tideR_group_start(start[i].group, n.group);
   }
-  tide_waitq_wake(rt, &n.body);
+  tideR_waitq_wake(rt, &n.body);
   step(rt);
   static const int order[] = {1, 0, 2}; /* the middle of the list first */
   for (int i = 0; i < 3; i++) {
-    CHECK(!tide_group_empty(n.group));
-    tide_task_give_up(rt, starters[order[i]]->task);
+    CHECK(!tideR_group_empty(n.group));
+    tideR_task_give_up(rt, starters[order[i]]->task);
     step(rt);
   }
   run(rt);
@@ -309,11 +309,11 @@ TEST(a_start_outlives_its_target) {
   actor *h = spawn_arg(rt, host, &n, "host");
   spawn_arg(rt, host, &start, "starter");
   step(rt);
-  tide_group_start(start.group, n.group);
-  tide_task_give_up(rt, h->task);
+  tideR_group_start(start.group, n.group);
+  tideR_task_give_up(rt, h->task);
   step(rt);
   CHECK(start.group->target == NULL);
-  tide_waitq_wake(rt, &start.body);
+  tideR_waitq_wake(rt, &start.body);
   run(rt);
   CHECK_SAID("given up starter at its edge starter ends");
 }
@@ -340,7 +340,7 @@ TEST(a_grandchild_that_awaits_its_grandparent_leaves) {
   child(outer.group, host, &inner, "inner");
   step(rt);
   actor *a = child(inner.group, await_it, h, "a");
-  tide_waitq_wake(rt, &outer.body);
+  tideR_waitq_wake(rt, &outer.body);
   step(rt);
   cancel(a); /* it cancels the outer host, which reaches the inner */
   run(rt);
@@ -353,9 +353,9 @@ TEST(a_ring_through_a_start_ends) {
   actor *h = spawn_arg(rt, host, &n, "host");
   actor *s = spawn_arg(rt, host, &start, "starter");
   step(rt);
-  tide_group_start(start.group, n.group);
+  tideR_group_start(start.group, n.group);
   child(start.group, await_it, h, "a");
-  tide_waitq_wake(rt, &n.body);
+  tideR_waitq_wake(rt, &n.body);
   step(rt);
   cancel(s);
   run(rt);
@@ -379,10 +379,10 @@ TEST(many_rings_are_broken_in_time) {
 
 /* Waits for the queue whatever is cancelled. */
 static void shielded(actor *me) {
-  tide_scope *scope;
+  tideR_scope *scope;
   BEGIN
-  tide_scope_enter(me->rt, me->task, TIDE_NEVER, true, &scope);
-  WAIT((tide_waitq *)me->arg);
+  tideR_scope_enter(me->rt, me->task, TIDE_NEVER, true, &scope);
+  WAIT((tideR_waitq *)me->arg);
   END
 }
 
@@ -392,7 +392,7 @@ static void shielded(actor *me) {
 TEST(the_edges_of_a_deep_nest_are_reached_innermost_first) {
   enum { LENGTH = 100000 };
   static nursery nurseries[LENGTH];
-  tide_waitq last = new_queue();
+  tideR_waitq last = new_queue();
   actor *leaver;
   for (int i = 0; i < LENGTH; i++) {
     nurseries[i] = new_nursery();
@@ -408,11 +408,11 @@ TEST(the_edges_of_a_deep_nest_are_reached_innermost_first) {
   cancel(leaver);
   CHECK(leaver->task->flags & TIDE_LEAVING);
   for (int i = LENGTH - 1; i >= 0; i--) {
-    tide_waitq_wake(rt, &nurseries[i].body);
+    tideR_waitq_wake(rt, &nurseries[i].body);
     step(rt);
   }
   CHECK_EQ(stats(rt).tasks, LENGTH + 3);
-  tide_waitq_wake_all(rt, &last);
+  tideR_waitq_wake_all(rt, &last);
   run(rt);
   CHECK_EQ(stats(rt).tasks, 0);
 }
@@ -420,7 +420,7 @@ TEST(the_edges_of_a_deep_nest_are_reached_innermost_first) {
 TEST(the_edges_of_a_deep_nest_are_reached_in_any_order) {
   enum { LENGTH = 100000 };
   static nursery nurseries[LENGTH];
-  tide_waitq last = new_queue();
+  tideR_waitq last = new_queue();
   for (int i = 0; i < LENGTH; i++) {
     nurseries[i] = new_nursery();
     if (i == 0)
@@ -433,12 +433,12 @@ TEST(the_edges_of_a_deep_nest_are_reached_in_any_order) {
   step(rt);
   for (int odd = 0; odd < 2; odd++) {
     for (int i = LENGTH - 1 - odd; i >= 0; i -= 2) {
-      tide_waitq_wake(rt, &nurseries[i].body);
+      tideR_waitq_wake(rt, &nurseries[i].body);
       step(rt);
     }
   }
   CHECK_EQ(stats(rt).tasks, LENGTH + 1);
-  tide_waitq_wake_all(rt, &last);
+  tideR_waitq_wake_all(rt, &last);
   run(rt);
   CHECK_EQ(stats(rt).tasks, 0);
 }

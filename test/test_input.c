@@ -6,17 +6,17 @@
 
 #include "test.h"
 
-static tide_input *input;
+static tideR_input *input;
 
-static void open_input(tide_runtime *rt, int fd) {
-  CHECK_EQ(tide_input_open(rt, fd, &input), 0);
+static void open_input(tideR_runtime *rt, int fd) {
+  CHECK_EQ(tideR_input_open(rt, fd, &input), 0);
 }
 
 /* What is there, or the name of the error. */
 static void take(void) {
   const char *bytes;
-  ssize_t n = tide_input_see(input, &bytes);
-  tide_input_take(input);
+  ssize_t n = tideR_input_see(input, &bytes);
+  tideR_input_take(input);
   if (n < 0)
     say("%s", uv_err_name((int)n));
   else
@@ -26,8 +26,8 @@ static void take(void) {
 static void reads(actor *me) {
   BEGIN
   for (; me->n > 0; me->n--) {
-    if (!tide_input_ready(input)) {
-      AWAIT(CHECK_EQ(tide_input_park(me->rt, me->task, input), 0));
+    if (!tideR_input_ready(input)) {
+      AWAIT(CHECK_EQ(tideR_input_park(me->rt, me->task, input), 0));
       if (me->raised) {
         say("cancelled");
         return;
@@ -38,7 +38,7 @@ static void reads(actor *me) {
   END
 }
 
-static actor *start(tide_runtime *rt, long times) {
+static actor *start(tideR_runtime *rt, long times) {
   actor *a = spawn(rt, reads);
   a->n = times;
   step(rt);
@@ -50,7 +50,7 @@ static void put(int fd, const char *text) {
 }
 
 /* Steps until the actor is done: what was written may need a moment. */
-static void finish(tide_runtime *rt, const actor *a) {
+static void finish(tideR_runtime *rt, const actor *a) {
   for (int i = 0; i < 1000 && !a->done; i++) {
     step(rt);
     uv_sleep(1);
@@ -58,14 +58,14 @@ static void finish(tide_runtime *rt, const actor *a) {
   CHECK(a->done);
 }
 
-static void read_pipe(tide_runtime *rt, const int *ends) {
+static void read_pipe(tideR_runtime *rt, const int *ends) {
   actor *a;
   open_input(rt, ends[0]);
-  CHECK(!tide_input_is_tty(input));
-  CHECK_EQ(tide_input_columns(input), 0);
-  CHECK_EQ(tide_input_raw(input, true), UV_ENOTSUP);
+  CHECK(!tideR_input_is_tty(input));
+  CHECK_EQ(tideR_input_columns(input), 0);
+  CHECK_EQ(tideR_input_raw(input, true), UV_ENOTSUP);
   a = start(rt, 3);
-  CHECK(tide_input_busy(input));
+  CHECK(tideR_input_busy(input));
   put(ends[1], "one");
   step(rt);
   step(rt);
@@ -73,8 +73,8 @@ static void read_pipe(tide_runtime *rt, const int *ends) {
   close(ends[1]);
   finish(rt, a);
   CHECK_SAID("one two EOF");
-  CHECK(!tide_input_busy(input));
-  tide_input_close(input);
+  CHECK(!tideR_input_busy(input));
+  tideR_input_close(input);
 }
 
 TEST(a_pipe_is_read_to_its_end) {
@@ -96,14 +96,14 @@ TEST(what_came_is_promised_to_who_was_woken) {
   open_input(rt, ends[0]);
   a = start(rt, 1);
   put(ends[1], "one");
-  for (int i = 0; i < 1000 && !tide_input_ready(input); i++)
+  for (int i = 0; i < 1000 && !tideR_input_ready(input); i++)
     step(rt);
-  CHECK(!a->done && tide_input_ready(input));
-  CHECK(tide_input_busy(input)); /* for anybody else */
+  CHECK(!a->done && tideR_input_ready(input));
+  CHECK(tideR_input_busy(input)); /* for anybody else */
   finish(rt, a);
   CHECK_SAID("one");
-  CHECK(!tide_input_busy(input));
-  tide_input_close(input);
+  CHECK(!tideR_input_busy(input));
+  tideR_input_close(input);
   close(ends[1]);
 }
 
@@ -113,7 +113,7 @@ TEST(a_pipe_stays_in_blocking_mode) {
   open_input(rt, ends[0]);
   start(rt, 1);
   CHECK_EQ(fcntl(ends[0], F_GETFL) & O_NONBLOCK, 0);
-  tide_input_close(input);
+  tideR_input_close(input);
   step(rt);
   CHECK_SAID("");
   close(ends[1]);
@@ -129,16 +129,16 @@ TEST(more_than_there_is_room_for_is_read_piece_by_piece) {
   close(ends[1]);
   for (int i = 0; i < 100 && total < (long)sizeof much; i++) {
     const char *bytes;
-    if (!tide_input_ready(input)) {
-      tide_task *task = root(rt)->task;
-      CHECK_EQ(tide_input_park(rt, task, input), 0);
+    if (!tideR_input_ready(input)) {
+      tideR_task *task = root(rt)->task;
+      CHECK_EQ(tideR_input_park(rt, task, input), 0);
       run(rt);
     }
-    total += tide_input_see(input, &bytes);
-    tide_input_take(input);
+    total += tideR_input_see(input, &bytes);
+    tideR_input_take(input);
   }
   CHECK_EQ(total, sizeof much);
-  tide_input_close(input);
+  tideR_input_close(input);
 }
 
 TEST(a_file_is_always_ready) {
@@ -147,10 +147,10 @@ TEST(a_file_is_always_ready) {
   put(fd, "text");
   lseek(fd, 0, SEEK_SET);
   open_input(rt, fd);
-  CHECK(tide_input_ready(input));
+  CHECK(tideR_input_ready(input));
   start(rt, 2);
   CHECK_SAID("text EOF");
-  tide_input_close(input);
+  tideR_input_close(input);
   close(fd);
   unlink(name);
 }
@@ -159,7 +159,7 @@ TEST(what_is_no_open_descriptor_cannot_be_read) {
   open_input(rt, 987);
   start(rt, 1);
   CHECK_SAID("EBADF");
-  tide_input_close(input);
+  tideR_input_close(input);
 }
 
 TEST(a_cancelled_wait_loses_nothing) {
@@ -168,24 +168,24 @@ TEST(a_cancelled_wait_loses_nothing) {
   CHECK_EQ(pipe(ends), 0);
   open_input(rt, ends[0]);
   a = start(rt, 1);
-  CHECK_EQ(tide_task_cancel(rt, a->task), 0);
+  CHECK_EQ(tideR_task_cancel(rt, a->task), 0);
   run(rt);
   CHECK_SAID("cancelled");
-  CHECK(!tide_input_busy(input));
+  CHECK(!tideR_input_busy(input));
   put(ends[1], "kept");
   step(rt);
-  CHECK(!tide_input_ready(input)); /* nobody wants it: it stays in the pipe */
+  CHECK(!tideR_input_ready(input)); /* nobody wants it: it stays in the pipe */
   finish(rt, start(rt, 1));
   CHECK_SAID("kept");
-  tide_input_close(input);
+  tideR_input_close(input);
   close(ends[1]);
 }
 
 TEST(a_close_wakes_who_waits_and_so_does_the_end) {
   int ends[2];
-  tide_runtime *other = runtime_new();
+  tideR_runtime *other = runtime_new();
   CHECK_EQ(pipe(ends), 0);
-  CHECK_EQ(tide_input_open(other, ends[0], &input), 0);
+  CHECK_EQ(tideR_input_open(other, ends[0], &input), 0);
   spawn(other, reads)->n = 1;
   step(other);
   runtime_free(other);
@@ -210,30 +210,30 @@ TEST(a_terminal_gives_lines_or_keys) {
   int user, fd = open_terminal(&user);
   actor *a;
   open_input(rt, fd);
-  CHECK(tide_input_is_tty(input));
+  CHECK(tideR_input_is_tty(input));
   a = start(rt, 1);
   put(user, "a line\n");
   finish(rt, a);
   CHECK_SAID("a line\n");
-  CHECK_EQ(tide_input_raw(input, true), 0);
+  CHECK_EQ(tideR_input_raw(input, true), 0);
   CHECK(!is_cooked(fd));
   a = start(rt, 1);
   put(user, "k");
   finish(rt, a);
   CHECK_SAID("k");
   CHECK_EQ(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
-  CHECK_EQ(tide_input_raw(input, false), 0);
+  CHECK_EQ(tideR_input_raw(input, false), 0);
   CHECK(is_cooked(fd));
-  tide_input_close(input);
+  tideR_input_close(input);
   close(user);
 }
 
 TEST(a_close_puts_the_mode_back) {
   int user, fd = open_terminal(&user);
   open_input(rt, fd);
-  CHECK_EQ(tide_input_raw(input, true), 0);
+  CHECK_EQ(tideR_input_raw(input, true), 0);
   CHECK(!is_cooked(user));
-  tide_input_close(input);
+  tideR_input_close(input);
   CHECK(is_cooked(user));
   close(user);
 }

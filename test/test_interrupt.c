@@ -24,10 +24,10 @@ static void check_before_is_back(void) {
   CHECK(action.sa_handler == on_sigint);
 }
 
-static void watch(tide_runtime *rt) {
+static void watch(tideR_runtime *rt) {
   set_before();
-  CHECK_EQ(tide_interrupt_watch(rt), 0);
-  CHECK(tide_interrupt_watched(rt));
+  CHECK_EQ(tideR_interrupt_watch(rt), 0);
+  CHECK(tideR_interrupt_watched(rt));
 }
 
 static void sleeps_for_ever(actor *me) {
@@ -45,20 +45,20 @@ static void raises(actor *me) {
 TEST(an_interrupt_cancels_the_main) {
   actor *other = spawn(rt, sleeps_for_ever);
   watch(rt);
-  tide_loop_main(rt, spawn(rt, sleeps_for_ever)->task);
+  tideR_loop_main(rt, spawn(rt, sleeps_for_ever)->task);
   spawn(rt, raises);
   run(rt);
   CHECK_SAID("cancelled");
   CHECK_EQ(other->task->state, TIDE_TASK_PARKED);
-  CHECK(tide_interrupt_take(rt));
-  CHECK(!tide_interrupt_take(rt));
+  CHECK(tideR_interrupt_take(rt));
+  CHECK(!tideR_interrupt_take(rt));
   CHECK_EQ(caught, 0);
 }
 
 TEST(an_interrupt_cancels_the_wait_of_the_root) {
-  tide_task *task = root(rt)->task;
+  tideR_task *task = root(rt)->task;
   watch(rt);
-  tide_park_until(rt, task, TIDE_NEVER);
+  tideR_park_until(rt, task, TIDE_NEVER);
   spawn(rt, raises);
   run(rt);
   CHECK_EQ(task->status, TIDE_CANCELLED);
@@ -68,10 +68,10 @@ TEST(an_interrupt_cancels_the_wait_of_the_root) {
 TEST(an_interrupt_is_seen_by_a_step) {
   actor *a = spawn(rt, sleeps_for_ever);
   watch(rt);
-  tide_loop_main(rt, a->task);
+  tideR_loop_main(rt, a->task);
   step(rt);
   raise(SIGINT);
-  CHECK_EQ(tide_loop_step(rt, 0), 1);
+  CHECK_EQ(tideR_loop_step(rt, 0), 1);
   step(rt);
   CHECK_SAID("cancelled");
 }
@@ -85,29 +85,29 @@ TEST(an_interrupt_ends_a_poll_that_blocks) {
   uv_thread_t thread;
   pid_t self = getpid();
   watch(rt);
-  tide_loop_main(rt, spawn(rt, sleeps_for_ever)->task);
+  tideR_loop_main(rt, spawn(rt, sleeps_for_ever)->task);
   CHECK_EQ(uv_thread_create(&thread, kill_soon, &self), 0);
   run(rt); /* or hangs */
   uv_thread_join(&thread);
   CHECK_SAID("cancelled");
-  CHECK(tide_interrupt_take(rt));
+  CHECK(tideR_interrupt_take(rt));
 }
 
 TEST(an_interrupt_without_a_main_is_noted) {
   watch(rt);
-  CHECK(!tide_interrupt_take(rt));
+  CHECK(!tideR_interrupt_take(rt));
   raise(SIGINT);
   step(rt);
-  CHECK(tide_interrupt_told(rt));
-  CHECK(tide_interrupt_take(rt));
+  CHECK(tideR_interrupt_told(rt));
+  CHECK(tideR_interrupt_take(rt));
 }
 
 TEST(an_interrupt_that_nobody_was_told_of_is_taken) {
   watch(rt);
   raise(SIGINT);
-  CHECK(!tide_interrupt_told(rt));
-  CHECK(tide_interrupt_take(rt));
-  CHECK(!tide_interrupt_take(rt));
+  CHECK(!tideR_interrupt_told(rt));
+  CHECK(tideR_interrupt_take(rt));
+  CHECK(!tideR_interrupt_take(rt));
   raise(SIGINT);
   CHECK_EQ(caught, 0);
 }
@@ -128,42 +128,42 @@ TEST(after_it_was_taken_the_next_is_a_first_one) {
   for (int i = 0; i < 3; i++) {
     raise(SIGINT);
     step(rt);
-    CHECK(tide_interrupt_take(rt));
+    CHECK(tideR_interrupt_take(rt));
   }
   CHECK_EQ(caught, 0);
 }
 
 TEST(unwatch_puts_the_handler_before_back) {
   watch(rt);
-  CHECK_EQ(tide_interrupt_watch(rt), 0); /* twice is once */
-  tide_interrupt_unwatch(rt);
-  CHECK(!tide_interrupt_watched(rt));
+  CHECK_EQ(tideR_interrupt_watch(rt), 0); /* twice is once */
+  tideR_interrupt_unwatch(rt);
+  CHECK(!tideR_interrupt_watched(rt));
   check_before_is_back();
-  tide_interrupt_unwatch(rt);
+  tideR_interrupt_unwatch(rt);
   raise(SIGINT);
   CHECK_EQ(caught, 1);
-  CHECK(!tide_interrupt_take(rt));
+  CHECK(!tideR_interrupt_take(rt));
 }
 
 TEST(the_end_of_a_runtime_puts_it_back_too) {
-  tide_runtime *other = runtime_new();
+  tideR_runtime *other = runtime_new();
   watch(other);
   runtime_free(other);
   check_before_is_back();
-  CHECK_EQ(tide_interrupt_watch(rt), 0);
+  CHECK_EQ(tideR_interrupt_watch(rt), 0);
 }
 
 TEST(one_runtime_of_a_process_watches) {
-  tide_runtime *other = runtime_new();
+  tideR_runtime *other = runtime_new();
   watch(rt);
-  CHECK_EQ(tide_interrupt_watch(other), UV_EBUSY);
-  CHECK(!tide_interrupt_watched(other));
-  tide_interrupt_unwatch(other); /* not its own: nothing */
+  CHECK_EQ(tideR_interrupt_watch(other), UV_EBUSY);
+  CHECK(!tideR_interrupt_watched(other));
+  tideR_interrupt_unwatch(other); /* not its own: nothing */
   raise(SIGINT);
   step(rt);
-  CHECK(tide_interrupt_take(rt));
-  tide_interrupt_unwatch(rt);
-  CHECK_EQ(tide_interrupt_watch(other), 0);
+  CHECK(tideR_interrupt_take(rt));
+  tideR_interrupt_unwatch(rt);
+  CHECK_EQ(tideR_interrupt_watch(other), 0);
   runtime_free(other);
 }
 
@@ -171,10 +171,10 @@ TEST(a_new_watch_begins_clean) {
   watch(rt);
   raise(SIGINT);
   step(rt);
-  tide_interrupt_unwatch(rt); /* nobody took it */
+  tideR_interrupt_unwatch(rt); /* nobody took it */
   watch(rt);
-  CHECK(!tide_interrupt_take(rt));
+  CHECK(!tideR_interrupt_take(rt));
   raise(SIGINT);
   step(rt);
-  CHECK(tide_interrupt_take(rt));
+  CHECK(tideR_interrupt_take(rt));
 }

@@ -6,7 +6,7 @@ static void target(actor *me) {
   BEGIN
   WAIT(me->arg);
   if (me->raised) {
-    tide_task_uncancel(me->rt, me->task);
+    tideR_task_uncancel(me->rt, me->task);
     SLEEP(me->n);
     say("%s cleaned up", me->name);
   }
@@ -33,20 +33,20 @@ static void watcher(actor *me) {
 }
 
 static void cancel(actor *a) {
-  CHECK_EQ(tide_task_cancel(a->rt, a->task), 0);
+  CHECK_EQ(tideR_task_cancel(a->rt, a->task), 0);
 }
 
 /* ---- waiting for the end ---- */
 
 TEST(the_end_of_a_task_wakes_all_who_wait_for_it) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   actor *t = spawn_arg(rt, target, &queue, "t");
   spawn_arg(rt, awaiter, t, "a");
   spawn_arg(rt, watcher, t, "w");
   spawn_arg(rt, awaiter, t, "b");
   step(rt);
   CHECK_SAID("");
-  tide_waitq_wake(rt, &queue);
+  tideR_waitq_wake(rt, &queue);
   step(rt);
   CHECK_SAID("t ends");
   step(rt);
@@ -55,7 +55,7 @@ TEST(the_end_of_a_task_wakes_all_who_wait_for_it) {
 }
 
 TEST(the_last_awaiter_cancels_the_task_and_waits_for_its_end) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   actor *t = spawn_arg(rt, target, &queue, "t");
   actor *a = spawn_arg(rt, awaiter, t, "a");
   t->n = 5;
@@ -63,9 +63,9 @@ TEST(the_last_awaiter_cancels_the_task_and_waits_for_its_end) {
   cancel(a);
   CHECK(a->task->flags & TIDE_LEAVING);
   CHECK_EQ(a->task->state, TIDE_TASK_PARKED);
-  CHECK_EQ(tide_task_cancelling(t->task), 1);
+  CHECK_EQ(tideR_task_cancelling(t->task), 1);
   cancel(a); /* again changes nothing */
-  CHECK_EQ(tide_task_cancelling(t->task), 1);
+  CHECK_EQ(tideR_task_cancelling(t->task), 1);
   step(rt);
   CHECK_EQ(a->task->state, TIDE_TASK_PARKED);
   run(rt);
@@ -73,22 +73,22 @@ TEST(the_last_awaiter_cancels_the_task_and_waits_for_its_end) {
 }
 
 TEST(a_task_that_one_awaits_is_awaited_by_none_when_that_one_is_given_up) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   actor *t = spawn_arg(rt, target, &queue, "t");
   actor *a = spawn_arg(rt, awaiter, t, "a");
   step(rt);
-  CHECK(tide_task_awaits(a->task) == t->task);
-  tide_task_give_up(rt, a->task);
+  CHECK(tideR_task_awaits(a->task) == t->task);
+  tideR_task_give_up(rt, a->task);
   CHECK(t->task->ends == 0);
   spawn_arg(rt, awaiter, t, "b");
   step(rt);
-  tide_waitq_wake(rt, &queue);
+  tideR_waitq_wake(rt, &queue);
   run(rt);
   CHECK_SAID("given up t ends b");
 }
 
 TEST(another_awaiter_just_leaves) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   actor *t = spawn_arg(rt, target, &queue, "t");
   actor *a = spawn_arg(rt, awaiter, t, "a");
   actor *b = spawn_arg(rt, awaiter, t, "b");
@@ -97,7 +97,7 @@ TEST(another_awaiter_just_leaves) {
   CHECK(!(a->task->flags & TIDE_LEAVING));
   step(rt);
   CHECK_SAID("a!");
-  CHECK_EQ(tide_task_cancelling(t->task), 0);
+  CHECK_EQ(tideR_task_cancelling(t->task), 0);
   cancel(b); /* now the last */
   CHECK(b->task->flags & TIDE_LEAVING);
   run(rt);
@@ -105,19 +105,19 @@ TEST(another_awaiter_just_leaves) {
 }
 
 TEST(an_awaiter_that_does_not_count_just_leaves) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   actor *t = spawn_arg(rt, target, &queue, "t");
   actor *w = spawn_arg(rt, watcher, t, "w");
   step(rt);
   cancel(w);
   run(rt);
   CHECK_SAID("w!");
-  CHECK_EQ(tide_task_cancelling(t->task), 0);
+  CHECK_EQ(tideR_task_cancelling(t->task), 0);
   CHECK_EQ(t->task->state, TIDE_TASK_PARKED);
 }
 
 TEST(who_comes_while_another_leaves_counts_anew) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   actor *t = spawn_arg(rt, target, &queue, "t"), *a, *b;
   t->n = 5;
   a = spawn_arg(rt, awaiter, t, "a");
@@ -127,25 +127,25 @@ TEST(who_comes_while_another_leaves_counts_anew) {
   step(rt);
   cancel(b);
   CHECK(b->task->flags & TIDE_LEAVING);
-  CHECK_EQ(tide_task_cancelling(t->task), 1); /* a's was lifted */
+  CHECK_EQ(tideR_task_cancelling(t->task), 1); /* a's was lifted */
   run(rt);
   CHECK_SAID("t cleaned up t ends a b");
 }
 
 TEST(a_cancel_before_the_await_leaves_the_task_alone) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   actor *t = spawn_arg(rt, target, &queue, "t");
   actor *a = spawn_arg(rt, awaiter, t, "a");
   cancel(a);
   run(rt);
   CHECK_SAID("a!");
   CHECK_EQ(t->task->state, TIDE_TASK_PARKED);
-  CHECK_EQ(tide_task_cancelling(t->task), 0);
+  CHECK_EQ(tideR_task_cancelling(t->task), 0);
 }
 
 TEST(a_cancel_runs_down_a_long_chain_of_awaits) {
   enum { LENGTH = 200000 }; /* no recursion could go as deep */
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   actor *last = spawn_arg(rt, waiter, &queue, "first");
   for (int i = 0; i < LENGTH; i++)
     last = spawn_arg(rt, awaiter, last, "");
@@ -157,13 +157,13 @@ TEST(a_cancel_runs_down_a_long_chain_of_awaits) {
 }
 
 TEST(a_deadlock_takes_the_main_out_of_its_await) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   actor *t = spawn_arg(rt, target, &queue, "t");
-  tide_loop_main(rt, spawn_arg(rt, awaiter, t, "main")->task);
+  tideR_loop_main(rt, spawn_arg(rt, awaiter, t, "main")->task);
   run(rt);
   CHECK_SAID("main");
-  CHECK_EQ(tide_task_cancelling(t->task), 0);
-  tide_waitq_wake(rt, &queue);
+  CHECK_EQ(tideR_task_cancelling(t->task), 0);
+  tideR_waitq_wake(rt, &queue);
   run(rt);
   CHECK_SAID("t ends");
 }
@@ -172,16 +172,16 @@ TEST(a_deadlock_takes_the_main_out_of_its_await) {
 
 static void sleeper(actor *me) {
   BEGIN
-  AWAIT(tide_park_until(me->rt, me->task, (uint64_t)me->n));
+  AWAIT(tideR_park_until(me->rt, me->task, (uint64_t)me->n));
   say("slept");
   END
 }
 
 TEST(a_sleeper_that_is_given_up_is_abandoned_at_its_next_turn) {
   actor *a = spawn(rt, sleeper);
-  a->n = (long)tide_deadline(rt, 1);
+  a->n = (long)tideR_deadline(rt, 1);
   step(rt);
-  tide_task_give_up(rt, a->task);
+  tideR_task_give_up(rt, a->task);
   CHECK(!a->abandoned);
   CHECK_EQ(a->task->status, TIDE_ABANDONED);
   CHECK_EQ(stats(rt).timers, 0);
@@ -196,23 +196,23 @@ TEST(one_that_sleeps_for_ever_takes_its_promise_along) {
   a->n = (long)TIDE_NEVER;
   step(rt);
   CHECK_EQ(stats(rt).wakers, 1);
-  tide_task_give_up(rt, a->task);
+  tideR_task_give_up(rt, a->task);
   run(rt);
   CHECK(a->abandoned);
   CHECK_EQ(stats(rt).wakers, 0);
 }
 
 TEST(a_ready_task_that_is_given_up_does_not_run) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   actor *fresh = spawn_arg(rt, waiter, &queue, "fresh");
-  tide_task_give_up(rt, fresh->task);
+  tideR_task_give_up(rt, fresh->task);
   run(rt);
   CHECK(fresh->abandoned);
   CHECK(queue.head == NULL);
   actor *woken = spawn_arg(rt, waiter, &queue, "woken");
   step(rt);
-  tide_waitq_wake(rt, &queue);
-  tide_task_give_up(rt, woken->task);
+  tideR_waitq_wake(rt, &queue);
+  tideR_task_give_up(rt, woken->task);
   run(rt);
   CHECK(woken->abandoned);
   CHECK_SAID("given up given up");
@@ -220,7 +220,7 @@ TEST(a_ready_task_that_is_given_up_does_not_run) {
 
 static void gives_itself_up(actor *me) {
   BEGIN
-  tide_task_give_up(me->rt, me->task);
+  tideR_task_give_up(me->rt, me->task);
   say("goes on");
   TURN();
   say("back");
@@ -235,52 +235,52 @@ TEST(a_running_task_that_is_given_up_runs_until_it_parks) {
 }
 
 TEST(an_awaiter_that_is_given_up_leaves_the_task_alone) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   actor *t = spawn_arg(rt, target, &queue, "t");
   actor *a = spawn_arg(rt, awaiter, t, "a");
   step(rt);
-  tide_task_give_up(rt, a->task);
+  tideR_task_give_up(rt, a->task);
   run(rt);
   CHECK(a->abandoned);
-  CHECK_EQ(tide_task_cancelling(t->task), 0);
+  CHECK_EQ(tideR_task_cancelling(t->task), 0);
   CHECK_EQ(t->task->state, TIDE_TASK_PARKED);
 }
 
 TEST(an_awaiter_is_given_up_while_it_leaves) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   actor *t = spawn_arg(rt, target, &queue, "t");
   actor *a = spawn_arg(rt, awaiter, t, "a");
   t->n = 5;
   step(rt);
   cancel(a);
   step(rt);
-  tide_task_give_up(rt, a->task);
+  tideR_task_give_up(rt, a->task);
   run(rt);
   CHECK(a->abandoned);
   CHECK_SAID("given up t cleaned up t ends");
 }
 
 TEST(an_awaiter_is_given_up_after_the_end_that_woke_it) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   actor *t = spawn_arg(rt, target, &queue, "t");
   actor *a = spawn_arg(rt, awaiter, t, "a");
   actor *w = spawn_arg(rt, watcher, t, "w");
   step(rt);
-  tide_waitq_wake(rt, &queue);
+  tideR_waitq_wake(rt, &queue);
   step(rt);
-  tide_task_give_up(rt, a->task); /* ready; what it waited for is gone */
-  tide_task_give_up(rt, w->task);
+  tideR_task_give_up(rt, a->task); /* ready; what it waited for is gone */
+  tideR_task_give_up(rt, w->task);
   run(rt);
   CHECK(a->abandoned);
   CHECK(w->abandoned);
 }
 
 TEST(the_end_of_an_abandoned_task_wakes_its_awaiters) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   actor *t = spawn_arg(rt, target, &queue, "t");
   spawn_arg(rt, awaiter, t, "a");
   step(rt);
-  tide_task_give_up(rt, t->task);
+  tideR_task_give_up(rt, t->task);
   run(rt);
   CHECK_SAID("given up a");
 }

@@ -4,16 +4,16 @@
 /* ---- stale wakes ---- */
 
 TEST(a_wake_of_a_task_that_is_not_parked_does_nothing) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   actor *a = spawn_arg(rt, waiter, &queue, "a");
-  tide_wake(rt, a->task, TIDE_CANCELLED); /* ready */
+  tideR_wake(rt, a->task, TIDE_CANCELLED); /* ready */
   CHECK_EQ(a->task->status, TIDE_WOKEN);
   step(rt);
-  tide_waitq_wake(rt, &queue);
-  tide_wake(rt, a->task, TIDE_CANCELLED); /* woken already */
+  tideR_waitq_wake(rt, &queue);
+  tideR_wake(rt, a->task, TIDE_CANCELLED); /* woken already */
   run(rt);
   CHECK_SAID("a");
-  tide_wake(rt, a->task, TIDE_WOKEN); /* finished */
+  tideR_wake(rt, a->task, TIDE_WOKEN); /* finished */
   CHECK_EQ(a->task->state, TIDE_TASK_FREE);
   CHECK_EQ(stats(rt).ready, 0);
 }
@@ -23,14 +23,14 @@ TEST(a_wake_of_a_task_that_is_not_parked_does_nothing) {
 
 static void fails_then_sleeps(actor *me) {
   BEGIN
-  tide_waitq_park(me->rt, me->task, me->arg);
+  tideR_waitq_park(me->rt, me->task, me->arg);
   SLEEP(1);
   say("slept");
   END
 }
 
 TEST(a_failed_wait_then_a_sleep_leaves_the_queue) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   spawn_arg(rt, fails_then_sleeps, &queue, "");
   step(rt);
   CHECK(queue.head == NULL);
@@ -40,15 +40,15 @@ TEST(a_failed_wait_then_a_sleep_leaves_the_queue) {
 
 static void fails_sleeps_then_waits(actor *me) {
   BEGIN
-  tide_park_until(me->rt, me->task, tide_deadline(me->rt, 1));
-  tide_park_until(me->rt, me->task, TIDE_NEVER);
-  tide_park_until(me->rt, me->task, tide_deadline(me->rt, 2));
+  tideR_park_until(me->rt, me->task, tideR_deadline(me->rt, 1));
+  tideR_park_until(me->rt, me->task, TIDE_NEVER);
+  tideR_park_until(me->rt, me->task, tideR_deadline(me->rt, 2));
   WAIT(me->arg);
   END
 }
 
 TEST(failed_sleeps_leave_no_timer_and_no_promise) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   spawn_arg(rt, fails_sleeps_then_waits, &queue, "");
   step(rt);
   CHECK_EQ(stats(rt).timers, 0);
@@ -58,21 +58,21 @@ TEST(failed_sleeps_leave_no_timer_and_no_promise) {
 
 static void fails_a_turn_then_waits(actor *me) {
   BEGIN
-  tide_park_turn(me->rt, me->task);
+  tideR_park_turn(me->rt, me->task);
   WAIT(me->arg);
   say("%s", me->name);
   END
 }
 
 TEST(a_failed_turn_then_a_wait_leaves_the_ready_queue) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   spawn_arg(rt, fails_a_turn_then_waits, &queue, "a");
   spawn_arg(rt, fails_a_turn_then_waits, &queue, "b");
   step(rt);
   CHECK_EQ(stats(rt).ready, 0);
   step(rt);
   CHECK_SAID("");
-  tide_waitq_wake_all(rt, &queue);
+  tideR_waitq_wake_all(rt, &queue);
   run(rt);
   CHECK_SAID("a b");
 }
@@ -80,23 +80,23 @@ TEST(a_failed_turn_then_a_wait_leaves_the_ready_queue) {
 static void fails_and_ends(actor *me) {
   switch (me->n) {
   case 0:
-    tide_waitq_park(me->rt, me->task, me->arg);
+    tideR_waitq_park(me->rt, me->task, me->arg);
     break;
   case 1:
-    tide_park_until(me->rt, me->task, tide_deadline(me->rt, 1));
+    tideR_park_until(me->rt, me->task, tideR_deadline(me->rt, 1));
     break;
   case 2:
-    tide_park_until(me->rt, me->task, TIDE_NEVER);
+    tideR_park_until(me->rt, me->task, TIDE_NEVER);
     break;
   case 3:
-    tide_park_turn(me->rt, me->task);
+    tideR_park_turn(me->rt, me->task);
     break;
   }
   actor_end(me);
 }
 
 TEST(a_task_that_ends_after_a_failed_wait_is_in_no_queue) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   for (long n = 0; n < 4; n++) {
     spawn_arg(rt, fails_and_ends, &queue, "")->n = n;
     step(rt);
@@ -110,13 +110,13 @@ TEST(a_task_that_ends_after_a_failed_wait_is_in_no_queue) {
 }
 
 static void fails_and_wakes(actor *me) {
-  tide_waitq_park(me->rt, me->task, me->arg);
-  CHECK(tide_waitq_wake(me->rt, me->arg) == NULL); /* it never waited */
+  tideR_waitq_park(me->rt, me->task, me->arg);
+  CHECK(tideR_waitq_wake(me->rt, me->arg) == NULL); /* it never waited */
   CHECK_EQ(me->task->state, TIDE_TASK_RUNNING);
 }
 
 TEST(a_task_cannot_wake_itself) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   spawn_arg(rt, fails_and_wakes, &queue, "");
   run(rt);
   CHECK_EQ(stats(rt).tasks, 0);

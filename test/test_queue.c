@@ -2,28 +2,28 @@
 #include "test.h"
 
 static void cancel(actor *a) {
-  CHECK_EQ(tide_task_cancel(a->rt, a->task), 0);
+  CHECK_EQ(tideR_task_cancel(a->rt, a->task), 0);
 }
 
 /* late: a putter that is woken fills its place itself. */
-static tide_queue *new_queue_of(tide_queue *queue, uint64_t maxsize,
-                                bool late) {
-  tide_queue_init(queue, maxsize, late);
+static tideR_queue *new_queue_of(tideR_queue *queue, uint64_t maxsize,
+                                 bool late) {
+  tideR_queue_init(queue, maxsize, late);
   return queue;
 }
 
-static void put(tide_runtime *rt, tide_queue *queue) {
-  CHECK(!tide_queue_full(queue));
-  tide_queue_claim(queue);
-  tide_queue_fill(rt, queue);
+static void put(tideR_runtime *rt, tideR_queue *queue) {
+  CHECK(!tideR_queue_full(queue));
+  tideR_queue_claim(queue);
+  tideR_queue_fill(rt, queue);
 }
 
 /* Takes what is reserved; the putter that this admits fills its place at once,
  * as the bindings do it for a queue that is not late. */
-static void take(tide_runtime *rt, tide_queue *queue) {
-  tide_queue_take(queue);
-  if (tide_queue_admit(rt, queue) != NULL)
-    tide_queue_fill(rt, queue);
+static void take(tideR_runtime *rt, tideR_queue *queue) {
+  tideR_queue_take(queue);
+  if (tideR_queue_admit(rt, queue) != NULL)
+    tideR_queue_fill(rt, queue);
 }
 
 static const char *ending(const actor *me) {
@@ -33,10 +33,10 @@ static const char *ending(const actor *me) {
 }
 
 static void getter(actor *me) {
-  tide_queue *queue = me->arg;
+  tideR_queue *queue = me->arg;
   BEGIN
-  if (!tide_queue_reserve(queue))
-    AWAIT(tide_queue_park_get(me->rt, me->task, queue));
+  if (!tideR_queue_reserve(queue))
+    AWAIT(tideR_queue_park_get(me->rt, me->task, queue));
   say("%s%s", me->name, ending(me));
   if (*ending(me) == '\0')
     take(me->rt, queue);
@@ -46,10 +46,10 @@ static void getter(actor *me) {
 
 /* Of a queue that is not late. */
 static void putter(actor *me) {
-  tide_queue *queue = me->arg;
+  tideR_queue *queue = me->arg;
   BEGIN
-  if (tide_queue_full(queue))
-    AWAIT(tide_queue_park_put(me->rt, me->task, queue));
+  if (tideR_queue_full(queue))
+    AWAIT(tideR_queue_park_put(me->rt, me->task, queue));
   else
     put(me->rt, queue);
   say("%s%s", me->name, ending(me));
@@ -58,26 +58,26 @@ static void putter(actor *me) {
 }
 
 static void late_putter(actor *me) {
-  tide_queue *queue = me->arg;
+  tideR_queue *queue = me->arg;
   BEGIN
-  AWAIT(tide_queue_park_put(me->rt, me->task, queue));
+  AWAIT(tideR_queue_park_put(me->rt, me->task, queue));
   say("%s%s", me->name, ending(me));
   if (*ending(me) == '\0')
-    tide_queue_fill(me->rt, queue);
+    tideR_queue_fill(me->rt, queue);
   TURN();
   END
 }
 
 static void joiner(actor *me) {
   BEGIN
-  AWAIT(tide_queue_park_join(me->rt, me->task, me->arg));
+  AWAIT(tideR_queue_park_join(me->rt, me->task, me->arg));
   say("%s%s", me->name, ending(me));
   END
 }
 
 #define COUNTS(queue, size, kept, given) \
   do { \
-    CHECK_EQ(tide_queue_size(queue), size); \
+    CHECK_EQ(tideR_queue_size(queue), size); \
     CHECK_EQ((queue)->reserved, kept); \
     CHECK_EQ((queue)->places, given); \
   } while (0)
@@ -85,25 +85,25 @@ static void joiner(actor *me) {
 /* ---- get ---- */
 
 TEST(an_item_is_the_first_getters_and_nobody_else_sees_it) {
-  tide_queue q, *queue = new_queue_of(&q, 1, false);
+  tideR_queue q, *queue = new_queue_of(&q, 1, false);
   spawn_arg(rt, getter, queue, "a");
   spawn_arg(rt, getter, queue, "b");
   step(rt);
   put(rt, queue);
   COUNTS(queue, 0, 1, 0);
-  CHECK(!tide_queue_reserve(queue)); /* nobody overtakes */
-  CHECK(!tide_queue_full(queue));    /* and it takes up no place */
+  CHECK(!tideR_queue_reserve(queue)); /* nobody overtakes */
+  CHECK(!tideR_queue_full(queue));    /* and it takes up no place */
   put(rt, queue);
   put(rt, queue);
   COUNTS(queue, 1, 2, 0);
-  CHECK(tide_queue_full(queue));
+  CHECK(tideR_queue_full(queue));
   run(rt);
   CHECK_SAID("a b");
   COUNTS(queue, 1, 0, 0);
 }
 
 TEST(a_getter_that_is_cancelled_when_woken_keeps_its_item) {
-  tide_queue q, *queue = new_queue_of(&q, 1, false);
+  tideR_queue q, *queue = new_queue_of(&q, 1, false);
   actor *a = spawn_arg(rt, getter, queue, "a");
   spawn_arg(rt, getter, queue, "b");
   step(rt);
@@ -116,7 +116,7 @@ TEST(a_getter_that_is_cancelled_when_woken_keeps_its_item) {
 }
 
 TEST(a_getter_that_is_cancelled_before_leaves_the_item_to_the_next) {
-  tide_queue q, *queue = new_queue_of(&q, 1, false);
+  tideR_queue q, *queue = new_queue_of(&q, 1, false);
   actor *a = spawn_arg(rt, getter, queue, "a");
   spawn_arg(rt, getter, queue, "b");
   step(rt);
@@ -128,12 +128,12 @@ TEST(a_getter_that_is_cancelled_before_leaves_the_item_to_the_next) {
 }
 
 TEST(the_item_of_a_getter_that_died_passes_on) {
-  tide_queue q, *queue = new_queue_of(&q, 1, false);
+  tideR_queue q, *queue = new_queue_of(&q, 1, false);
   actor *a = spawn_arg(rt, getter, queue, "a");
   spawn_arg(rt, getter, queue, "b");
   step(rt);
   put(rt, queue);
-  tide_task_give_up(rt, a->task);
+  tideR_task_give_up(rt, a->task);
   step(rt);
   COUNTS(queue, 0, 1, 0); /* b's */
   run(rt);
@@ -143,35 +143,35 @@ TEST(the_item_of_a_getter_that_died_passes_on) {
 }
 
 TEST(the_item_of_the_last_getter_that_died_is_free) {
-  tide_queue q, *queue = new_queue_of(&q, 1, false);
+  tideR_queue q, *queue = new_queue_of(&q, 1, false);
   actor *a = spawn_arg(rt, getter, queue, "a");
   actor *b = spawn_arg(rt, getter, queue, "b");
   step(rt);
   put(rt, queue);
-  tide_task_give_up(rt, b->task); /* it waits: it was granted nothing */
-  tide_task_give_up(rt, a->task);
+  tideR_task_give_up(rt, b->task); /* it waits: it was granted nothing */
+  tideR_task_give_up(rt, a->task);
   run(rt);
   CHECK_SAID("given up given up");
   COUNTS(queue, 1, 0, 0);
-  CHECK(tide_queue_reserve(queue));
+  CHECK(tideR_queue_reserve(queue));
 }
 
 /* ---- put ---- */
 
 TEST(a_place_is_the_first_putters) {
-  tide_queue q, *queue = new_queue_of(&q, 1, false);
+  tideR_queue q, *queue = new_queue_of(&q, 1, false);
   put(rt, queue);
   spawn_arg(rt, putter, queue, "a");
   spawn_arg(rt, putter, queue, "b");
   step(rt);
-  CHECK(tide_queue_reserve(queue));
-  CHECK(tide_queue_full(queue)); /* nobody overtakes who waits */
+  CHECK(tideR_queue_reserve(queue));
+  CHECK(tideR_queue_full(queue)); /* nobody overtakes who waits */
   take(rt, queue);
   COUNTS(queue, 1, 0, 0);
-  CHECK(tide_queue_full(queue));
+  CHECK(tideR_queue_full(queue));
   step(rt);
   CHECK_SAID("a");
-  CHECK(tide_queue_reserve(queue));
+  CHECK(tideR_queue_reserve(queue));
   take(rt, queue);
   run(rt);
   CHECK_SAID("b");
@@ -179,15 +179,15 @@ TEST(a_place_is_the_first_putters) {
 }
 
 TEST(a_putter_that_left_is_not_admitted) {
-  tide_queue q, *queue = new_queue_of(&q, 1, false);
+  tideR_queue q, *queue = new_queue_of(&q, 1, false);
   put(rt, queue);
   actor *a = spawn_arg(rt, putter, queue, "a");
   actor *b = spawn_arg(rt, putter, queue, "b");
   spawn_arg(rt, putter, queue, "c");
   step(rt);
   cancel(a);
-  tide_task_give_up(rt, b->task);
-  CHECK(tide_queue_reserve(queue));
+  tideR_task_give_up(rt, b->task);
+  CHECK(tideR_queue_reserve(queue));
   take(rt, queue);
   run(rt);
   CHECK_SAID("a! given up c");
@@ -195,30 +195,30 @@ TEST(a_putter_that_left_is_not_admitted) {
 }
 
 TEST(what_an_admitted_putter_put_stays_when_it_dies) {
-  tide_queue q, *queue = new_queue_of(&q, 1, false);
+  tideR_queue q, *queue = new_queue_of(&q, 1, false);
   put(rt, queue);
   actor *a = spawn_arg(rt, putter, queue, "a");
   step(rt);
-  CHECK(tide_queue_reserve(queue));
+  CHECK(tideR_queue_reserve(queue));
   take(rt, queue);
-  tide_task_give_up(rt, a->task);
+  tideR_task_give_up(rt, a->task);
   run(rt);
   CHECK_SAID("given up");
   COUNTS(queue, 1, 0, 0);
 }
 
 TEST(a_late_putter_has_a_place_until_it_fills_it) {
-  tide_queue q, *queue = new_queue_of(&q, 1, true);
+  tideR_queue q, *queue = new_queue_of(&q, 1, true);
   put(rt, queue);
   actor *a = spawn_arg(rt, late_putter, queue, "a");
   spawn_arg(rt, late_putter, queue, "b");
   step(rt);
-  CHECK(tide_queue_reserve(queue));
-  tide_queue_take(queue);
-  CHECK(tide_queue_admit(rt, queue) == a->task);
+  CHECK(tideR_queue_reserve(queue));
+  tideR_queue_take(queue);
+  CHECK(tideR_queue_admit(rt, queue) == a->task);
   COUNTS(queue, 0, 0, 1);
-  CHECK(tide_queue_full(queue));
-  CHECK(tide_queue_admit(rt, queue) == NULL);
+  CHECK(tideR_queue_full(queue));
+  CHECK(tideR_queue_admit(rt, queue) == NULL);
   cancel(a); /* too late */
   step(rt);
   CHECK_SAID("a");
@@ -226,30 +226,30 @@ TEST(a_late_putter_has_a_place_until_it_fills_it) {
 }
 
 TEST(the_place_of_a_late_putter_that_died_passes_on) {
-  tide_queue q, *queue = new_queue_of(&q, 1, true);
+  tideR_queue q, *queue = new_queue_of(&q, 1, true);
   put(rt, queue);
   actor *a = spawn_arg(rt, late_putter, queue, "a");
   actor *b = spawn_arg(rt, late_putter, queue, "b");
   step(rt);
-  CHECK(tide_queue_reserve(queue));
-  tide_queue_take(queue);
-  tide_queue_admit(rt, queue);
-  tide_task_give_up(rt, a->task);
+  CHECK(tideR_queue_reserve(queue));
+  tideR_queue_take(queue);
+  tideR_queue_admit(rt, queue);
+  tideR_task_give_up(rt, a->task);
   step(rt);
   COUNTS(queue, 0, 0, 1); /* b's */
-  tide_task_give_up(rt, b->task);
+  tideR_task_give_up(rt, b->task);
   run(rt);
   CHECK_SAID("given up given up");
   COUNTS(queue, 0, 0, 0);
-  CHECK(!tide_queue_full(queue));
+  CHECK(!tideR_queue_full(queue));
 }
 
 TEST(a_place_that_could_not_be_filled_passes_on) {
-  tide_queue q, *queue = new_queue_of(&q, 1, true);
-  tide_queue_claim(queue);
+  tideR_queue q, *queue = new_queue_of(&q, 1, true);
+  tideR_queue_claim(queue);
   spawn_arg(rt, late_putter, queue, "a");
   step(rt);
-  tide_queue_unclaim(rt, queue);
+  tideR_queue_unclaim(rt, queue);
   COUNTS(queue, 0, 0, 1);
   run(rt);
   CHECK_SAID("a");
@@ -257,13 +257,13 @@ TEST(a_place_that_could_not_be_filled_passes_on) {
 }
 
 TEST(an_item_that_fills_a_late_place_is_a_waiting_getters) {
-  tide_queue q, *queue = new_queue_of(&q, 1, true);
+  tideR_queue q, *queue = new_queue_of(&q, 1, true);
   put(rt, queue);
   spawn_arg(rt, late_putter, queue, "put");
   step(rt);
-  CHECK(tide_queue_reserve(queue));
-  tide_queue_take(queue);
-  tide_queue_admit(rt, queue);
+  CHECK(tideR_queue_reserve(queue));
+  tideR_queue_take(queue);
+  tideR_queue_admit(rt, queue);
   spawn_arg(rt, getter, queue, "get");
   run(rt);
   CHECK_SAID("put get");
@@ -273,20 +273,20 @@ TEST(an_item_that_fills_a_late_place_is_a_waiting_getters) {
 /* An item that comes back does not fit: the next that is taken makes no room.
  */
 TEST(a_queue_that_is_overfull_admits_nobody) {
-  tide_queue q, *queue = new_queue_of(&q, 1, false);
+  tideR_queue q, *queue = new_queue_of(&q, 1, false);
   actor *a = spawn_arg(rt, getter, queue, "a");
   step(rt);
   put(rt, queue);
   put(rt, queue);
   spawn_arg(rt, putter, queue, "p");
-  tide_task_give_up(rt, a->task);
+  tideR_task_give_up(rt, a->task);
   step(rt);
   COUNTS(queue, 2, 0, 0);
-  CHECK(tide_queue_reserve(queue));
+  CHECK(tideR_queue_reserve(queue));
   take(rt, queue);
   COUNTS(queue, 1, 0, 0);
   CHECK(queue->putters.head != NULL);
-  CHECK(tide_queue_reserve(queue));
+  CHECK(tideR_queue_reserve(queue));
   take(rt, queue);
   COUNTS(queue, 1, 0, 0);
   run(rt);
@@ -296,63 +296,63 @@ TEST(a_queue_that_is_overfull_admits_nobody) {
 /* ---- join, shutdown ---- */
 
 TEST(join_waits_for_all_that_was_put) {
-  tide_queue q, *queue = new_queue_of(&q, UINT64_MAX, false);
-  CHECK(!tide_queue_done(rt, queue));
+  tideR_queue q, *queue = new_queue_of(&q, UINT64_MAX, false);
+  CHECK(!tideR_queue_done(rt, queue));
   put(rt, queue);
   put(rt, queue);
   spawn_arg(rt, joiner, queue, "a");
   cancel(spawn_arg(rt, joiner, queue, "b"));
   step(rt);
-  CHECK(tide_queue_done(rt, queue));
+  CHECK(tideR_queue_done(rt, queue));
   step(rt);
   CHECK_SAID("b!");
-  CHECK(tide_queue_done(rt, queue));
-  CHECK(!tide_queue_done(rt, queue));
+  CHECK(tideR_queue_done(rt, queue));
+  CHECK(!tideR_queue_done(rt, queue));
   run(rt);
   CHECK_SAID("a");
 }
 
 TEST(shutdown_refuses_who_waits_and_keeps_the_items) {
-  tide_queue q, *queue = new_queue_of(&q, 1, false);
+  tideR_queue q, *queue = new_queue_of(&q, 1, false);
   put(rt, queue);
   spawn_arg(rt, putter, queue, "p");
   cancel(spawn_arg(rt, putter, queue, "q"));
   step(rt);
-  tide_queue_shut(rt, queue, false);
-  tide_queue_shut(rt, queue, false);
+  tideR_queue_shut(rt, queue, false);
+  tideR_queue_shut(rt, queue, false);
   run(rt);
   CHECK_SAID("q! p-");
   COUNTS(queue, 1, 0, 0);
-  CHECK(tide_queue_reserve(queue));
+  CHECK(tideR_queue_reserve(queue));
 }
 
 TEST(an_immediate_shutdown_drops_all_but_what_is_reserved) {
-  tide_queue q, *queue = new_queue_of(&q, UINT64_MAX, false);
+  tideR_queue q, *queue = new_queue_of(&q, UINT64_MAX, false);
   spawn_arg(rt, getter, queue, "a");
   spawn_arg(rt, joiner, queue, "j");
   step(rt);
   put(rt, queue);
   put(rt, queue);
   put(rt, queue);
-  tide_queue_shut(rt, queue, false);
-  tide_queue_shut(rt, queue, true);
+  tideR_queue_shut(rt, queue, false);
+  tideR_queue_shut(rt, queue, true);
   COUNTS(queue, 0, 1, 0);
   CHECK_EQ(queue->unfinished, 1);
   step(rt);
   CHECK_SAID("a");
-  CHECK(tide_queue_done(rt, queue));
+  CHECK(tideR_queue_done(rt, queue));
   run(rt);
   CHECK_SAID("j");
 }
 
 TEST(after_an_immediate_shutdown_what_comes_back_is_dropped) {
-  tide_queue q, *queue = new_queue_of(&q, UINT64_MAX, false);
+  tideR_queue q, *queue = new_queue_of(&q, UINT64_MAX, false);
   actor *a = spawn_arg(rt, getter, queue, "a");
   spawn_arg(rt, joiner, queue, "j");
   step(rt);
   put(rt, queue);
-  tide_queue_shut(rt, queue, true);
-  tide_task_give_up(rt, a->task);
+  tideR_queue_shut(rt, queue, true);
+  tideR_task_give_up(rt, a->task);
   run(rt);
   CHECK_SAID("given up j");
   COUNTS(queue, 0, 0, 0);
@@ -360,20 +360,20 @@ TEST(after_an_immediate_shutdown_what_comes_back_is_dropped) {
 }
 
 TEST(items_told_done_before_they_were_got_are_not_counted_twice) {
-  tide_queue q, *queue = new_queue_of(&q, UINT64_MAX, false);
+  tideR_queue q, *queue = new_queue_of(&q, UINT64_MAX, false);
   put(rt, queue);
   put(rt, queue);
-  CHECK(tide_queue_done(rt, queue));
-  tide_queue_shut(rt, queue, true);
+  CHECK(tideR_queue_done(rt, queue));
+  tideR_queue_shut(rt, queue, true);
   CHECK_EQ(queue->unfinished, 0);
 }
 
 TEST(who_was_refused_has_nothing_to_pass_on) {
-  tide_queue q, *queue = new_queue_of(&q, 1, false);
+  tideR_queue q, *queue = new_queue_of(&q, 1, false);
   actor *a = spawn_arg(rt, getter, queue, "a");
   step(rt);
-  tide_queue_shut(rt, queue, false);
-  tide_task_give_up(rt, a->task);
+  tideR_queue_shut(rt, queue, false);
+  tideR_task_give_up(rt, a->task);
   run(rt);
   CHECK_SAID("given up");
   COUNTS(queue, 0, 0, 0);
@@ -385,7 +385,7 @@ TEST(who_was_refused_has_nothing_to_pass_on) {
 TEST(a_cancelled_waiter_is_unlinked_in_one_step) {
   enum { MANY = 30000 };
   static actor *waiters[MANY];
-  tide_queue q, *queue = new_queue_of(&q, UINT64_MAX, false);
+  tideR_queue q, *queue = new_queue_of(&q, UINT64_MAX, false);
   uint32_t seed = 1;
   for (int i = 0; i < MANY; i++)
     waiters[i] = spawn_arg(rt, getter, queue, "");
@@ -398,7 +398,7 @@ TEST(a_cancelled_waiter_is_unlinked_in_one_step) {
   }
   for (int i = 0; i < MANY - 1; i++)
     cancel(waiters[i]);
-  CHECK_EQ(tide_waitq_length(&queue->getters), 1);
+  CHECK_EQ(tideR_waitq_length(&queue->getters), 1);
   CHECK(queue->getters.head == waiters[MANY - 1]->task);
   put(rt, queue);
   COUNTS(queue, 0, 1, 0);

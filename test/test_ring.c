@@ -62,18 +62,18 @@ TEST(a_ring_of_a_gatherer_and_an_awaiter_ends_by_a_cancel) {
 
 /* What it cancels before it waits stays for its end by the time it waits. */
 TEST(a_ring_that_is_closed_before_the_wait_is_broken) {
-  tide_join future;
+  tideR_join future;
   set set = of_futures(TIDE_UNTIL_WINNER, true, &future, 1);
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   actor *a = spawn_arg(rt, waiter, &queue, "a");
   actor *b = spawn_arg(rt, awaiter, a, "b");
   step(rt);
   set.tasks[0] = b;
-  tide_future_end(rt, &future, TIDE_END_OK);
+  tideR_future_end(rt, &future, TIDE_END_OK);
   a->body = gatherer;
   a->arg = &set;
   a->line = 0;
-  tide_waitq_wake(rt, &queue);
+  tideR_waitq_wake(rt, &queue);
   run(rt);
   CHECK_EQ(stats(rt).tasks, 0);
   CHECK_SAID("a b");
@@ -83,9 +83,9 @@ TEST(a_ring_that_is_closed_before_the_wait_is_broken) {
  * last ones first: were all below it looked at each time, that would take more
  * than the seconds that a test has. */
 static void shielding_awaiter(actor *me) {
-  tide_scope *scope;
+  tideR_scope *scope;
   BEGIN
-  tide_scope_enter(me->rt, me->task, TIDE_NEVER, true, &scope);
+  tideR_scope_enter(me->rt, me->task, TIDE_NEVER, true, &scope);
   JOIN((actor *)me->arg, true);
   END
 }
@@ -93,10 +93,10 @@ static void shielding_awaiter(actor *me) {
 TEST(a_chain_that_comes_to_stay_from_its_end_is_not_walked_each_time) {
   enum { LENGTH = 200000 };
   static actor *chain[LENGTH];
-  tide_waitq queue = new_queue();
-  tide_scope *scope;
+  tideR_waitq queue = new_queue();
+  tideR_scope *scope;
   chain[0] = spawn_arg(rt, waiter, &queue, "");
-  tide_scope_enter(rt, chain[0]->task, TIDE_NEVER, true, &scope);
+  tideR_scope_enter(rt, chain[0]->task, TIDE_NEVER, true, &scope);
   for (int i = 1; i < LENGTH; i++) {
     chain[i] =
         spawn_arg(rt, i % 2 ? shielding_awaiter : awaiter, chain[i - 1], "");
@@ -105,11 +105,11 @@ TEST(a_chain_that_comes_to_stay_from_its_end_is_not_walked_each_time) {
   for (int i = 0; i < LENGTH; i++)
     cancel(chain[i]);
   for (int i = 1; i < LENGTH; i += 2)
-    tide_scope_shield(rt, chain[i]->task->scope, false);
+    tideR_scope_shield(rt, chain[i]->task->scope, false);
   CHECK(chain[1]->task->flags & TIDE_LEAVING);
   CHECK(chain[LENGTH - 1]->task->flags & TIDE_LEAVING);
   CHECK_EQ(stats(rt).tasks, LENGTH);
-  tide_waitq_wake(rt, &queue);
+  tideR_waitq_wake(rt, &queue);
   run(rt);
   CHECK_EQ(stats(rt).tasks, 0);
   said[0] = '\0';
@@ -120,7 +120,7 @@ TEST(a_chain_that_comes_to_stay_from_its_end_is_not_walked_each_time) {
   do { \
     me->line = __LINE__; \
     me->refused = false; \
-    tide_group_park(me->rt, me->task, group); \
+    tideR_group_park(me->rt, me->task, group); \
     return; \
   case __LINE__:; \
   } while (0)
@@ -128,12 +128,12 @@ TEST(a_chain_that_comes_to_stay_from_its_end_is_not_walked_each_time) {
 static void host(actor *me) {
   set *set = me->arg;
   BEGIN
-  CHECK_EQ(tide_group_enter(me->rt, me->task, &set->group), 0);
+  CHECK_EQ(tideR_group_enter(me->rt, me->task, &set->group), 0);
   set->child = spawn_arg(me->rt, gatherer, set, "child");
-  CHECK_EQ(tide_group_add(me->rt, set->group, set->child->task), 0);
+  CHECK_EQ(tideR_group_add(me->rt, set->group, set->child->task), 0);
   SLEEP(5);
   EDGE(set->group);
-  tide_scope_leave(me->rt, me->task);
+  tideR_scope_leave(me->rt, me->task);
   say("%s", me->name);
   END
 }
@@ -155,12 +155,12 @@ TEST(a_host_waits_for_no_child_that_stays_for_its_end) {
 static void outer_host(actor *me) {
   set *set = me->arg;
   BEGIN
-  CHECK_EQ(tide_group_enter(me->rt, me->task, &set->outer), 0);
+  CHECK_EQ(tideR_group_enter(me->rt, me->task, &set->outer), 0);
   actor *inner = spawn_arg(me->rt, host, set, "host");
-  CHECK_EQ(tide_group_add(me->rt, set->outer, inner->task), 0);
+  CHECK_EQ(tideR_group_add(me->rt, set->outer, inner->task), 0);
   SLEEP(5);
   EDGE(set->outer);
-  tide_scope_leave(me->rt, me->task);
+  tideR_scope_leave(me->rt, me->task);
   say("%s", me->name);
   END
 }
@@ -178,16 +178,16 @@ TEST(a_host_waits_for_none_that_stays_for_a_host_around_it) {
 }
 
 TEST(a_gather_knows_who_would_wait_for_itself) {
-  tide_join future;
+  tideR_join future;
   set set = of_futures(TIDE_UNTIL_FIRST, true, &future, 1);
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   actor *a = spawn_arg(rt, waiter, &queue, "a");
   actor *b = spawn_arg(rt, waiter, &queue, "b");
   step(rt);
   set.tasks[0] = a;
   add_all(rt, &set);
-  CHECK(tide_gather_awaits(&set.gather, a->task));
-  CHECK(!tide_gather_awaits(&set.gather, b->task));
-  tide_gather_leave(rt, &set.gather);
-  CHECK(!tide_gather_awaits(&set.gather, a->task));
+  CHECK(tideR_gather_awaits(&set.gather, a->task));
+  CHECK(!tideR_gather_awaits(&set.gather, b->task));
+  tideR_gather_leave(rt, &set.gather);
+  CHECK(!tideR_gather_awaits(&set.gather, a->task));
 }

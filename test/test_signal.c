@@ -27,16 +27,16 @@ static bool has_handler(int number, void (*handler)(int)) {
   return action.sa_handler == handler;
 }
 
-static tide_signal one, two;
+static tideR_signal one, two;
 
-static void watch(tide_runtime *rt, tide_signal *signal, int number) {
-  tide_signal_init(signal);
-  CHECK_EQ(tide_signal_watch(rt, signal, number, false, NULL), 0);
+static void watch(tideR_runtime *rt, tideR_signal *signal, int number) {
+  tideR_signal_init(signal);
+  CHECK_EQ(tideR_signal_watch(rt, signal, number, false, NULL), 0);
 }
 
 static void waits(actor *me) {
   BEGIN
-  AWAIT(tide_signal_park(me->rt, me->task, me->arg));
+  AWAIT(tideR_signal_park(me->rt, me->task, me->arg));
   say("%s", me->raised ? "cancelled" : "came");
   END
 }
@@ -47,20 +47,20 @@ static void raises(actor *me) {
 }
 
 TEST(signals_have_names) {
-  CHECK_EQ(tide_signal_number("SIGINT"), SIGINT);
-  CHECK_EQ(tide_signal_number("SIGQUIT"), SIGQUIT);
-  CHECK_EQ(tide_signal_number("SIGUSR2"), SIGUSR2);
-  CHECK_EQ(tide_signal_number("SIGNONE"), 0);
-  CHECK_EQ(tide_signal_number(""), 0);
+  CHECK_EQ(tideR_signal_number("SIGINT"), SIGINT);
+  CHECK_EQ(tideR_signal_number("SIGQUIT"), SIGQUIT);
+  CHECK_EQ(tideR_signal_number("SIGUSR2"), SIGUSR2);
+  CHECK_EQ(tideR_signal_number("SIGNONE"), 0);
+  CHECK_EQ(tideR_signal_number(""), 0);
 }
 
 TEST(what_is_no_signal_or_cannot_be_caught_is_refused) {
-  tide_signal_init(&one);
-  CHECK_EQ(tide_signal_watch(rt, &one, 0, false, NULL), UV_EINVAL);
-  CHECK_EQ(tide_signal_watch(rt, &one, 10000, false, NULL), UV_EINVAL);
-  CHECK_EQ(tide_signal_watch(rt, &one, SIGKILL, false, NULL), UV_EINVAL);
+  tideR_signal_init(&one);
+  CHECK_EQ(tideR_signal_watch(rt, &one, 0, false, NULL), UV_EINVAL);
+  CHECK_EQ(tideR_signal_watch(rt, &one, 10000, false, NULL), UV_EINVAL);
+  CHECK_EQ(tideR_signal_watch(rt, &one, SIGKILL, false, NULL), UV_EINVAL);
   CHECK(one.rt == NULL);
-  tide_signal_unwatch(&one); /* nothing */
+  tideR_signal_unwatch(&one); /* nothing */
 }
 
 TEST(a_signal_wakes_who_waits_for_it) {
@@ -71,21 +71,21 @@ TEST(a_signal_wakes_who_waits_for_it) {
   run(rt);
   CHECK_SAID("came came");
   CHECK_EQ(stats(rt).wakers, 0);
-  CHECK_EQ(tide_signal_take(&one), 1);
-  tide_signal_unwatch(&one);
+  CHECK_EQ(tideR_signal_take(&one), 1);
+  tideR_signal_unwatch(&one);
 }
 
 TEST(what_came_is_counted_until_it_is_taken) {
   watch(rt, &one, SIGUSR1);
-  CHECK(!tide_signal_came(&one));
+  CHECK(!tideR_signal_came(&one));
   raise(SIGUSR1);
   raise(SIGUSR1);
-  CHECK(tide_signal_came(&one));
+  CHECK(tideR_signal_came(&one));
   step(rt);
-  CHECK_EQ(tide_signal_take(&one), 2);
-  CHECK_EQ(tide_signal_take(&one), 0);
-  CHECK(!tide_signal_came(&one));
-  tide_signal_unwatch(&one);
+  CHECK_EQ(tideR_signal_take(&one), 2);
+  CHECK_EQ(tideR_signal_take(&one), 0);
+  CHECK(!tideR_signal_came(&one));
+  tideR_signal_unwatch(&one);
 }
 
 TEST(a_wait_ends_by_a_cancel) {
@@ -94,18 +94,18 @@ TEST(a_wait_ends_by_a_cancel) {
   a->arg = &one;
   step(rt);
   CHECK_EQ(stats(rt).wakers, 1);
-  CHECK_EQ(tide_task_cancel(rt, a->task), 0);
+  CHECK_EQ(tideR_task_cancel(rt, a->task), 0);
   run(rt);
   CHECK_SAID("cancelled");
   CHECK_EQ(stats(rt).wakers, 0);
-  tide_signal_unwatch(&one);
+  tideR_signal_unwatch(&one);
 }
 
 TEST(an_unwatch_wakes_who_waits) {
   watch(rt, &one, SIGUSR1);
   spawn(rt, waits)->arg = &one;
   step(rt);
-  tide_signal_unwatch(&one);
+  tideR_signal_unwatch(&one);
   run(rt);
   CHECK_SAID("came");
   CHECK_EQ(stats(rt).wakers, 0);
@@ -113,14 +113,14 @@ TEST(an_unwatch_wakes_who_waits) {
 
 static unsigned told;
 
-static void on_told(tide_signal *signal) {
-  told += tide_signal_take(signal);
+static void on_told(tideR_signal *signal) {
+  told += tideR_signal_take(signal);
 }
 
 TEST(a_watcher_is_told) {
   told = 0;
-  tide_signal_init(&one);
-  CHECK_EQ(tide_signal_watch(rt, &one, SIGUSR1, false, on_told), 0);
+  tideR_signal_init(&one);
+  CHECK_EQ(tideR_signal_watch(rt, &one, SIGUSR1, false, on_told), 0);
   raise(SIGUSR1);
   CHECK_EQ(told, 0); /* not in the handler */
   step(rt);
@@ -131,51 +131,51 @@ TEST(a_watcher_is_told) {
   raise(SIGUSR1);
   step(rt);
   CHECK_EQ(told, 3);
-  tide_signal_unwatch(&one);
+  tideR_signal_unwatch(&one);
 }
 
 TEST(a_signal_has_several_watchers) {
   watch(rt, &one, SIGUSR1);
   watch(rt, &two, SIGUSR1);
   raise(SIGUSR1);
-  CHECK_EQ(tide_signal_take(&one), 1);
-  tide_signal_unwatch(&one);
+  CHECK_EQ(tideR_signal_take(&one), 1);
+  tideR_signal_unwatch(&one);
   raise(SIGUSR1);
-  CHECK_EQ(tide_signal_take(&two), 2);
-  tide_signal_unwatch(&two);
+  CHECK_EQ(tideR_signal_take(&two), 2);
+  tideR_signal_unwatch(&two);
 }
 
 TEST(each_watcher_gets_its_own_signal) {
   watch(rt, &one, SIGUSR1);
   watch(rt, &two, SIGUSR2);
   raise(SIGUSR2);
-  CHECK_EQ(tide_signal_take(&one), 0);
-  CHECK_EQ(tide_signal_take(&two), 1);
-  tide_signal_unwatch(&two);
-  tide_signal_unwatch(&one);
+  CHECK_EQ(tideR_signal_take(&one), 0);
+  CHECK_EQ(tideR_signal_take(&two), 1);
+  tideR_signal_unwatch(&two);
+  tideR_signal_unwatch(&one);
 }
 
 TEST(two_runtimes_watch_one_signal) {
-  tide_runtime *other = runtime_new();
+  tideR_runtime *other = runtime_new();
   watch(rt, &one, SIGUSR1);
   watch(other, &two, SIGUSR1);
   raise(SIGUSR1);
   runtime_free(other);
   CHECK(two.rt == NULL);
   raise(SIGUSR1);
-  CHECK_EQ(tide_signal_take(&one), 2);
-  tide_signal_unwatch(&one);
+  CHECK_EQ(tideR_signal_take(&one), 2);
+  tideR_signal_unwatch(&one);
 }
 
 TEST(the_last_watcher_puts_the_handler_before_back) {
   set_handler(SIGUSR1, on_before);
   watch(rt, &one, SIGUSR1);
   watch(rt, &two, SIGUSR1);
-  tide_signal_unwatch(&one);
+  tideR_signal_unwatch(&one);
   CHECK(!has_handler(SIGUSR1, on_before));
-  tide_signal_unwatch(&two);
+  tideR_signal_unwatch(&two);
   CHECK(has_handler(SIGUSR1, on_before));
-  tide_signal_unwatch(&two); /* twice is once */
+  tideR_signal_unwatch(&two); /* twice is once */
   set_handler(SIGUSR1, SIG_DFL);
 }
 
@@ -183,7 +183,7 @@ TEST(a_handler_put_over_ours_stays) {
   set_handler(SIGUSR1, on_before);
   watch(rt, &one, SIGUSR1);
   set_handler(SIGUSR1, on_other);
-  tide_signal_unwatch(&one);
+  tideR_signal_unwatch(&one);
   CHECK(has_handler(SIGUSR1, on_other));
   set_handler(SIGUSR1, SIG_DFL);
 }
@@ -202,8 +202,8 @@ TEST(a_handler_that_calls_ours_is_not_called_again_by_it) {
   CHECK_EQ(sigaction(SIGUSR1, NULL, &ours), 0);
   set_handler(SIGUSR1, on_over);
   watch(rt, &two, SIGUSR1); /* over it */
-  tide_signal_unwatch(&one);
-  tide_signal_unwatch(&two);
+  tideR_signal_unwatch(&one);
+  tideR_signal_unwatch(&two);
   CHECK(has_handler(SIGUSR1, on_over));
   raise(SIGUSR1);
   CHECK_EQ(caught, 1);
@@ -212,15 +212,15 @@ TEST(a_handler_that_calls_ours_is_not_called_again_by_it) {
 
 TEST(an_urgent_signal_that_nobody_takes_goes_to_the_handler_before) {
   set_handler(SIGUSR1, on_before);
-  tide_signal_init(&one);
-  CHECK_EQ(tide_signal_watch(rt, &one, SIGUSR1, true, NULL), 0);
+  tideR_signal_init(&one);
+  CHECK_EQ(tideR_signal_watch(rt, &one, SIGUSR1, true, NULL), 0);
   raise(SIGUSR1);
-  CHECK_EQ(tide_signal_take(&one), 1);
+  CHECK_EQ(tideR_signal_take(&one), 1);
   raise(SIGUSR1);
   CHECK_EQ(caught, 0);
   raise(SIGUSR1);
   CHECK_EQ(caught, 1);
-  tide_signal_unwatch(&one);
+  tideR_signal_unwatch(&one);
   CHECK(has_handler(SIGUSR1, on_before));
   set_handler(SIGUSR1, SIG_DFL);
 }
@@ -239,17 +239,17 @@ TEST(a_signal_ends_a_poll_that_blocks) {
   run(rt); /* or hangs */
   uv_thread_join(&thread);
   CHECK_SAID("came");
-  tide_signal_unwatch(&one);
+  tideR_signal_unwatch(&one);
 }
 
 /* Runtimes come and go in a thread while signals arrive in this one. */
 static void watch_and_unwatch(void *arg) {
   atomic_int *done = arg;
   for (int i = 0; i < 200; i++) {
-    tide_signal mine;
-    tide_runtime *rt = runtime_new();
-    tide_signal_init(&mine);
-    tide_signal_watch(rt, &mine, SIGUSR1, false, NULL);
+    tideR_signal mine;
+    tideR_runtime *rt = runtime_new();
+    tideR_signal_init(&mine);
+    tideR_signal_watch(rt, &mine, SIGUSR1, false, NULL);
     runtime_free(rt);
   }
   atomic_store(done, 1);
@@ -266,18 +266,18 @@ TEST(watchers_of_other_threads_come_and_go_while_signals_arrive) {
     sent++;
   }
   uv_thread_join(&thread);
-  CHECK_EQ(tide_signal_take(&one), sent);
-  tide_signal_unwatch(&one);
+  CHECK_EQ(tideR_signal_take(&one), sent);
+  tideR_signal_unwatch(&one);
 }
 
 static atomic_uint came;
 
 static void watch_alone(void *arg) {
-  tide_runtime *rt = runtime_new();
+  tideR_runtime *rt = runtime_new();
   for (int i = 0; i < 2000; i++) {
     watch(rt, &two, SIGUSR1);
-    tide_signal_unwatch(&two);
-    atomic_fetch_add(&came, tide_signal_take(&two));
+    tideR_signal_unwatch(&two);
+    atomic_fetch_add(&came, tideR_signal_take(&two));
   }
   runtime_free(rt);
   atomic_store((atomic_int *)arg, 1);
@@ -300,7 +300,7 @@ TEST(no_signal_is_lost_while_the_only_watcher_comes_and_goes) {
 }
 
 /* How a child that runs `body` ends. */
-static int in_child(void (*body)(tide_runtime *rt), tide_runtime *rt) {
+static int in_child(void (*body)(tideR_runtime *rt), tideR_runtime *rt) {
   int status = 0;
   pid_t child = fork();
   if (child == 0) {
@@ -311,7 +311,7 @@ static int in_child(void (*body)(tide_runtime *rt), tide_runtime *rt) {
   return status;
 }
 
-static void raise_in_child(tide_runtime *rt) {
+static void raise_in_child(tideR_runtime *rt) {
   (void)rt;
   raise(SIGUSR1);
 }
@@ -322,10 +322,10 @@ TEST(in_the_child_of_a_fork_it_is_as_before) {
   watch(rt, &one, SIGUSR1);
   status = in_child(raise_in_child, rt);
   CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGUSR1);
-  CHECK_EQ(tide_signal_take(&one), 0);
+  CHECK_EQ(tideR_signal_take(&one), 0);
   raise(SIGUSR1);
-  CHECK_EQ(tide_signal_take(&one), 1); /* here it is watched on */
-  tide_signal_unwatch(&one);
+  CHECK_EQ(tideR_signal_take(&one), 1); /* here it is watched on */
+  tideR_signal_unwatch(&one);
 }
 
 static void raise_until(void *arg) {
@@ -333,9 +333,9 @@ static void raise_until(void *arg) {
     raise(SIGUSR1);
 }
 
-static void unwatch_in_child(tide_runtime *rt) {
+static void unwatch_in_child(tideR_runtime *rt) {
   (void)rt;
-  tide_signal_unwatch(&one);
+  tideR_signal_unwatch(&one);
   _exit(0);
 }
 
@@ -350,15 +350,15 @@ TEST(a_handler_that_ran_when_another_thread_forked_holds_up_no_child) {
   }
   atomic_store(&done, 1);
   uv_thread_join(&thread);
-  tide_signal_unwatch(&one);
+  tideR_signal_unwatch(&one);
 }
 
-static void watch_anew(tide_runtime *rt) {
-  tide_runtime *mine = runtime_new();
-  tide_runtime_free(rt);
+static void watch_anew(tideR_runtime *rt) {
+  tideR_runtime *mine = runtime_new();
+  tideR_runtime_free(rt);
   watch(mine, &two, SIGUSR1);
   raise(SIGUSR1);
-  if (tide_signal_take(&two) == 1)
+  if (tideR_signal_take(&two) == 1)
     _exit(0);
 }
 
@@ -367,6 +367,6 @@ TEST(the_child_of_a_fork_watches_for_itself) {
   watch(rt, &one, SIGUSR1);
   status = in_child(watch_anew, rt);
   CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-  CHECK_EQ(tide_signal_take(&one), 0);
-  tide_signal_unwatch(&one);
+  CHECK_EQ(tideR_signal_take(&one), 0);
+  tideR_signal_unwatch(&one);
 }

@@ -16,39 +16,39 @@ static void talker(actor *me) {
 /* ---- records ---- */
 
 TEST(a_task_goes_from_ready_to_parked_to_free) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   actor *a = spawn_arg(rt, waiter, &queue, "a");
   CHECK_EQ(a->task->state, TIDE_TASK_READY);
   CHECK_EQ(stats(rt).ready, 1);
-  CHECK(tide_task_alive(a->task));
+  CHECK(tideR_task_alive(a->task));
   step(rt);
   CHECK_EQ(a->task->state, TIDE_TASK_PARKED);
   CHECK_EQ(stats(rt).ready, 0);
-  CHECK_STR(tide_task_waits_for(a->task), "test");
-  CHECK(tide_waitq_wake(rt, &queue) == a->task);
+  CHECK_STR(tideR_task_waits_for(a->task), "test");
+  CHECK(tideR_waitq_wake(rt, &queue) == a->task);
   CHECK_EQ(a->task->state, TIDE_TASK_READY);
-  CHECK(tide_task_waits_for(a->task) == NULL);
+  CHECK(tideR_task_waits_for(a->task) == NULL);
   step(rt);
   CHECK_EQ(a->task->state, TIDE_TASK_FREE);
-  CHECK(!tide_task_alive(a->task));
+  CHECK(!tideR_task_alive(a->task));
   CHECK_SAID("a");
 }
 
 static void introspective(actor *me) {
-  CHECK(tide_task_current(me->rt) == me->task);
+  CHECK(tideR_task_current(me->rt) == me->task);
   CHECK_EQ(me->task->state, TIDE_TASK_RUNNING);
   CHECK(me->task->flags & TIDE_FRESH);
 }
 
 TEST(the_current_task_is_the_one_that_runs) {
   spawn(rt, introspective);
-  CHECK(tide_task_current(rt) == NULL);
+  CHECK(tideR_task_current(rt) == NULL);
   step(rt);
-  CHECK(tide_task_current(rt) == NULL);
+  CHECK(tideR_task_current(rt) == NULL);
 }
 
 TEST(a_task_is_fresh_only_until_it_has_run) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   actor *a = spawn_arg(rt, waiter, &queue, "a");
   CHECK(a->task->flags & TIDE_FRESH);
   step(rt);
@@ -56,38 +56,38 @@ TEST(a_task_is_fresh_only_until_it_has_run) {
 }
 
 TEST(a_recycled_record_keeps_its_slot_and_coro) {
-  tide_task *task = spawn(rt, idler)->task;
+  tideR_task *task = spawn(rt, idler)->task;
   void *coro = task->coro;
   uint32_t slot = task->slot, id = task->id;
   step(rt);
-  CHECK(tide_task_new(rt) == task);
+  CHECK(tideR_task_new(rt) == task);
   CHECK(task->coro == coro);
   CHECK_EQ(task->slot, slot);
   CHECK_EQ(task->id, id + 1);
   CHECK(task->wait == NULL);
   CHECK(task->scope == NULL);
-  tide_task_discard(rt, task);
+  tideR_task_discard(rt, task);
 }
 
 TEST(slots_find_their_records) {
   enum { MANY = 3000 };
   for (int i = 0; i < MANY; i++)
     spawn(rt, idler);
-  CHECK_EQ(tide_task_slots(rt), MANY);
+  CHECK_EQ(tideR_task_slots(rt), MANY);
   for (uint32_t slot = 1; slot <= MANY; slot++)
-    CHECK_EQ(tide_task_at(rt, slot)->slot, slot);
+    CHECK_EQ(tideR_task_at(rt, slot)->slot, slot);
   run(rt);
   for (int i = 0; i < MANY; i++)
     spawn(rt, idler);
-  CHECK_EQ(tide_task_slots(rt), MANY); /* all used again */
+  CHECK_EQ(tideR_task_slots(rt), MANY); /* all used again */
 }
 
 TEST(a_task_that_was_not_started_never_was) {
-  tide_task *task = tide_task_new(rt);
-  CHECK(!tide_task_alive(task));
+  tideR_task *task = tideR_task_new(rt);
+  CHECK(!tideR_task_alive(task));
   CHECK_EQ(stats(rt).tasks, 0);
-  CHECK_EQ(tide_young_count(rt), 0);
-  tide_task_discard(rt, task);
+  CHECK_EQ(tideR_young_count(rt), 0);
+  tideR_task_discard(rt, task);
   CHECK_EQ(stats(rt).tasks, 0);
   run(rt);
   CHECK_EQ(stats(rt).switches, 0);
@@ -95,7 +95,7 @@ TEST(a_task_that_was_not_started_never_was) {
 
 TEST(the_record_is_small) {
   if (sizeof(void *) == 8)
-    CHECK_EQ(sizeof(tide_task), 64);
+    CHECK_EQ(sizeof(tideR_task), 64);
 }
 
 /* ---- turns ---- */
@@ -137,11 +137,11 @@ TEST(park_turn_is_exactly_one_turn) {
 
 static void wakes_one(actor *me) {
   say("%s", me->name);
-  tide_waitq_wake(me->rt, me->arg);
+  tideR_waitq_wake(me->rt, me->arg);
 }
 
 TEST(a_woken_task_runs_in_the_next_turn) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   spawn_arg(rt, waiter, &queue, "w");
   step(rt);
   spawn_arg(rt, wakes_one, &queue, "a");
@@ -174,9 +174,9 @@ static void numbered(actor *me) {
 }
 
 static void run_seeded(uint64_t seed, char out[static sizeof said]) {
-  tide_runtime *rt = runtime_new();
+  tideR_runtime *rt = runtime_new();
   long sum = 0;
-  tide_loop_seed(rt, seed);
+  tideR_loop_seed(rt, seed);
   for (long i = 0; i < 20; i++)
     spawn(rt, numbered)->n = i;
   run(rt);
@@ -205,79 +205,79 @@ TEST(a_seed_shuffles_the_same_way_each_time) {
 /* ---- tasks that count as young ---- */
 
 TEST(young_tasks_are_those_spawned_since) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   actor *old = spawn_arg(rt, waiter, &queue, "");
-  tide_young_begin(rt);
+  tideR_young_begin(rt);
   actor *young = spawn_arg(rt, waiter, &queue, "");
-  CHECK_EQ(tide_young_count(rt), 1);
-  CHECK(tide_task_is_young(rt, young->task));
-  CHECK(!tide_task_is_young(rt, old->task));
-  CHECK(!tide_task_is_young(rt, root(rt)->task));
+  CHECK_EQ(tideR_young_count(rt), 1);
+  CHECK(tideR_task_is_young(rt, young->task));
+  CHECK(!tideR_task_is_young(rt, old->task));
+  CHECK(!tideR_task_is_young(rt, root(rt)->task));
   step(rt);
-  tide_waitq_wake_all(rt, &queue);
+  tideR_waitq_wake_all(rt, &queue);
   step(rt);
-  CHECK_EQ(tide_young_count(rt), 0);
-  tide_young_end(rt);
-  CHECK_EQ(tide_young_count(rt), 0);
+  CHECK_EQ(tideR_young_count(rt), 0);
+  tideR_young_end(rt);
+  CHECK_EQ(tideR_young_count(rt), 0);
 }
 
 TEST(all_tasks_are_young_when_no_run_is_under_way) {
-  tide_waitq first = new_queue(), second = new_queue();
+  tideR_waitq first = new_queue(), second = new_queue();
   spawn_arg(rt, waiter, &first, "");
   spawn_arg(rt, waiter, &second, "");
-  CHECK_EQ(tide_young_count(rt), 2);
-  tide_young_begin(rt);
-  CHECK_EQ(tide_young_count(rt), 0);
+  CHECK_EQ(tideR_young_count(rt), 2);
+  tideR_young_begin(rt);
+  CHECK_EQ(tideR_young_count(rt), 0);
   spawn_arg(rt, waiter, &second, "");
   step(rt);
-  tide_waitq_wake_all(rt, &first); /* an older one ends meanwhile */
+  tideR_waitq_wake_all(rt, &first); /* an older one ends meanwhile */
   step(rt);
-  CHECK_EQ(tide_young_count(rt), 1);
-  tide_young_end(rt);
-  CHECK_EQ(tide_young_count(rt), 2); /* also what outlived it */
-  tide_waitq_wake_all(rt, &second);
+  CHECK_EQ(tideR_young_count(rt), 1);
+  tideR_young_end(rt);
+  CHECK_EQ(tideR_young_count(rt), 2); /* also what outlived it */
+  tideR_waitq_wake_all(rt, &second);
   step(rt);
-  CHECK_EQ(tide_young_count(rt), 0);
+  CHECK_EQ(tideR_young_count(rt), 0);
 }
 
 /* Among many: were each record looked at for each of the few, that would take
  * more than the seconds that a test has. */
 TEST(young_tasks_are_found_in_few_steps) {
   enum { MANY = 200000, RUNS = 20000 };
-  tide_waitq queue = new_queue(), all = new_queue();
+  tideR_waitq queue = new_queue(), all = new_queue();
   for (int i = 0; i < MANY; i++)
     spawn_arg(rt, waiter, &all, "");
   for (int i = 0; i < RUNS; i++) {
     uint32_t slot = 0;
-    tide_young_begin(rt);
+    tideR_young_begin(rt);
     actor *a = spawn_arg(rt, waiter, &queue, "");
     actor *b = spawn_arg(rt, waiter, &queue, "");
     step(rt);
-    CHECK_EQ(tide_young_count(rt), 2);
-    CHECK(tide_young_next(rt, a->task->id, &slot) == b->task);
-    CHECK(tide_young_next(rt, b->task->id, &slot) == NULL);
+    CHECK_EQ(tideR_young_count(rt), 2);
+    CHECK(tideR_young_next(rt, a->task->id, &slot) == b->task);
+    CHECK(tideR_young_next(rt, b->task->id, &slot) == NULL);
     slot = 0;
-    CHECK_EQ(tide_young_next(rt, 0, &slot) != NULL, 1);
-    CHECK_EQ(tide_young_next(rt, 0, &slot) != NULL, 1);
-    CHECK(tide_young_next(rt, 0, &slot) == NULL);
-    tide_waitq_wake_all(rt, &queue);
+    CHECK_EQ(tideR_young_next(rt, 0, &slot) != NULL, 1);
+    CHECK_EQ(tideR_young_next(rt, 0, &slot) != NULL, 1);
+    CHECK(tideR_young_next(rt, 0, &slot) == NULL);
+    tideR_waitq_wake_all(rt, &queue);
     step(rt);
-    CHECK_EQ(tide_young_count(rt), 0);
-    tide_young_end(rt);
+    CHECK_EQ(tideR_young_count(rt), 0);
+    tideR_young_end(rt);
   }
-  CHECK_EQ(tide_young_count(rt), MANY);
+  CHECK_EQ(tideR_young_count(rt), MANY);
 }
 
 /* ---- the main task, the root, and deadlocks ---- */
 
 TEST(a_run_ends_with_its_main_and_can_be_continued) {
-  tide_task *task = spawn(rt, idler)->task;
-  tide_loop_main(rt, task);
-  CHECK(tide_loop_mainof(rt) == task);
+  tideR_task *task = spawn(rt, idler)->task;
+  tideR_loop_main(rt, task);
+  CHECK(tideR_loop_mainof(rt) == task);
   spawn_named(rt, talker, "a");
   run(rt);
   CHECK_SAID("a1");
-  CHECK(tide_loop_mainof(rt) == NULL);
+  CHECK(tideR_loop_mainof(rt) == NULL);
   run(rt);
   CHECK_SAID("a2");
 }
@@ -290,9 +290,9 @@ static void deadlocked(actor *me) {
 }
 
 TEST(a_deadlock_wakes_the_main) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   spawn_arg(rt, waiter, &queue, "a");
-  tide_loop_main(rt, spawn_arg(rt, deadlocked, &queue, "main")->task);
+  tideR_loop_main(rt, spawn_arg(rt, deadlocked, &queue, "main")->task);
   run(rt);
   CHECK_SAID("deadlocked");
   CHECK_EQ(stats(rt).tasks, 1);
@@ -300,19 +300,19 @@ TEST(a_deadlock_wakes_the_main) {
 }
 
 TEST(a_deadlock_without_a_main_ends_the_run) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   spawn_arg(rt, deadlocked, &queue, "a");
   run(rt);
   CHECK_SAID("");
-  tide_waitq_wake_all(rt, &queue);
+  tideR_waitq_wake_all(rt, &queue);
   run(rt);
   CHECK_SAID("woken");
 }
 
 TEST(a_deadlock_wakes_the_root_that_waits) {
-  tide_waitq queue = new_queue();
-  tide_task *task = root(rt)->task;
-  tide_waitq_park(rt, task, &queue);
+  tideR_waitq queue = new_queue();
+  tideR_task *task = root(rt)->task;
+  tideR_waitq_park(rt, task, &queue);
   run(rt);
   CHECK_EQ(task->status, TIDE_DEADLOCKED);
   CHECK(queue.head == NULL);
@@ -321,32 +321,32 @@ TEST(a_deadlock_wakes_the_root_that_waits) {
 static void wakes_after_an_hour(actor *me) {
   BEGIN
   SLEEP(3600);
-  tide_waitq_wake(me->rt, me->arg);
+  tideR_waitq_wake(me->rt, me->arg);
   END
 }
 
 TEST(the_root_parks_by_driving_the_loop) {
-  tide_waitq queue = new_queue();
-  tide_task *task = root(rt)->task;
-  uint64_t start = tide_now(rt);
-  CHECK(tide_task_root(rt) == task);
+  tideR_waitq queue = new_queue();
+  tideR_task *task = root(rt)->task;
+  uint64_t start = tideR_now(rt);
+  CHECK(tideR_task_root(rt) == task);
   CHECK_EQ(stats(rt).tasks, 0); /* it is not counted */
-  CHECK(!tide_task_alive(task));
+  CHECK(!tideR_task_alive(task));
   spawn_arg(rt, wakes_after_an_hour, &queue, "");
-  tide_waitq_park(rt, task, &queue);
+  tideR_waitq_park(rt, task, &queue);
   run(rt);
   CHECK_EQ(task->status, TIDE_WOKEN);
-  CHECK_EQ(tide_now(rt), start + 3600 * SECOND);
+  CHECK_EQ(tideR_now(rt), start + 3600 * SECOND);
   spawn_named(rt, talker, "a");
-  tide_park_turn(rt, task);
+  tideR_park_turn(rt, task);
   run(rt);
   CHECK_SAID("a1");
-  CHECK_EQ(tide_park_until(rt, task, tide_deadline(rt, 1)), 0);
+  CHECK_EQ(tideR_park_until(rt, task, tideR_deadline(rt, 1)), 0);
   run(rt);
   CHECK_SAID("a2");
-  CHECK_EQ(tide_now(rt), start + 3601 * SECOND);
-  CHECK_EQ(tide_task_cancel(rt, task), 0);
-  CHECK(tide_checkpoint(rt, task));
+  CHECK_EQ(tideR_now(rt), start + 3601 * SECOND);
+  CHECK_EQ(tideR_task_cancel(rt, task), 0);
+  CHECK(tideR_checkpoint(rt, task));
 }
 
 /* ---- counts ---- */
@@ -359,7 +359,7 @@ static void sleeps_thrice(actor *me) {
 }
 
 TEST(the_counts_add_up) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   spawn(rt, sleeps_thrice);
   spawn(rt, sleeps_thrice);
   spawn_arg(rt, waiter, &queue, "a");

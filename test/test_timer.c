@@ -8,8 +8,8 @@
 
 /* ---- the heap ---- */
 
-static void check_heap(tide_runtime *rt) {
-  const tide_heap *heap = &rt->heap;
+static void check_heap(tideR_runtime *rt) {
+  const tideR_heap *heap = &rt->heap;
   bool ordered = true, indexed = true;
   for (uint32_t i = 0; i < heap->count; i++) {
     uint32_t parent = i > 0 ? (i - 1) / 4 : 0;
@@ -21,19 +21,19 @@ static void check_heap(tide_runtime *rt) {
 }
 
 /* Takes the first timer off; its place in `timers`. */
-static int pop(tide_runtime *rt, tide_timer *timers) {
-  tide_timer *first = rt->heap.nodes[0].timer;
-  tide__timer_clear(rt, first);
+static int pop(tideR_runtime *rt, tideR_timer *timers) {
+  tideR_timer *first = rt->heap.nodes[0].timer;
+  tideR__timer_clear(rt, first);
   return (int)(first - timers);
 }
 
-static void set(tide_runtime *rt, tide_timer *timer, uint64_t when) {
-  CHECK_EQ(tide__timer_set(rt, timer, TIMER_STOP, when), 0);
+static void set(tideR_runtime *rt, tideR_timer *timer, uint64_t when) {
+  CHECK_EQ(tideR__timer_set(rt, timer, TIMER_STOP, when), 0);
 }
 
 TEST(the_heap_gives_the_earliest_first) {
   static const uint64_t whens[] = {5, 3, 9, 1, 7, 8, 2, 6, 4};
-  tide_timer timers[9] = {0};
+  tideR_timer timers[9] = {0};
   for (int i = 0; i < 9; i++)
     set(rt, &timers[i], whens[i]);
   for (uint64_t when = 1; when <= 9; when++)
@@ -42,7 +42,7 @@ TEST(the_heap_gives_the_earliest_first) {
 }
 
 TEST(ties_come_in_the_order_set) {
-  tide_timer timers[50] = {0};
+  tideR_timer timers[50] = {0};
   for (int i = 0; i < 50; i++)
     set(rt, &timers[i], 7);
   for (int i = 0; i < 50; i++)
@@ -50,7 +50,7 @@ TEST(ties_come_in_the_order_set) {
 }
 
 TEST(ties_come_in_the_order_set_when_the_counter_wraps) {
-  tide_timer timers[50] = {0};
+  tideR_timer timers[50] = {0};
   rt->heap.order = ORDER_WRAP - 25;
   for (int i = 0; i < 50; i++)
     set(rt, &timers[i], 7);
@@ -64,7 +64,7 @@ TEST(ties_come_in_the_order_set_when_the_counter_wraps) {
 }
 
 TEST(setting_again_moves_a_timer_behind_its_ties) {
-  tide_timer timers[3] = {0};
+  tideR_timer timers[3] = {0};
   for (int i = 0; i < 3; i++)
     set(rt, &timers[i], 7);
   set(rt, &timers[0], 7);
@@ -76,11 +76,11 @@ TEST(setting_again_moves_a_timer_behind_its_ties) {
 
 TEST(a_timer_is_cleared_from_anywhere) {
   for (int gone = 0; gone < 40; gone++) {
-    tide_timer timers[40] = {0};
+    tideR_timer timers[40] = {0};
     for (int i = 0; i < 40; i++)
       set(rt, &timers[i], (uint64_t)(i * 17 % 40));
-    tide__timer_clear(rt, &timers[gone]);
-    tide__timer_clear(rt, &timers[gone]); /* twice is once */
+    tideR__timer_clear(rt, &timers[gone]);
+    tideR__timer_clear(rt, &timers[gone]); /* twice is once */
     CHECK_EQ(timers[gone].index, 0);
     check_heap(rt);
     for (uint64_t when = 0; when < 40; when++)
@@ -124,7 +124,7 @@ static void model_set(model *model, int timer, uint64_t when) {
 }
 
 TEST(the_heap_behaves_as_a_sorted_array) {
-  static tide_timer timers[TIMERS];
+  static tideR_timer timers[TIMERS];
   static model model;
   uint32_t random = 20240601;
   rt->heap.order = ORDER_WRAP - OPERATIONS / 4; /* wraps on the way */
@@ -133,7 +133,7 @@ TEST(the_heap_behaves_as_a_sorted_array) {
     uint64_t when = next_number(&random) % WHENS; /* few: many ties */
     switch (next_number(&random) % 4) {
     case 0:
-      tide__timer_clear(rt, &timers[timer]);
+      tideR__timer_clear(rt, &timers[timer]);
       model_clear(&model, timer);
       break;
     case 1:
@@ -161,21 +161,21 @@ TEST(the_heap_behaves_as_a_sorted_array) {
 /* ---- instants and deadlines ---- */
 
 TEST(an_instant_is_rounded_up) {
-  CHECK_EQ(tide_instant(1), SECOND);
-  CHECK_EQ(tide_instant(1e-9), 1);
-  CHECK_EQ(tide_instant(1e-12), 1);
-  CHECK_EQ(tide_instant(1.5e-9), 2);
+  CHECK_EQ(tideR_instant(1), SECOND);
+  CHECK_EQ(tideR_instant(1e-9), 1);
+  CHECK_EQ(tideR_instant(1e-12), 1);
+  CHECK_EQ(tideR_instant(1.5e-9), 2);
 }
 
 TEST(odd_numbers_of_seconds_are_now_or_never) {
-  CHECK_EQ(tide_instant(0), 0);
-  CHECK_EQ(tide_instant(-5), 0);
-  CHECK_EQ(tide_instant(NAN), 0);
-  CHECK_EQ(tide_instant(1e300), TIDE_NEVER);
-  CHECK_EQ(tide_instant(INFINITY), TIDE_NEVER);
-  CHECK_EQ(tide_deadline(rt, -5), tide_now(rt));
-  CHECK_EQ(tide_deadline(rt, 2), tide_now(rt) + 2 * SECOND);
-  CHECK_EQ(tide_deadline(rt, INFINITY), TIDE_NEVER);
+  CHECK_EQ(tideR_instant(0), 0);
+  CHECK_EQ(tideR_instant(-5), 0);
+  CHECK_EQ(tideR_instant(NAN), 0);
+  CHECK_EQ(tideR_instant(1e300), TIDE_NEVER);
+  CHECK_EQ(tideR_instant(INFINITY), TIDE_NEVER);
+  CHECK_EQ(tideR_deadline(rt, -5), tideR_now(rt));
+  CHECK_EQ(tideR_deadline(rt, 2), tideR_now(rt) + 2 * SECOND);
+  CHECK_EQ(tideR_deadline(rt, INFINITY), TIDE_NEVER);
 }
 
 /* ---- sleeping ---- */
@@ -183,12 +183,13 @@ TEST(odd_numbers_of_seconds_are_now_or_never) {
 /* Sleeps me->n nanoseconds and says its name. */
 static void sleeper(actor *me) {
   BEGIN
-  AWAIT(tide_park_until(me->rt, me->task, tide_now(me->rt) + (uint64_t)me->n));
+  AWAIT(
+      tideR_park_until(me->rt, me->task, tideR_now(me->rt) + (uint64_t)me->n));
   say("%s", me->name);
   END
 }
 
-static actor *spawn_sleeper(tide_runtime *rt, const char *name,
+static actor *spawn_sleeper(tideR_runtime *rt, const char *name,
                             double seconds) {
   actor *me = spawn_named(rt, sleeper, name);
   me->n = (long)(seconds * 1e9);
@@ -209,9 +210,9 @@ TEST(sleepers_wake_in_the_order_of_their_deadlines) {
 static void punctual(actor *me) {
   uint64_t *last = me->arg;
   BEGIN
-  me->n += (long)tide_now(me->rt);
-  AWAIT(tide_park_until(me->rt, me->task, (uint64_t)me->n));
-  CHECK_EQ(tide_now(me->rt), me->n);
+  me->n += (long)tideR_now(me->rt);
+  AWAIT(tideR_park_until(me->rt, me->task, (uint64_t)me->n));
+  CHECK_EQ(tideR_now(me->rt), me->n);
   CHECK(*last <= (uint64_t)me->n);
   *last = (uint64_t)me->n;
   END
@@ -229,25 +230,25 @@ TEST(virtual_sleeps_end_on_the_nanosecond_and_in_order) {
 /* ---- the clocks ---- */
 
 TEST(virtual_time_jumps_to_the_next_deadline) {
-  uint64_t start = tide_now(rt);
+  uint64_t start = tideR_now(rt);
   spawn_sleeper(rt, "year", 365 * 86400.0);
   run(rt);
   CHECK_SAID("year");
-  CHECK_EQ(tide_now(rt), start + 365 * 86400 * SECOND);
+  CHECK_EQ(tideR_now(rt), start + 365 * 86400 * SECOND);
 }
 
 static void spinner(actor *me) {
   BEGIN
   for (; me->n > 0; me->n--) {
     TURN();
-    CHECK_EQ(tide_now(me->rt), *(uint64_t *)me->arg);
+    CHECK_EQ(tideR_now(me->rt), *(uint64_t *)me->arg);
   }
   say("spun");
   END
 }
 
 TEST(virtual_time_stands_still_while_a_task_can_run) {
-  uint64_t start = tide_now(rt);
+  uint64_t start = tideR_now(rt);
   spawn_sleeper(rt, "slept", 1e-9);
   spawn_arg(rt, spinner, &start, "")->n = 500;
   run(rt);
@@ -257,11 +258,11 @@ TEST(virtual_time_stands_still_while_a_task_can_run) {
 TEST(virtual_time_advances_by_hand_and_wakes_nobody_early) {
   spawn_sleeper(rt, "a", 1);
   step(rt);
-  tide_clock_advance(rt, 0.999999999);
+  tideR_clock_advance(rt, 0.999999999);
   step(rt);
   step(rt);
   CHECK_SAID("");
-  tide_clock_advance(rt, 1e-9);
+  tideR_clock_advance(rt, 1e-9);
   step(rt);
   step(rt);
   CHECK_SAID("a");
@@ -269,30 +270,30 @@ TEST(virtual_time_advances_by_hand_and_wakes_nobody_early) {
 
 TEST(switching_clocks_never_goes_back) {
   uint64_t before, after;
-  tide_clock_advance(rt, 1000);
-  before = tide_now(rt);
-  tide_clock_virtual(rt, false);
-  after = tide_now(rt);
+  tideR_clock_advance(rt, 1000);
+  before = tideR_now(rt);
+  tideR_clock_virtual(rt, false);
+  after = tideR_now(rt);
   CHECK(after >= before);
   CHECK(after < before + 1000 * SECOND); /* it went on, it did not jump */
-  tide_clock_virtual(rt, false);         /* no change */
-  CHECK(tide_now(rt) >= after);
-  tide_clock_advance(rt, 1000); /* nothing: the clock is real */
-  CHECK(tide_now(rt) < before + 1000 * SECOND);
-  before = tide_now(rt);
-  tide_clock_virtual(rt, true);
-  tide_clock_virtual(rt, true);
-  CHECK(tide_now(rt) >= before);
-  after = tide_now(rt);
-  CHECK_EQ(tide_now(rt), after); /* it stands */
+  tideR_clock_virtual(rt, false);        /* no change */
+  CHECK(tideR_now(rt) >= after);
+  tideR_clock_advance(rt, 1000); /* nothing: the clock is real */
+  CHECK(tideR_now(rt) < before + 1000 * SECOND);
+  before = tideR_now(rt);
+  tideR_clock_virtual(rt, true);
+  tideR_clock_virtual(rt, true);
+  CHECK(tideR_now(rt) >= before);
+  after = tideR_now(rt);
+  CHECK_EQ(tideR_now(rt), after); /* it stands */
 }
 
 TEST(a_deadline_keeps_its_meaning_when_the_clock_becomes_real) {
   actor *near = spawn_sleeper(rt, "near", 1e-3);
   actor *far = spawn_sleeper(rt, "far", 1000);
   step(rt);
-  tide_clock_advance(rt, 10e-3);
-  tide_clock_virtual(rt, false);
+  tideR_clock_advance(rt, 10e-3);
+  tideR_clock_virtual(rt, false);
   step(rt);
   step(rt);
   CHECK_SAID("near");
@@ -303,13 +304,14 @@ TEST(a_deadline_keeps_its_meaning_when_the_clock_becomes_real) {
 static void real_sleeper(actor *me) {
   BEGIN
   me->arg = (void *)(uintptr_t)uv_hrtime();
-  AWAIT(tide_park_until(me->rt, me->task, tide_now(me->rt) + (uint64_t)me->n));
+  AWAIT(
+      tideR_park_until(me->rt, me->task, tideR_now(me->rt) + (uint64_t)me->n));
   CHECK(uv_hrtime() - (uintptr_t)me->arg >= (uint64_t)me->n);
   END
 }
 
 TEST(a_real_sleep_is_never_early) {
-  tide_clock_virtual(rt, false);
+  tideR_clock_virtual(rt, false);
   for (long us = 1; us < 4000; us += 131)
     spawn(rt, real_sleeper)->n = us * 1000;
   run(rt);
@@ -318,7 +320,7 @@ TEST(a_real_sleep_is_never_early) {
 }
 
 TEST(a_short_real_sleep_does_not_spin) {
-  tide_clock_virtual(rt, false);
+  tideR_clock_virtual(rt, false);
   spawn(rt, real_sleeper)->n = 2345678;
   run(rt);
   CHECK(stats(rt).turns <= 20);
@@ -335,7 +337,7 @@ static void spin_until(actor *me) {
 TEST(a_task_that_never_waits_does_not_starve_timers) {
   actor *other = spawn(rt, real_sleeper);
   other->n = 1000000;
-  tide_clock_virtual(rt, false);
+  tideR_clock_virtual(rt, false);
   spawn_arg(rt, spin_until, other, "");
   run(rt); /* or hangs */
   CHECK(other->done);

@@ -2,31 +2,31 @@
 #include "test.h"
 
 static void cancel(actor *a) {
-  CHECK_EQ(tide_task_cancel(a->rt, a->task), 0);
+  CHECK_EQ(tideR_task_cancel(a->rt, a->task), 0);
 }
 
 /* ---- the queue ---- */
 
 TEST(waiters_are_woken_in_the_order_of_their_coming) {
-  tide_waitq queue = new_queue();
-  CHECK(tide_waitq_wake(rt, &queue) == NULL);
+  tideR_waitq queue = new_queue();
+  CHECK(tideR_waitq_wake(rt, &queue) == NULL);
   actor *a = spawn_arg(rt, waiter, &queue, "a");
   actor *b = spawn_arg(rt, waiter, &queue, "b");
   step(rt);
-  CHECK(tide_waitq_wake(rt, &queue) == a->task);
-  CHECK(tide_waitq_wake(rt, &queue) == b->task);
-  CHECK(tide_waitq_wake(rt, &queue) == NULL);
+  CHECK(tideR_waitq_wake(rt, &queue) == a->task);
+  CHECK(tideR_waitq_wake(rt, &queue) == b->task);
+  CHECK(tideR_waitq_wake(rt, &queue) == NULL);
   run(rt);
   CHECK_SAID("a b");
 }
 
 TEST(wake_all_empties_the_queue) {
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   spawn_arg(rt, waiter, &queue, "a");
   spawn_arg(rt, waiter, &queue, "b");
   spawn_arg(rt, waiter, &queue, "c");
   step(rt);
-  tide_waitq_wake_all(rt, &queue);
+  tideR_waitq_wake_all(rt, &queue);
   CHECK(queue.head == NULL && queue.tail == NULL);
   run(rt);
   CHECK_SAID("a b c");
@@ -36,13 +36,13 @@ TEST(a_waiter_leaves_from_anywhere) {
   static const char *const left[] = {"a! b c d", "b! a c d", "c! a b d",
                                      "d! a b c"};
   for (int gone = 0; gone < 4; gone++) {
-    tide_waitq queue = new_queue();
+    tideR_waitq queue = new_queue();
     actor *waiters[4];
     for (int i = 0; i < 4; i++)
       waiters[i] = spawn_arg(rt, waiter, &queue, &"a\0b\0c\0d"[2 * i]);
     step(rt);
     cancel(waiters[gone]);
-    tide_waitq_wake_all(rt, &queue);
+    tideR_waitq_wake_all(rt, &queue);
     run(rt);
     CHECK_SAID(left[gone]);
   }
@@ -51,7 +51,7 @@ TEST(a_waiter_leaves_from_anywhere) {
 TEST(a_queue_survives_many_who_leave) {
   enum { MANY = 5000 };
   static actor *waiters[MANY];
-  tide_waitq queue = new_queue();
+  tideR_waitq queue = new_queue();
   int woken = 0;
   for (int i = 0; i < MANY; i++)
     waiters[i] = spawn_arg(rt, waiter, &queue, "");
@@ -59,7 +59,7 @@ TEST(a_queue_survives_many_who_leave) {
   for (int i = MANY - 1; i >= 0; i--)
     if (i % 3 != 0)
       cancel(waiters[i]);
-  for (tide_task *task; (task = tide_waitq_wake(rt, &queue)) != NULL; woken++)
+  for (tideR_task *task; (task = tideR_waitq_wake(rt, &queue)) != NULL; woken++)
     CHECK(task == waiters[3 * woken]->task);
   CHECK_EQ(woken, (MANY + 2) / 3);
   run(rt);
@@ -69,24 +69,24 @@ TEST(a_queue_survives_many_who_leave) {
 /* ---- permits: what is granted is delivered, or passes on ---- */
 
 typedef struct semaphore {
-  tide_waitq queue;
+  tideR_waitq queue;
   int permits;
 } semaphore;
 
-static void release(tide_runtime *rt, semaphore *sem) {
-  if (tide_waitq_wake(rt, &sem->queue) == NULL)
+static void release(tideR_runtime *rt, semaphore *sem) {
+  if (tideR_waitq_wake(rt, &sem->queue) == NULL)
     sem->permits++;
 }
 
-static void forfeit_permit(tide_runtime *rt, tide_task *task) {
+static void forfeit_permit(tideR_runtime *rt, tideR_task *task) {
   release(rt, (semaphore *)task->wait);
 }
 
 static semaphore new_semaphore(void) {
-  static const tide_waitkind kind = {"acquire", tide_waitq_abort,
-                                     forfeit_permit};
+  static const tideR_waitkind kind = {"acquire", tideR_waitq_abort,
+                                      forfeit_permit};
   semaphore sem = {.permits = 0};
-  tide_waitq_init(&sem.queue, &kind);
+  tideR_waitq_init(&sem.queue, &kind);
   return sem;
 }
 
@@ -118,7 +118,7 @@ TEST(a_grantee_that_is_given_up_passes_its_permit_on) {
   spawn_arg(rt, acquirer, &sem, "c");
   step(rt);
   release(rt, &sem);
-  tide_task_give_up(rt, a->task);
+  tideR_task_give_up(rt, a->task);
   run(rt);
   CHECK(a->abandoned);
   CHECK(b->done);
@@ -132,8 +132,8 @@ TEST(the_permit_of_the_last_comes_back) {
   actor *b = spawn_arg(rt, acquirer, &sem, "b");
   step(rt);
   release(rt, &sem);
-  tide_task_give_up(rt, a->task);
-  tide_task_give_up(rt, b->task); /* it waits: it was granted nothing */
+  tideR_task_give_up(rt, a->task);
+  tideR_task_give_up(rt, b->task); /* it waits: it was granted nothing */
   run(rt);
   CHECK_SAID("given up given up");
   CHECK_EQ(sem.permits, 1);
@@ -144,7 +144,7 @@ TEST(a_cancelled_waiter_forfeits_nothing) {
   actor *a = spawn_arg(rt, acquirer, &sem, "a");
   step(rt);
   cancel(a);
-  tide_task_give_up(rt, a->task);
+  tideR_task_give_up(rt, a->task);
   run(rt);
   CHECK(a->abandoned);
   CHECK_EQ(sem.permits, 0);
@@ -156,7 +156,7 @@ TEST(a_permit_that_was_delivered_is_not_forfeited) {
   step(rt);
   release(rt, &sem);
   step(rt); /* it has it, and gave up its turn since */
-  tide_task_give_up(rt, a->task);
+  tideR_task_give_up(rt, a->task);
   run(rt);
   CHECK(a->abandoned);
   CHECK_EQ(sem.permits, 0);
@@ -165,11 +165,11 @@ TEST(a_permit_that_was_delivered_is_not_forfeited) {
 /* ---- waits that cannot be aborted ---- */
 
 typedef struct operation {
-  tide_wait wait;
+  tideR_wait wait;
   int aborts, given_up;
 } operation;
 
-static bool refuse(tide_runtime *rt, tide_task *task, tide_status why) {
+static bool refuse(tideR_runtime *rt, tideR_task *task, tideR_status why) {
   operation *op = (operation *)task->wait;
   (void)rt;
   if (why == TIDE_CANCELLED)
@@ -180,14 +180,14 @@ static bool refuse(tide_runtime *rt, tide_task *task, tide_status why) {
 }
 
 static operation new_operation(void) {
-  static const tide_waitkind kind = {"operation", refuse, NULL};
+  static const tideR_waitkind kind = {"operation", refuse, NULL};
   return (operation){.wait = {&kind}};
 }
 
 static void operate(actor *me) {
   operation *op = me->arg;
   BEGIN
-  AWAIT(tide_park(me->rt, me->task, &op->wait));
+  AWAIT(tideR_park(me->rt, me->task, &op->wait));
   say("%s", me->raised ? "cancelled" : "completed");
   SLEEP(1);
   say("%s", me->raised ? "cancelled" : "slept");
@@ -202,7 +202,7 @@ TEST(a_cancel_waits_for_what_cannot_be_aborted) {
   step(rt);
   CHECK_EQ(a->task->state, TIDE_TASK_PARKED);
   CHECK_SAID("");
-  tide_wake(rt, a->task, TIDE_WOKEN);
+  tideR_wake(rt, a->task, TIDE_WOKEN);
   run(rt);
   CHECK_SAID("completed cancelled");
 }
@@ -210,14 +210,14 @@ TEST(a_cancel_waits_for_what_cannot_be_aborted) {
 TEST(abort_is_called_once_a_suspension) {
   operation op = new_operation();
   actor *a = spawn_arg(rt, operate, &op, "");
-  tide_scope *scope;
-  CHECK_EQ(tide_scope_enter(rt, a->task, TIDE_NEVER, true, &scope), 0);
+  tideR_scope *scope;
+  CHECK_EQ(tideR_scope_enter(rt, a->task, TIDE_NEVER, true, &scope), 0);
   step(rt);
-  tide_scope_cancel(rt, scope);
+  tideR_scope_cancel(rt, scope);
   cancel(a);
-  tide_scope_shield(rt, scope, false);
+  tideR_scope_shield(rt, scope, false);
   CHECK_EQ(op.aborts, 1);
-  tide_wake(rt, a->task, TIDE_WOKEN);
+  tideR_wake(rt, a->task, TIDE_WOKEN);
   run(rt);
   CHECK_EQ(op.aborts, 1);
 }
@@ -227,8 +227,8 @@ TEST(a_cancel_that_was_lifted_meanwhile_is_not_delivered) {
   actor *a = spawn_arg(rt, operate, &op, "");
   step(rt);
   cancel(a);
-  CHECK_EQ(tide_task_uncancel(rt, a->task), 0);
-  tide_wake(rt, a->task, TIDE_WOKEN);
+  CHECK_EQ(tideR_task_uncancel(rt, a->task), 0);
+  tideR_wake(rt, a->task, TIDE_WOKEN);
   run(rt);
   CHECK_SAID("completed slept");
 }
@@ -238,7 +238,7 @@ TEST(giving_up_is_not_refused) {
   actor *a = spawn_arg(rt, operate, &op, "");
   step(rt);
   cancel(a);
-  tide_task_give_up(rt, a->task);
+  tideR_task_give_up(rt, a->task);
   run(rt);
   CHECK(a->abandoned);
   CHECK_EQ(op.aborts, 1);
