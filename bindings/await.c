@@ -101,7 +101,7 @@ tideR_task *tideL_entertask(lua_State *L, tideL_state *S,
 
 /* ---- end ---- */
 
-static int end_await(lua_State *L, tideL_state *S, tideR_task *task,
+int tideL_endawait(lua_State *L, tideL_state *S, tideR_task *task,
                      tideL_finish finish) {
   if (task->flags & TASK_RAISE) {
     task->flags &= (uint16_t)~TASK_RAISE;
@@ -110,7 +110,7 @@ static int end_await(lua_State *L, tideL_state *S, tideR_task *task,
   return finish(L, S, task);
 }
 
-static tideR_task *awaiter(lua_State *L, tideL_state *S) {
+tideR_task *tideL_awaiter(lua_State *L, tideL_state *S) {
   tideR_task *task = S->current;
   if (task == NULL && S->rt != NULL)
     task = tideR_task_root(S->rt);
@@ -124,10 +124,10 @@ static int await_again(lua_State *L, tideL_finish finish);
 /* Resumed by anybody but the loop it goes on waiting. */
 int tideL_continue(lua_State *L, tideL_finish finish) {
   tideL_state *S = tideL_get(L);
-  tideR_task *task = awaiter(L, S);
+  tideR_task *task = tideL_awaiter(L, S);
   if (task == NULL)
     return await_again(L, finish);
-  return end_await(L, S, task, finish);
+  return tideL_endawait(L, S, task, finish);
 }
 
 #if LUA_VERSION_NUM >= 503
@@ -164,7 +164,7 @@ static int yield(lua_State *L, const tideR_task *task, tideL_finish finish) {
 
 static int end_now(lua_State *L, tideL_state *S, tideR_task *task,
                    tideL_finish finish) {
-  return end_await(L, S, task, finish);
+  return tideL_endawait(L, S, task, finish);
 }
 
 #else
@@ -173,7 +173,7 @@ static int end_now(lua_State *L, tideL_state *S, tideR_task *task,
  * start has to be called again, for a hook between the two has taken the task
  * out of its wait, where whoever wakes has passed it over as one that runs. */
 static int await_pause(lua_State *L) {
-  const tideR_task *task = awaiter(L, tideL_get(L));
+  const tideR_task *task = tideL_awaiter(L, tideL_get(L));
   lua_settop(L, 0);
   if (task != NULL && task->state == TIDE_TASK_RUNNING) {
     lua_pushinteger(L, AWAIT_PAUSE);
@@ -209,12 +209,12 @@ static int end_now(lua_State *L, tideL_state *S, tideR_task *task,
 
 static int finish_entry(lua_State *L) {
   tideL_state *S = tideL_get(L);
-  tideR_task *task = awaiter(L, S);
+  tideR_task *task = tideL_awaiter(L, S);
   const tideL_awaiting *await = lua_touserdata(L, UP_AWAITING);
   if (task == NULL)
     return tideL_error(L, "'%s' was resumed from outside while it waited",
                        await->name);
-  return end_await(L, S, task, await->finish);
+  return tideL_endawait(L, S, task, await->finish);
 }
 
 #endif
@@ -224,10 +224,13 @@ static int finish_entry(lua_State *L) {
 void tideL_driveroot(tideL_state *S, tideR_task *root) {
   if (S->watching && root->state == TIDE_TASK_PARKED)
     tideL_watchparked(S->mainthread, S, root);
-  do
-    if (tideL_drive(S) < 0)
+  do {
+    int err = tideL_drive(S);
+    if (S->closing)
+      tideL_raiseclosed(S->mainthread, S);
+    if (err < 0)
       luaL_error(S->mainthread, "not enough memory");
-  while (root->state == TIDE_TASK_PARKED && !S->exiting);
+  } while (root->state == TIDE_TASK_PARKED && !S->exiting);
   root->state = TIDE_TASK_RUNNING;
   S->streak = 0;
   if (S->exiting)

@@ -94,11 +94,12 @@ static inline bool tideL_yieldable(lua_State *L, const tideR_task *task) {
     return lua_isyieldable(L);
   return tideL_rareyieldable(L, task);
 }
-int tideL_cannotyield(lua_State *L, const char *function);
+/* The function that waits is at the level before that one. */
+int tideL_cannotyield(lua_State *L, const char *function, int level);
 static inline void tideL_checkyield(lua_State *L, const tideR_task *task,
                                     const char *function) {
   if (!tideL_yieldable(L, task))
-    tideL_cannotyield(L, function);
+    tideL_cannotyield(L, function, 1);
 }
 /* The wait is registered: suspends. */
 int tideL_suspend(lua_State *L, tideL_state *S, tideR_task *task,
@@ -131,6 +132,11 @@ int tideL_ready(lua_State *L, tideL_state *S, tideR_task *task,
 /* The call ends as if it had waited and was woken. */
 int tideL_finishnow(lua_State *L, tideL_state *S, tideR_task *task,
                     tideL_finish finish);
+/* The task that was suspended on L, or NULL: somebody else resumed L. */
+tideR_task *tideL_awaiter(lua_State *L, tideL_state *S);
+/* It goes on: raises a cancellation that is due, or calls finish. */
+int tideL_endawait(lua_State *L, tideL_state *S, tideR_task *task,
+                   tideL_finish finish);
 /* Raises if it was not woken by what it waited for, or cancelled since. */
 void tideL_checkwoken(lua_State *L, tideL_state *S, tideR_task *task);
 /* The same, but what was woken is delivered although cancelled since. */

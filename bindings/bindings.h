@@ -38,7 +38,7 @@
  *   trace.c      the timeline; tracefile.c writes it
  *   error.c      the error classes; misuse
  *   testing.c    virtual clock, seeds, probes, trials
- *   host.c       include/tide.h
+ *   host.c and others  include/tide.h: see hosting.h
  *
  * Every C function of ours is a closure over the same four upvalues, so that a
  * call needs no registry lookup.
@@ -51,6 +51,8 @@
 
 #include "../runtime/sync.h"
 #include "compat.h"
+
+#include "../include/tide.h"
 #if LUA_VERSION_NUM < 503 && !TIDE_LUAJIT
 #include "stateview.h"
 #endif
@@ -64,6 +66,8 @@
 /* The state of L, with a runtime made if it has none. Raises. */
 tideL_state *tideL_open(lua_State *L);
 void tideL_close(lua_State *L, tideL_state *S);
+/* Frees the runtime, if there is one, and tells C programs. Calls no Lua. */
+void tideL_freeruntime(tideL_state *S);
 /* Pushes f as a closure over our upvalues; in a function of ours. */
 void tideL_pushfunction(lua_State *L, lua_CFunction f);
 /* Into the table on top. */
@@ -228,6 +232,8 @@ static inline void tideL_pushcontext(lua_State *L, const tideL_state *S) {
   else
     lua_pushnil(L);
 }
+/* It becomes the one on top of L, which is popped. */
+void tideL_setcontext(lua_State *L, tideL_state *S);
 /* These two only if S->varied. The task gets what tideL_pushcontext pushes. */
 void tideL_sharecontext(lua_State *L, const tideL_state *S,
                         const tideR_task *task);
@@ -259,7 +265,11 @@ void tideL_openrun(lua_State *L);
 /* Runs the loop until it stops; survives errors out of the hooks. */
 int tideL_drive(tideL_state *S);
 int tideL_step(tideL_state *S, double budget);
+/* As a step, in one of the iterations of a host's loop. */
+void tideL_turn(tideL_state *S, double budget);
 int tideL_shut(tideL_state *S); /* closes the runtime; UV_ENOMEM */
+/* In the main program: the runtime was closed while it ran. Closes it. */
+int tideL_raiseclosed(lua_State *L, tideL_state *S);
 /* tide.exit: ends all tasks, then the process. */
 void tideL_leaveprocess(lua_State *L, tideL_state *S);
 bool tideL_takeinterrupt(tideL_state *S); /* true: one came since */
@@ -349,6 +359,17 @@ void tideL_reportswallowers(lua_State *T, tideL_state *S);
 void tideL_forgetswallowers(tideL_state *S);
 /* After a run: the failures that nobody can ask for any more. */
 void tideL_reportunseen(lua_State *L, tideL_state *S);
+
+/* ---- the C API; see hosting.h ---- */
+
+void tideL_openhost(lua_State *L);
+/* A runtime was made: it gets what the program that opened it has set. */
+void tideL_useoptions(tideL_state *S);
+void tideL_onturn(tideR_runtime *rt);
+bool tideL_onpost(tideR_runtime *rt, const tideR_post *post);
+/* Tells the program of the report at index 1 of T, if it has a function for
+ * that; raises what that raises. */
+bool tideL_tellprogram(lua_State *T, tideL_state *S);
 
 /* ---- the other nouns; see primitives.h ---- */
 

@@ -40,6 +40,14 @@ void tideL_pushowncontext(lua_State *L, const tideL_state *S) {
     tideL_own(L, place_of(S));
 }
 
+void tideL_setcontext(lua_State *L, tideL_state *S) {
+  S->varied = true;
+  if (S->current != NULL)
+    set_taskcontext(L, S->current);
+  else
+    lua_rawseti(L, UP_OWN, place_of(S));
+}
+
 /* Also nil: out of memory, the slot's last task may have left its own there. */
 void tideL_sharecontext(lua_State *L, const tideL_state *S,
                         const tideR_task *task) {
@@ -87,13 +95,8 @@ static int core_context(lua_State *L) {
 
 /* set_context(t) */
 static int core_set_context(lua_State *L) {
-  tideL_state *S = tideL_get(L);
   lua_settop(L, 1);
-  S->varied = true;
-  if (S->current != NULL)
-    set_taskcontext(L, S->current);
-  else
-    lua_rawseti(L, UP_OWN, place_of(S));
+  tideL_setcontext(L, tideL_get(L));
   return 0;
 }
 

@@ -7,15 +7,13 @@
  */
 #define _GNU_SOURCE /* dladdr */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #ifndef _WIN32
 #include <dlfcn.h>
 #endif
 
-#include "../include/tide.h"
-#include "bindings.h"
+#include "hosting.h"
 
 void tideL_pushfunction(lua_State *L, lua_CFunction f) {
   for (int i = 1; i <= UPVALUES; i++)
@@ -66,7 +64,8 @@ static int new_runtime(lua_State *L) {
   lua_settop(L, 0);
   if (S->rt != NULL)
     return 0; /* a finaliser was quicker */
-  err = tideR_runtime_new(&S->rt, &tideL_hooks, S);
+  err = tideR_runtime_new(&S->rt, &tideL_hooks, S, S->options.loop);
+  S->loop_error = err;
   if (err < 0)
     return luaL_error(L, "tide: no event loop: %s", uv_strerror(err));
   S->serial++;
@@ -74,7 +73,24 @@ static int new_runtime(lua_State *L) {
   S->links = 0;
   S->hosted = false;
   tideL_watch(S);
+  if (S->options.size > 0)
+    tideL_useoptions(S);
   return 0;
+}
+
+void tideL_freeruntime(tideL_state *S) {
+  tideR_runtime *rt = S->rt;
+  void (*closed)(void *ud) = S->closed;
+  if (rt == NULL)
+    return;
+  S->dropping = true; /* what is told now opens no other */
+  tideL_dropwaiters(S);
+  S->rt = NULL;
+  S->serial++;
+  tideL_dropdones(S);
+  S->closed = NULL;
+  tideR_runtime_free(rt, closed, S->closed_ud);
+  S->dropping = false;
 }
 
 /* The child of a fork has a copy of the parent's loop: it gets its own. */
@@ -82,8 +98,10 @@ tideL_state *tideL_open(lua_State *L) {
   tideL_state *S = tideL_get(L);
   if (S->dead)
     luaL_error(L, "tide: the Lua state is being closed");
-  if (S->rt != NULL && !tideL_isbusy(S) && tideR_loop_forked(S->rt))
+  if (S->rt != NULL && !tideL_isbusy(S) && tideR_loop_forked(S->rt)) {
+    S->options.loop = NULL; /* a host's is in the parent */
     tideL_close(L, S);
+  }
   if (S->rt == NULL) {
     tideL_pushfunction(L, new_runtime);
     lua_call(L, 0, 0);
@@ -134,14 +152,13 @@ void tideL_close(lua_State *L, tideL_state *S) {
                                     OWN_PARKED,   OWN_PUTTING,   OWN_PINNED,
                                     OWN_LINKS,    OWN_GROUPS,    OWN_DETACHED,
                                     OWN_CONTEXTS, OWN_ARGUMENTS, OWN_SIGNALS};
-  tideR_runtime *rt = S->rt;
-  if (rt == NULL)
+  if (S->rt == NULL)
     return;
   close_coroutines(L, S);
   tideL_endtrace(L, S);
   tideL_orphanlinks(L);
   orphan_handles(L, UP_HANDLES);
-  S->rt = NULL;
+  tideL_freeruntime(S);
   S->current = S->spawning = NULL;
   S->mainthread = NULL;
   S->chores = false;
@@ -149,8 +166,6 @@ void tideL_close(lua_State *L, tideL_state *S) {
   tideL_forgetcalls(S);
   S->aborts = S->last_abort = NULL;
   S->detached = 0;
-  S->serial++;
-  tideR_runtime_free(rt);
   clear_table(L, UP_THREADS);
   clear_table(L, UP_HANDLES);
   for (size_t i = 0; i < sizeof per_runtime / sizeof *per_runtime; i++) {
@@ -172,16 +187,10 @@ static int state__gc(lua_State *L) {
   uint32_t fresh = 0;
   tideL_stoptrace(S);
   tideL_unwatch(S);
-  S->rt = NULL;
   S->dead = true;
-  S->serial++;
   tideL_lastreports(L, lua_upvalueindex(1));
   orphan_handles(L, lua_upvalueindex(2));
-  tideL_forgetcalls(S);
-  free(S->host);
-  if (rt == NULL)
-    return 0;
-  for (uint32_t slot = 1; slot <= tideR_task_slots(rt); slot++) {
+  for (uint32_t slot = 1; rt && slot <= tideR_task_slots(rt); slot++) {
     const tideR_task *task = tideR_task_at(rt, slot);
     fresh += tideR_task_alive(task) && task->flags & TIDE_FRESH;
   }
@@ -190,7 +199,9 @@ static int state__gc(lua_State *L) {
             "tide: %u task%s never ran: nothing ran the loop; "
             "await them, or start them in tide.run\n",
             (unsigned)fresh, fresh == 1 ? "" : "s");
-  tideR_runtime_free(rt);
+  tideL_freeruntime(S);
+  tideL_forgetheld(S);
+  tideL_forgetcalls(S);
   return 0;
 }
 
@@ -305,6 +316,8 @@ static int open_module(lua_State *L) {
   tideL_openbreak(L);
   tideL_openinput(L);
   tideL_opentesting(L);
+  tideL_openended(L);
+  tideL_openhost(L);
   tideL_setfunctions(L, functions);
   tideL_setdebug(L, S, tideL_debugwanted());
   lua_pushvalue(L, -1);

@@ -27,7 +27,8 @@ typedef struct tideL_task {
   bool info : 1;      /* the user value is the table described in outcome.c */
   bool seen : 1;      /* somebody got the error, or was given it to report */
   uint64_t id : 48;
-  uint64_t cancels : 16; /* of a finished task: its cancelling() */
+  uint64_t cancels : 15; /* of a finished task: its cancelling() */
+  uint64_t unshown : 1;  /* only a C program has it */
   union {
     tideR_task *task; /* see tideL_record */
     double number;    /* its result, if `store` says so */
@@ -89,6 +90,8 @@ typedef struct tideL_future {
 } tideL_future;
 
 void tideL_openfuture(lua_State *L);
+void tideL_pushfuture(lua_State *L, const tideL_state *S);
+bool tideL_isfuture(const tideL_task *handle); /* or a Task's */
 tideL_future *tideL_tofuture(lua_State *L, int index); /* NULL: it is none */
 /* If the value at `index` is a Future that the runtime has cancelled, on behalf
  * of who waited for it, it knows that from here on. */

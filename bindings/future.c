@@ -36,15 +36,22 @@ static tideL_future *check(lua_State *L, const char *function) {
   return self;
 }
 
-/* future(): one that nobody has set yet */
-static int core_future(lua_State *L) {
-  const tideL_state *S = tideL_open(L);
+bool tideL_isfuture(const tideL_task *handle) {
+  return handle->magic == MAGIC;
+}
+
+void tideL_pushfuture(lua_State *L, const tideL_state *S) {
   tideL_future *self = tideL_newuserdata(L, sizeof *self);
   *self =
       (tideL_future){.base = {.magic = MAGIC, .serial = S->serial, .id = 0}};
   tideR_future_init(&self->join);
   tideL_own(L, OWN_FUTURE);
   lua_setmetatable(L, -2);
+}
+
+/* future(): one that nobody has set yet */
+static int core_future(lua_State *L) {
+  tideL_pushfuture(L, tideL_open(L));
   return 1;
 }
 

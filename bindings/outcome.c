@@ -196,7 +196,7 @@ void tideL_settle(lua_State *T, tideL_state *S, tideL_task *handle,
     unpin(T, task);
   }
   handle->outcome = outcome;
-  handle->cancels = cancels < UINT16_MAX ? cancels : UINT16_MAX;
+  handle->cancels = (cancels < INT16_MAX ? cancels : INT16_MAX) & INT16_MAX;
 }
 
 void tideL_settlefuture(lua_State *L, tideL_state *S, int index, bool failed,

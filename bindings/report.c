@@ -63,13 +63,19 @@ static int core_set_interactive(lua_State *L) {
   return 0;
 }
 
+/* tell(report): the program that opened the runtime, or else stderr */
+static int tell(lua_State *T) {
+  if (!tideL_tellprogram(T, tideL_get(T)))
+    print_report(T);
+  return 0;
+}
+
 /* teller(report): the exception handler, or what is done without one */
 static int teller(lua_State *T) {
   luaL_checkstack(T, 12, NULL);
   if (tideL_own(T, OWN_HANDLER) == LUA_TNIL) {
     lua_pop(T, 1);
-    print_report(T);
-    return 0;
+    tideL_pushfunction(T, tell);
   }
   lua_pushvalue(T, 1);
   if (lua_pcall(T, 1, 0, 0) != LUA_OK) {
@@ -137,7 +143,7 @@ void tideL_watchfailure(lua_State *T, tideL_state *S, int index, bool held,
   const tideL_task *handle = lua_touserdata(T, index);
   if (handle->seen || handle->outcome != OUTCOME_FAILED)
     return;
-  if (!held || (S->debug && !awaited)) {
+  if (!held || handle->unshown || (S->debug && !awaited)) {
     tideL_reportfailure(T, S, index);
     return;
   }

@@ -7,7 +7,7 @@
  */
 #include <stdlib.h>
 
-#include "bindings.h"
+#include "hosting.h"
 
 /* ---- driving ---- */
 
@@ -64,29 +64,29 @@ static void recover(tideL_state *S) {
 int tideL_drive(tideL_state *S) {
   lua_State *T = S->thread;
   int err;
-  for (;;) {
+  while (!S->closing) {
     lua_settop(T, T_CLOSE);
     lua_pushvalue(T, T_DRIVE);
     S->entered = false;
-    if (lua_pcall(T, 0, 1, 0) == LUA_OK)
-      break;
+    if (lua_pcall(T, 0, 1, 0) == LUA_OK) {
+      err = (int)lua_tointeger(T, -1);
+      lua_settop(T, T_CLOSE);
+      if (S->closing)
+        break;
+      return err < 0 ? err : 0;
+    }
     if (!S->entered) {
       lua_settop(T, T_CLOSE);
       return UV_ENOMEM;
     }
     recover(S);
   }
-  err = (int)lua_tointeger(T, -1);
-  lua_settop(T, T_CLOSE);
-  return err < 0 ? err : 0;
+  return UV_ECANCELED;
 }
 
-int tideL_step(tideL_state *S, double budget) {
+static int step(tideL_state *S, double budget) {
   lua_State *T = S->thread;
   int result = 1;
-  if (tideL_isbusy(S))
-    return UV_EBUSY;
-  S->hosted = true;
   if (tideR_loop_step_is_poll(S->rt))
     return tideR_loop_ready(S->rt);
   lua_settop(T, T_CLOSE);
@@ -98,6 +98,24 @@ int tideL_step(tideL_state *S, double budget) {
     recover(S);
   lua_settop(T, T_CLOSE);
   return result;
+}
+
+int tideL_step(tideL_state *S, double budget) {
+  int result;
+  if (tideL_isbusy(S))
+    return UV_EBUSY;
+  if (tideR_loop_is_borrowed(S->rt))
+    return UV_ENOTSUP;
+  if (!S->hosted && !S->embedded)
+    tideR_loop_announce(S->rt, NULL); /* a host in Lua polls the descriptor */
+  S->hosted = true;
+  result = step(S, budget);
+  return tideL_closenow(S) ? UV_ECANCELED : result;
+}
+
+void tideL_turn(tideL_state *S, double budget) {
+  step(S, budget);
+  tideL_closenow(S);
 }
 
 static int close_body(lua_State *T) {
@@ -114,6 +132,12 @@ int tideL_shut(tideL_state *S) {
     err = UV_ENOMEM;
   lua_settop(T, T_CLOSE);
   return err;
+}
+
+int tideL_raiseclosed(lua_State *L, tideL_state *S) {
+  tideL_closenow(S);
+  tideL_switchback(L);
+  return tideL_error(L, "the runtime was closed by the program");
 }
 
 /* ---- run ---- */
@@ -246,6 +270,8 @@ static int core_run(lua_State *L) {
     tideL_pushleft(L);
   end_turns(S);
   tideL_switchback(L);
+  if (S->closing)
+    return tideL_raiseclosed(L, S);
   tideR_young_end(S->rt);
   tideL_flushtrace(S);
   if (debug)

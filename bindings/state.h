@@ -36,6 +36,8 @@ enum {
   OWN_WATCHER,
   OWN_INPUT,
   OWN_SCOPEBOX,
+  OWN_DONEBOX,
+  OWN_WAITERBOX,
   OWN_SCOPES,    /* scope id -> Scope object, weak */
   OWN_REASONS,   /* scope id -> reason of its cancel */
   OWN_CALLS,     /* slot -> function, or table of function and arguments */
@@ -102,13 +104,15 @@ typedef enum tideL_class {
 #define TASK_GUARDED TIDE_USER5 /* others may resume what it runs in */
 
 typedef struct tideL_parking tideL_parking;
+typedef struct tideL_held tideL_held;
 typedef struct tideL_trace tideL_trace;
 #define TIDEL_PLACE 128 /* bytes of a place in the source */
 
-/* One per lua_State: the userdata made first, so finalised last. */
-typedef struct tideL_state {
-  struct tide_runtime *host; /* see host.c; NULL: no program asked for it */
-  tideR_runtime *rt;         /* NULL: none was needed yet, or it was closed */
+/* One per lua_State: the userdata made first, so finalised last. It is what C
+ * programs have as their tide_runtime. */
+typedef struct tide_runtime tideL_state;
+struct tide_runtime {
+  tideR_runtime *rt;     /* NULL: none was needed yet, or it was closed */
   tideR_task *current;   /* runs now; NULL in callbacks and the main program */
   tideR_task *stopped;   /* what ran on the spot is yet to be ended: */
   lua_State *stopped_on; /* ... on that coroutine */
@@ -150,7 +154,7 @@ typedef struct tideL_state {
   bool blockers; /* io.read and others tell that they block */
   bool hosted;   /* a host steps the loop: the main program cannot wait */
   bool blocking; /* set_blocking */
-  bool embedded; /* a C program has the runtime's address */
+  bool embedded; /* a C program has opened it */
   bool script;   /* bin/tide: run(fn) in the main task runs fn there */
   bool prompt;   /* at a prompt: what failed is looked for */
   bool collect;  /* ... now */
@@ -186,7 +190,23 @@ typedef struct tideL_state {
   uint64_t swallowed_before; /* cancellations, when run began */
   char from[TIDEL_PLACE];    /* where that began */
   char to[TIDEL_PLACE];      /* ... and where it paused */
-} tideL_state;
+
+  /* For C programs, see hosting.h: */
+  tide_options options;  /* of who opened it; their userdata: tide_userdata */
+  lua_State *program;    /* what tide_lua gives outside of the loop */
+  struct tideL_job *job; /* to be done in the protected call that begins */
+  int protector;         /* places in the registry: what makes that call, */
+  int awaiting;          /* ... what begins an await of C, */
+  int wrapping;          /* ... and what makes a function of one that awaits */
+  tideL_held *held;      /* what programs hold */
+  struct tideL_done *dones;    /* their callbacks that are yet to be called */
+  struct tide_waiter *waiters; /* whose wake is yet to come */
+  void (*closed)(void *ud);    /* to be called when it is closed */
+  void *closed_ud;
+  int loop_error; /* why there was no runtime to be had, or 0 */
+  bool closing;   /* ... as soon as no code of it runs */
+  bool dropping;  /* it is told to C programs that it closes */
+};
 
 static inline tideL_state *tideL_get(lua_State *L) {
   return lua_touserdata(L, UP_STATE);

@@ -100,11 +100,11 @@ static const char *c_function(lua_State *L, lua_State *co, int level) {
 #define ITERATOR ""
 #endif
 
-int tideL_cannotyield(lua_State *L, const char *function) {
+int tideL_cannotyield(lua_State *L, const char *function, int level) {
   lua_State *pinner = tideL_get(L)->pinner;
   const char *name, *hint = "";
   luaL_checkstack(L, 12, NULL);
-  name = c_function(L, L, 1);
+  name = c_function(L, L, level);
   if (name == NULL && pinner != NULL && tideL_checkstack(pinner, 1))
     name = c_function(L, pinner, 1);
   if (name == NULL)
