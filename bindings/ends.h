@@ -91,7 +91,7 @@ typedef struct tideL_future {
 
 void tideL_openfuture(lua_State *L);
 void tideL_pushfuture(lua_State *L, const tideL_state *S);
-bool tideL_isfuture(const tideL_task *handle); /* or a Task's */
+bool tideL_isfuture(const tideL_task *handle);         /* or a Task's */
 tideL_future *tideL_tofuture(lua_State *L, int index); /* NULL: it is none */
 /* If the value at `index` is a Future that the runtime has cancelled, on behalf
  * of who waited for it, it knows that from here on. */

@@ -106,12 +106,9 @@ static int push(tideL_held *held, lua_State *L) {
 /* As Task:done and Future:done see it, without a lua_State. */
 tide_outcome tideL_heldoutcome(const tideL_held *held) {
   static const tide_outcome outcomes[] = {
-      [OUTCOME_NONE] = TIDE_PENDING,
-      [OUTCOME_RESULTS] = TIDE_RETURNED,
-      [OUTCOME_FAILED] = TIDE_RAISED,
-      [OUTCOME_CANCELLED] = TIDE_WAS_CANCELLED,
-      [OUTCOME_CLOSED] = TIDE_DROPPED,
-      [OUTCOME_LOST] = TIDE_DROPPED};
+      [OUTCOME_NONE] = TIDE_PENDING,   [OUTCOME_RESULTS] = TIDE_RETURNED,
+      [OUTCOME_FAILED] = TIDE_RAISED,  [OUTCOME_CANCELLED] = TIDE_WAS_CANCELLED,
+      [OUTCOME_CLOSED] = TIDE_DROPPED, [OUTCOME_LOST] = TIDE_DROPPED};
   const tideL_task *handle = held->handle;
   if (held->state == NULL)
     return TIDE_DROPPED;

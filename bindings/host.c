@@ -32,7 +32,8 @@ static int read_options(tide_options *out, const tide_options *options) {
   if (options == NULL)
     return 0;
   if (options->size < offsetof(tide_options, userdata) ||
-      !(options->budget >= 0 || options->size <= offsetof(tide_options, budget)))
+      !(options->budget >= 0 ||
+        options->size <= offsetof(tide_options, budget)))
     return UV_EINVAL;
   memcpy(out, options,
          options->size < sizeof *out ? options->size : sizeof *out);

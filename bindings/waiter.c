@@ -379,8 +379,9 @@ int tide_await(lua_State *L, const tide_await_ops *ops, void *arg) {
   bool waits;
   new_waiter(L, S, ops, arg);
   if (!is_wrapped(L))
-    return luaL_error(L, "'%s' cannot await: on Lua 5.1 and LuaJIT register "
-                         "the function with tide_setfuncs",
+    return luaL_error(L,
+                      "'%s' cannot await: on Lua 5.1 and LuaJIT register "
+                      "the function with tide_setfuncs",
                       ops->name != NULL ? ops->name : "tide_await");
   lua_rawgeti(L, LUA_REGISTRYINDEX, S->awaiting);
   lua_insert(L, -2);

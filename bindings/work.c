@@ -84,7 +84,7 @@ int tide_work(lua_State *L, const tide_work_ops *ops, void *arg) {
   it->arg = arg;
   it->awaited = true;
   it->await = (tide_await_ops){ops->name != NULL ? ops->name : "work", start,
-                               abort_work,
-                               ops->finish != NULL ? finish : NULL, release};
+                               abort_work, ops->finish != NULL ? finish : NULL,
+                               release};
   return tide_await(L, &it->await, it);
 }

@@ -96,6 +96,11 @@ void tideR__calls_run(tideR_runtime *rt) {
     rt->calls_head = call->next;
     rt->ncalls--;
     rt->calls_due--;
+    if (call == &rt->delivery) {
+      call->state = TIDE_CALL_FREE;
+      tideR__posts_run(rt);
+      continue;
+    }
     call_free(rt, call);
     if (!cancelled)
       rt->hooks->call(rt, call);

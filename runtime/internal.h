@@ -127,6 +127,13 @@ struct tideR_runtime {
   uint32_t ncalls;
   uint32_t calls_due; /* of these, in this turn; left over after a longjmp */
 
+  struct tideR_mailbox *mailbox;  /* NULL: there was no remote yet */
+  tideR_post *posts, *posts_tail; /* taken over from it */
+  tideR_post *posting;            /* the one that runs */
+  tideR_call delivery;            /* theirs: queued while there are some */
+  void (*posted)(void *ud);       /* see tideR_remote_on_post */
+  void *posted_ud;
+
   uint32_t live;     /* unfinished tasks */
   uint32_t sleepers; /* of these, with a timer */
   uint64_t last_id;
@@ -153,9 +160,11 @@ struct tideR_runtime {
   uv_loop_t uv;
   uv_timer_t alarm;  /* ends a blocking poll at the first deadline */
   uv_async_t wakeup; /* ends a blocking poll from a signal or thread */
+  atomic_bool rung;  /* ... and libuv is yet to be asked for that */
   uv_pid_t pid;
   tideR_input *inputs;    /* that it reads */
   tideR_signal *signals;  /* that it watches */
+  tideR_work *works;      /* under way */
   tideR_signal interrupt; /* SIGINT, if it is watched for a cancel: */
   bool interrupted;       /* ... has been made */
 };
@@ -288,6 +297,13 @@ void tideR__scope_lift(tideR_runtime *rt, tideR_scope *scope);
 void tideR__scope_adopt(tideR_runtime *rt, tideR_task *task,
                         tideR_scope *outer);
 
+/* From any thread or handler: ends a blocking poll, or the next. Who sees the
+ * flag finds what was sent, so that the descriptor does not stay readable. */
+static inline void tideR__ring(tideR_runtime *rt) {
+  uv_async_send(&rt->wakeup);
+  atomic_store(&rt->rung, true);
+}
+
 /* call.c */
 void tideR__call_queue(tideR_runtime *rt, tideR_call *call);
 void tideR__calls_run(tideR_runtime *rt);
@@ -296,11 +312,24 @@ void tideR__calls_run(tideR_runtime *rt);
  * turn has begun. */
 bool tideR__turn_alone(tideR_runtime *rt);
 
-/* poll.c: asks libuv, then delivers signals and fires timers */
+/* poll.c: asks libuv, then delivers signals, takes posts, fires timers */
 void tideR__poll_init(tideR_runtime *rt);
 bool tideR__poll_is_due(tideR_runtime *rt);
 void tideR__poll_now(tideR_runtime *rt);
 void tideR__poll_blocking(tideR_runtime *rt);
+
+/* remote.c: unreleased ones; whether something was posted since the last take;
+ * takes it over, to be delivered; delivers, as a call; after a longjmp; when
+ * the runtime ends */
+uint32_t tideR__remotes_count(const tideR_runtime *rt);
+bool tideR__posts_wait(const tideR_runtime *rt);
+void tideR__posts_take(tideR_runtime *rt);
+void tideR__posts_run(tideR_runtime *rt);
+void tideR__posts_recover(tideR_runtime *rt);
+void tideR__remotes_end(tideR_runtime *rt);
+
+/* work.c: when the runtime ends */
+void tideR__works_end(tideR_runtime *rt);
 
 /* input.c: when the runtime ends */
 void tideR__inputs_end(tideR_runtime *rt);

@@ -39,7 +39,9 @@ int tideR_runtime_new(tideR_runtime **out, const tideR_hooks *hooks,
     free(rt);
     return err;
   }
-  uv_unref((uv_handle_t *)&rt->wakeup); /* only a blocking poll counts it */
+  /* The descriptor tells of a wakeup only once libuv has been asked. */
+  uv_run(&rt->uv, UV_RUN_NOWAIT);
+  uv_unref((uv_handle_t *)&rt->wakeup); /* only a poll counts it */
   tideR__pool_init(&rt->tasks, sizeof(tideR_task));
   tideR__pool_init(&rt->scopes, sizeof(tideR_scope));
   tideR__pool_init(&rt->calls, sizeof(tideR_call));
@@ -62,15 +64,20 @@ static void close_handle(uv_handle_t *handle, void *arg) {
 }
 
 void tideR_runtime_free(tideR_runtime *rt) {
+  bool forked;
   if (rt == NULL)
     return;
-  if (tideR_loop_forked(rt))
+  forked = tideR_loop_forked(rt);
+  tideR__remotes_end(rt);
+  if (forked)
     uv_loop_fork(&rt->uv); /* else closing would unwatch the parent's */
+  tideR__works_end(rt);
   tideR_interrupt_unwatch(rt);
   tideR__signals_end(rt);
   tideR__inputs_end(rt);
   uv_walk(&rt->uv, close_handle, NULL);
-  uv_run(&rt->uv, UV_RUN_DEFAULT);
+  /* Work of the parent's threads does not end here. */
+  uv_run(&rt->uv, forked ? UV_RUN_NOWAIT : UV_RUN_DEFAULT);
   uv_loop_close(&rt->uv);
   for (uint32_t slot = 1; slot <= rt->tasks.count; slot++)
     free(tideR__extra(tideR_task_at(rt, slot)));
@@ -140,6 +147,10 @@ static bool has_timers(const tideR_runtime *rt) {
   return rt->heap.count > (rt->stop_timer.index != 0 ? 1u : 0u);
 }
 
+static uint32_t count_wakers(const tideR_runtime *rt) {
+  return rt->wakers + tideR__remotes_count(rt);
+}
+
 /* Nothing can happen any more: tells who waits for the whole, if anybody. */
 static bool deadlock(tideR_runtime *rt) {
   tideR_task *victim = rt->main;
@@ -154,20 +165,21 @@ static bool deadlock(tideR_runtime *rt) {
 
 /* Nothing is ready: waits until something is. False: nothing ever will be. */
 static bool idle(tideR_runtime *rt) {
-  if (rt->idlers.head != NULL) {
+  uint32_t wakers = count_wakers(rt); /* first: one may post, and be no more */
+  if (rt->idlers.head != NULL || tideR__posts_wait(rt)) {
     tideR__poll_now(rt);
     if (!has_ready(rt))
       tideR_waitq_wake_all(rt, &rt->idlers);
     return true;
   }
   if (rt->is_virtual && !uv_loop_alive(&rt->uv) &&
-      (has_timers(rt) || (rt->heap.count > 0 && rt->wakers > 0))) {
+      (has_timers(rt) || (rt->heap.count > 0 && wakers > 0))) {
     if (rt->heap.nodes[0].when > rt->virtual_now)
       rt->virtual_now = rt->heap.nodes[0].when;
     tideR__poll_now(rt);
     return true;
   }
-  if (!has_timers(rt) && rt->wakers == 0 && !uv_loop_alive(&rt->uv))
+  if (!has_timers(rt) && wakers == 0 && !uv_loop_alive(&rt->uv))
     return deadlock(rt);
   tideR__poll_blocking(rt);
   return true;
@@ -198,7 +210,7 @@ int tideR_loop_begin(tideR_runtime *rt) {
 
 bool tideR_loop_step_is_poll(tideR_runtime *rt) {
   if (rt->running || has_ready(rt) || rt->calls_due > 0 ||
-      rt->ticks.head != NULL || tideR__timers_due(rt))
+      rt->ticks.head != NULL || tideR__timers_due(rt) || tideR__posts_wait(rt))
     return false;
   rt->running = true;
   tideR_loop_end(rt);
@@ -212,6 +224,7 @@ int tideR_loop_begin_step(tideR_runtime *rt, double budget) {
   tideR_waitq_wake_all(rt, &rt->ticks);
   if (rt->heap.count > 0)
     tideR__timers_fire(rt);
+  tideR__posts_take(rt);
   if (rt->batch == NULL)
     rt->in_turn = false; /* the last step's budget ended with its turn */
   if (budget > 0 && tideR_instant(budget) != TIDE_NEVER)
@@ -394,6 +407,7 @@ tideR_task *tideR_recover(tideR_runtime *rt) {
   tideR_task *task = rt->current;
   rt->current = NULL;
   rt->running = rt->blocking = rt->resumed = false;
+  tideR__posts_recover(rt);
   return task;
 }
 
@@ -403,12 +417,14 @@ bool tideR_loop_running(const tideR_runtime *rt) {
 
 bool tideR_loop_alive(const tideR_runtime *rt) {
   return has_ready(rt) || rt->ticks.head != NULL || rt->idlers.head != NULL ||
-         has_timers(rt) || rt->wakers > 0 || uv_loop_alive(&rt->uv);
+         has_timers(rt) || count_wakers(rt) > 0 || tideR__posts_wait(rt) ||
+         uv_loop_alive(&rt->uv);
 }
 
 double tideR_loop_timeout(tideR_runtime *rt) {
   double timeout = INFINITY;
-  if (has_ready(rt) || rt->ticks.head != NULL || rt->idlers.head != NULL)
+  if (has_ready(rt) || rt->ticks.head != NULL || rt->idlers.head != NULL ||
+      tideR__posts_wait(rt))
     return 0;
   if (rt->heap.count > 0) {
     uint64_t when = rt->heap.nodes[0].when, now = tideR_now(rt);
@@ -455,7 +471,7 @@ void tideR_runtime_stats(tideR_runtime *rt, tideR_stats *out) {
   out->turns = rt->turns;
   out->spawned = rt->spawned;
   out->polls = rt->polls;
-  out->wakers = rt->wakers;
+  out->wakers = count_wakers(rt);
   out->swallowed = rt->swallowed;
   out->handles = rt->uv.active_handles;
 }

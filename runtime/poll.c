@@ -34,15 +34,25 @@ static void polled(tideR_runtime *rt) {
   rt->polled_at = uv_hrtime();
   if (rt->signals != NULL)
     tideR__signals_deliver(rt);
+  if (rt->mailbox != NULL)
+    tideR__posts_take(rt);
   tideR__timers_fire(rt);
+}
+
+/* What nobody keeps alive libuv does not look at: not for a ring either. */
+static void ask(tideR_runtime *rt, uv_run_mode mode) {
+  atomic_store(&rt->rung, false);
+  uv_ref((uv_handle_t *)&rt->wakeup);
+  uv_run(&rt->uv, mode);
+  uv_unref((uv_handle_t *)&rt->wakeup);
 }
 
 /* With nothing alive in it uv_run would but look at the clock: who starts a
  * timer of libuv's after a while without it calls uv_update_time before. */
 void tideR__poll_now(tideR_runtime *rt) {
   watch(rt, true, false);
-  if (uv_loop_alive(&rt->uv))
-    uv_run(&rt->uv, UV_RUN_NOWAIT);
+  if (uv_loop_alive(&rt->uv) || atomic_load(&rt->rung))
+    ask(rt, UV_RUN_NOWAIT);
   polled(rt);
   watch(rt, false, false);
 }
@@ -77,9 +87,7 @@ void tideR__poll_blocking(tideR_runtime *rt) {
   if (rt->heap.count > 0 && !rt->is_virtual)
     arm_alarm(rt);
   watch(rt, true, true);
-  uv_ref((uv_handle_t *)&rt->wakeup);
-  uv_run(&rt->uv, UV_RUN_ONCE);
-  uv_unref((uv_handle_t *)&rt->wakeup);
+  ask(rt, UV_RUN_ONCE);
   uv_timer_stop(&rt->alarm);
   polled(rt);
   watch(rt, false, true);

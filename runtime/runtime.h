@@ -17,6 +17,8 @@
  *   waitq.c  FIFO queues of parked tasks; on it, one noun a file:
  *            semaphore.c event.c lock.c condition.c barrier.c queue.c
  *   call.c   callbacks that run from the loop (call_soon, call_later)
+ *   remote.c  posts from any thread, through remotes
+ *   work.c   work in libuv's thread pool
  *   watch.c  debugging: what happens, and what tasks wait for
  *   probe.c  testing: cancels a task at its nth await
  *   shuffle.c  testing: another order of the ready tasks
@@ -24,8 +26,8 @@
  *   input.c  a terminal, pipe or file, read as it comes
  *   signal.c interrupt.c  signals, taken and given back; SIGINT as a cancel
  *
- * Functions that can fail return 0 or a negative libuv code. None may be
- * called from another thread than the runtime's.
+ * Functions that can fail return 0 or a negative libuv code. None but those of
+ * remotes may be called from another thread than the runtime's.
  */
 #ifndef TIDE_RUNTIME_H
 #define TIDE_RUNTIME_H
@@ -51,6 +53,7 @@ typedef struct tideR_link tideR_link;
 typedef struct tideR_group tideR_group;
 typedef struct tideR_lock tideR_lock;
 typedef struct tideR_condition tideR_condition;
+typedef struct tideR_remote tideR_remote;
 
 #define TIDE_NEVER UINT64_MAX /* a deadline that does not come */
 
@@ -75,16 +78,28 @@ typedef enum tideR_report {
   TIDE_REPORT_ABANDONED  /* ... and was given up */
 } tideR_report;
 
-/* What the runtime asks of its user. resume and call may longjmp out (an
+struct tide_runtime; /* what the user calls a runtime: unknown here */
+
+/* What was posted: to be called in the runtime's thread, with that, or with
+ * NULL when the runtime ends. */
+typedef struct tideR_post {
+  struct tideR_post *next; /* the runtime's own */
+  void (*fn)(struct tide_runtime *rt, void *arg);
+  void *arg;
+} tideR_post;
+
+/* What the runtime asks of its user. resume, call and post may longjmp out (an
  * out-of-memory error of Lua, say); tideR_recover then makes the runtime usable
  * again. The others must return. resume may be NULL for who uses
- * tideR_loop_next. */
+ * tideR_loop_next, post for who makes no remote. */
 typedef struct tideR_hooks {
   void (*resume)(tideR_runtime *rt, tideR_task *task); /* run until it parks */
   void (*abandon)(tideR_runtime *rt,
                   tideR_task *task); /* it will not run again */
   void (*call)(tideR_runtime *rt, tideR_call *call);
   void (*report)(tideR_runtime *rt, tideR_task *task, tideR_report what);
+  /* Calls its fn. False: it could not begin to, it is tried again. */
+  bool (*post)(tideR_runtime *rt, const tideR_post *post);
 } tideR_hooks;
 
 typedef struct tideR_stats {
@@ -97,7 +112,7 @@ typedef struct tideR_stats {
   uint64_t turns;
   uint64_t spawned;
   uint64_t polls;
-  uint64_t wakers;    /* outstanding promises of a wake from outside */
+  uint64_t wakers;    /* promises of a wake from outside; remotes, too */
   uint64_t swallowed; /* cancellations that a task caught and met again */
 } tideR_stats;
 

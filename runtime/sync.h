@@ -129,6 +129,43 @@ bool tideR_input_is_tty(const tideR_input *input);
 int tideR_input_raw(tideR_input *input, bool raw);
 int tideR_input_columns(tideR_input *input); /* 0: unknown */
 
+/* ---- remotes (remote.c) ---- */
+
+/* Counted; outlives the runtime. Until it is released it counts as a waker. In
+ * the runtime's thread. NULL: no memory, or the runtime ends. */
+tideR_remote *tideR_remote_new(tideR_runtime *rt);
+/* The rest is for any thread. Another count; returns it. */
+tideR_remote *tideR_remote_retain(tideR_remote *remote);
+void tideR_remote_release(tideR_remote *remote); /* NULL is fine */
+/* hooks->post gets it in one of the next turns, in the order of the posts of
+ * all remotes, so many in a turn but not all. UV_ECANCELED: the runtime has
+ * ended. If it ends before that, fn(NULL, arg) is called. UV_ENOMEM. */
+int tideR_remote_post(tideR_remote *remote,
+                      void (*fn)(struct tide_runtime *rt, void *arg),
+                      void *arg);
+/* In the runtime's thread: from now on posted(ud) is called by who posts first
+ * since the runtime looked, in that thread, and under a lock: it calls nothing
+ * of ours. NULL: no more. */
+void tideR_remote_on_post(tideR_runtime *rt, void (*posted)(void *ud),
+                          void *ud);
+
+/* ---- work (work.c) ---- */
+
+/* Memory of the user's, who sets `work` and `after`, and frees it in after. */
+typedef struct tideR_work {
+  uv_work_t uv;
+  tideR_runtime *rt; /* NULL in after: it ends, or has ended */
+  void (*work)(struct tideR_work *work); /* in a thread of the pool */
+  /* In a callback of libuv's: records and wakes. UV_ECANCELED: not begun. */
+  void (*after)(struct tideR_work *work, int status);
+  struct tideR_work *next, **link; /* in a list of the runtime */
+} tideR_work;
+
+int tideR_work_start(tideR_runtime *rt, tideR_work *work);
+/* True: it had not begun and will not. after comes all the same. The runtime's
+ * end does it, too, and waits for what has begun. */
+bool tideR_work_cancel(tideR_work *work);
+
 /* ---- ends (join.c) ---- */
 
 /* What waits for the end of one task or future. */

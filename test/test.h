@@ -117,6 +117,7 @@ struct actor {
 typedef struct world {
   actor *actors;
   void (*on_call)(tideR_runtime *rt, tideR_call *call);
+  bool (*on_post)(tideR_runtime *rt, const tideR_post *post); /* or NULL */
 } world;
 
 #define BEGIN \
@@ -196,6 +197,14 @@ static inline void on_call(tideR_runtime *rt, tideR_call *call) {
   world->on_call(rt, call);
 }
 
+static inline bool on_post(tideR_runtime *rt, const tideR_post *post) {
+  world *world = tideR_runtime_data(rt);
+  if (world->on_post != NULL)
+    return world->on_post(rt, post);
+  post->fn(rt, post->arg);
+  return true;
+}
+
 static inline actor *actor_new(tideR_runtime *rt, void (*body)(actor *me)) {
   world *world = tideR_runtime_data(rt);
   actor *me = calloc(1, sizeof *me);
@@ -256,7 +265,8 @@ static inline void waiter(actor *me) {
 /* ---- runtimes ---- */
 
 static inline tideR_runtime *runtime_new(void) {
-  static const tideR_hooks hooks = {on_resume, on_abandon, on_call, on_report};
+  static const tideR_hooks hooks = {on_resume, on_abandon, on_call, on_report,
+                                    on_post};
   world *data = calloc(1, sizeof *data);
   tideR_runtime *rt;
   if (tideR_runtime_new(&rt, &hooks, data) < 0) {

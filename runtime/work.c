@@ -1,0 +1,59 @@
+/*
+ * work.c: work in libuv's thread pool, which all loops of a process share.
+ *
+ * The runtime lists what is under way: at its end it is nobody's any more, what
+ * is queued is cancelled, and what runs is left to the loop.
+ */
+#include "internal.h"
+
+static void add(tideR_runtime *rt, tideR_work *work) {
+  work->rt = rt;
+  work->next = rt->works;
+  work->link = &rt->works;
+  if (work->next != NULL)
+    work->next->link = &work->next;
+  rt->works = work;
+}
+
+static void take_out(tideR_work *work) {
+  *work->link = work->next;
+  if (work->next != NULL)
+    work->next->link = work->link;
+}
+
+static void on_work(uv_work_t *request) {
+  tideR_work *work = CONTAINER(request, tideR_work, uv);
+  work->work(work);
+}
+
+static void on_after(uv_work_t *request, int status) {
+  tideR_work *work = CONTAINER(request, tideR_work, uv);
+  if (work->rt != NULL)
+    take_out(work);
+  work->after(work, status);
+}
+
+int tideR_work_start(tideR_runtime *rt, tideR_work *work) {
+  int err = uv_queue_work(tideR_runtime_uv(rt), &work->uv, on_work, on_after);
+  if (err == 0)
+    add(rt, work);
+  return err;
+}
+
+bool tideR_work_cancel(tideR_work *work) {
+  return uv_cancel((uv_req_t *)&work->uv) == 0;
+}
+
+/* The threads are not in the child of a fork: there nothing more comes. */
+void tideR__works_end(tideR_runtime *rt) {
+  bool forked = tideR_loop_forked(rt);
+  while (rt->works != NULL) {
+    tideR_work *work = rt->works;
+    take_out(work);
+    work->rt = NULL;
+    if (forked)
+      work->after(work, UV_ECANCELED);
+    else
+      tideR_work_cancel(work);
+  }
+}
