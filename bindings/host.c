@@ -15,6 +15,8 @@ struct tide_runtime {
 static int open_body(lua_State *L) {
   tideL_state **out = lua_touserdata(L, 1);
   lua_settop(L, 0);
+  if (tideL_isforeign(L))
+    return 0; /* *out stays NULL */
   lua_pushcfunction(L, luaopen_tide_core);
   lua_call(L, 0, 1);
   lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
@@ -42,7 +44,7 @@ static int open_protected(lua_State *L, tideL_state **out) {
   status = lua_pcall(L, 1, 0, 0);
 #endif
   if (status == LUA_OK)
-    return 0;
+    return *out != NULL ? 0 : UV_EEXIST;
   lua_pop(L, 1);
   return UV_ENOMEM;
 }
