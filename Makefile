@@ -28,7 +28,7 @@ FOUND := $(LUA)
 else
 FOUND := $(LUAS) lua5.5
 endif
-# One word for each Lua: name|incdir|interpreter|-lone,-lother
+# One word for each Lua: name|incdir|interpreter|-lone,-lother|package
 FOUND := $(shell LUA_INCDIR='$(LUA_INCDIR)' LUA_BIN='$(LUA_BIN)' \
            LUA_LIBS='$(LUA_LIBS)' tools/luas $(FOUND))
 NAMES := $(foreach f,$(FOUND),$(firstword $(subst |, ,$f)))
@@ -38,6 +38,7 @@ field = $(word $2,$(subst |, ,$(filter $1|%,$(FOUND))))
 incdir = $(call field,$1,2)
 interpreter = $(call field,$1,3)
 lualibs = $(subst $(comma), ,$(call field,$1,4))
+package = $(call field,$1,5)
 comma := ,
 
 RUNTIME_SRC := $(wildcard runtime/*.c)
@@ -53,6 +54,10 @@ LUA_TESTS := $(patsubst test/%.c,%,$(wildcard test/lua_*.c))
 RUNTIME_OBJ := $(RUNTIME_SRC:runtime/%.c=$(BUILD)/runtime/obj/%.o)
 FLAG_FILES := $(patsubst %,$(BUILD)/%/flags,runtime $(NAMES))
 MODULES := $(NAMES:%=$(BUILD)/%/tide/core.so)
+# For C programs, of lua5.4: libtide-5.4.a and tide-5.4.pc.
+tide-x = tide-$(patsubst lua5.%,5.%,$1)
+static = $(BUILD)/$1/lib$(call tide-x,$1).a $(BUILD)/$1/$(call tide-x,$1).pc
+STATIC := $(foreach l,$(NAMES),$(call static,$l))
 TESTS := $(RUNTIME_TESTS:%=$(BUILD)/runtime/test/%) \
   $(foreach l,$(NAMES),$(LUA_TESTS:%=$(BUILD)/$l/test/%))
 
@@ -70,8 +75,9 @@ FLAGS = -std=gnu11 $(CFLAGS) -fPIC -fvisibility=hidden $(WARNINGS) \
 ifeq ($(shell uname -s),Darwin)
 SHARED := -bundle -undefined dynamic_lookup
 else
-SHARED := -shared
+SHARED := -shared -Wl,-Bsymbolic
 endif
+OBJCOPY := $(shell command -v objcopy)
 Q := $(if $(V),,@)
 
 # What a user has set for one Lua version would win over our LUA_PATH.
@@ -83,14 +89,16 @@ lua_env = env LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;' \
   LUA_CPATH='$(CURDIR)/$(BUILD)/$1/?.so;;'
 preload = $(if $(PRELOAD),LD_PRELOAD='$(PRELOAD)' ASAN_OPTIONS=detect_leaks=0)
 
-.PHONY: all demo deps test spec explore ctest lint format check-windows examples rock \
-  rockspec asan bench docs install clean help tests run-build FORCE
+.PHONY: all static demo deps test spec explore ctest lint format check-windows \
+  examples hosts rock rockspec asan bench docs install clean help tests run-build FORCE
 .DELETE_ON_ERROR:
 
 all: $(MODULES) ## build for every Lua found (LUA=luajit: one)
 	@$(if $(NAMES),:,echo "no Lua headers found: make deps" >&2; exit 1)
 
-tests: all $(TESTS) $(PTY)
+static: $(STATIC) ## the library that C programs are linked with, for every Lua
+
+tests: all static $(TESTS) $(PTY)
 
 # ---- compiling
 
@@ -121,9 +129,30 @@ $(BUILD)/$1/tide/core.so: $(RUNTIME_OBJ) $2
 	@mkdir -p $$(@D)
 	@echo "LINK $$@"
 	$(Q)$(CC) $(SHARED) $(CFLAGS) $$^ -o $$@ $(LDFLAGS) $(UV_LIBS) -lm
+
+$(BUILD)/$1/obj/embedded.o: bindings/embed.c $(BUILD)/embedded.h \
+    $(BUILD)/$1/flags
+	@mkdir -p $$(@D)
+	@echo "CC   $$@"
+	$(Q)$(CC) $(FLAGS) -I$(call incdir,$1) -I$(BUILD) -DTIDE_EMBEDDED \
+	  -MMD -MP -c $$< -o $$@
+
+$(BUILD)/$1/lib$(call tide-x,$1).a: $(RUNTIME_OBJ) \
+    $(BUILD)/$1/obj/embedded.o $(filter-out %/embed.o,$2)
+	@echo "AR   $$@"
+	$(Q)tools/archive $$@ $(if $(OBJCOPY),'$(OBJCOPY)',-) '$(CC) $(CFLAGS)' $$^
+
+$(BUILD)/$1/$(call tide-x,$1).pc: tools/pkgconfig include/tide.h \
+    $(BUILD)/$1/flags
+	@tools/pkgconfig $(call tide-x,$1) $(call incdir,$1) \
+	  '$(call lualibs,$1)' $(call package,$1) >$$@
 endef
 $(eval $(call rules,runtime,runtime))
 $(foreach l,$(NAMES),$(eval $(call lua_rules,$l,$(BINDINGS_SRC:bindings/%.c=$(BUILD)/$l/obj/%.o))))
+
+$(BUILD)/embedded.h: $(LUA_SRC) tools/embed
+	@mkdir -p $(@D)
+	@tools/embed lua $(LUA_SRC) >$@
 -include $(wildcard $(BUILD)/*/obj/*.d $(BUILD)/*/test/*.d)
 
 # ---- the two commands for newcomers
@@ -140,7 +169,7 @@ run-demo: $(BUILD)/$(DEFAULT)/tide/core.so
 test: ## install what is missing and run every check on every Lua
 	$(if $(filter no,$(DEPS)),,@tools/deps test $(or $(LUA),$(LUAS)))
 	+@$(call suites,run-lint run-windows run-clang run-ctest run-spec \
-	  run-docs-c run-docs-html run-examples run-rock run-missing)
+	  run-docs-c run-docs-html run-examples run-hosts run-rock run-missing)
 
 deps: ## install what `make test` needs
 	@tools/deps test $(or $(LUA),$(LUAS))
@@ -158,8 +187,9 @@ lint: ## check layers, format, Lua files, source lists and types/
 spec: ## run the specs (LUA=lua5.1 SPEC=spec/task_spec.lua)
 ctest: ## run the C tests
 examples: ## run the examples on every Lua
+hosts: ## install for every Lua, build C and C++ programs with that and run them
 rock: ## lint, install and try the rocks for every Lua
-lint spec ctest examples rock:
+lint spec ctest examples hosts rock:
 	+@$(call suites,run-$@)
 
 # However long it takes.
@@ -207,7 +237,9 @@ run-windows:
 run-build:
 	+@$(check) build $(MAKE) --no-print-directory all $(PTY)
 # After the modules: two makes at once would both build the runtime's objects.
-run-build-tests: run-build
+run-build-static: run-build
+	+@$(check) build-static $(MAKE) --no-print-directory static
+run-build-tests: run-build-static
 	+@$(check) build-tests $(MAKE) --no-print-directory tests
 # The other compiler's warnings are all that is asked of it: no optimisation.
 run-clang:
@@ -248,6 +280,11 @@ run-ctest/%: run-build-tests
 	@$(suite) ctest-$(subst /test/,-,$*) \
 	  $(call lua_env,$(firstword $(subst /, ,$*))) $(BUILD)/$*
 
+run-hosts: $(NAMES:%=run-hosts-%)
+run-hosts-%: run-build-static
+	+@$(suite) hosts-$* tools/check-hosts $* $(call tide-x,$*) '$(MAKE)' \
+	  '$(BUILD)'
+
 run-rock: run-rock-lint $(filter-out run-rock-lua5.5,$(NAMES:%=run-rock-%))
 run-rock-lint:
 	@$(check) rock-lint sh -ec \
@@ -271,7 +308,7 @@ docs: ## make HTML of the pages, in build/docs (needs mkdocs)
 	@tools/docs $(BUILD)/docs
 	@echo "$(BUILD)/docs/index.html"
 
-install: $(BUILD)/$(DEFAULT)/tide/core.so ## install for LUA= under PREFIX=
+install: $(BUILD)/$(DEFAULT)/tide/core.so $(call static,$(DEFAULT)) ## install for LUA= under PREFIX=
 	@tools/install '$(DESTDIR)$(PREFIX)' $(BUILD)/$(DEFAULT) \
 	  $(notdir $(call interpreter,$(DEFAULT)))
 

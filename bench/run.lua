@@ -1,5 +1,5 @@
 --- Measures the rows of bench/rows.lua and prints one table.
---   lua bench/run.lua NAME|INCDIR|INTERPRETER|LIBRARIES...
+--   lua bench/run.lua NAME|INCDIR|INTERPRETER|LIBRARIES|PACKAGE...
 -- For each Lua what tools/luas says. ROUNDS=3: how often all is run, floor, ours
 -- and peers in turns; the figures are medians. BENCH=queue: only the rows whose
 -- name is that, or begins so. BENCH=growth and BENCH=plot: see
@@ -14,7 +14,7 @@ local rounds = tonumber(os.getenv("ROUNDS")) or 3
 local wanted = os.getenv("BENCH") or ""
 
 local function parse(found)
-  local name, incdir, interpreter, libraries = found:match("^(.-)|(.-)|(.-)|(.*)$")
+  local name, incdir, interpreter, libraries = found:match("^(.-)|(.-)|(.-)|(.-)|")
   return { name = name, incdir = incdir, interpreter = interpreter,
     library = libraries:match("^[^,]*") }
 end

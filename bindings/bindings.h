@@ -3,6 +3,8 @@
  *
  * General layout
  *   core.c       luaopen_tide_core; the state, its upvalues, its end
+ *   copy.c       two copies of tide in one lua_State: the second is refused
+ *   embed.c      the Lua modules that a static library has in it
  *   await.c      how an awaiting call begins, suspends and ends, on every Lua
  *   yieldable.c  can a coroutine be suspended?
  *   spawn.c      making tasks, and the coroutines that they run on
@@ -82,6 +84,17 @@ static inline void tideL_disown(lua_State *L, int place) {
   lua_pushnil(L);
   lua_rawseti(L, UP_OWN, place);
 }
+
+/* ---- copy.c, embed.c ---- */
+
+/* L has a state that another copy of tide has made. Raises out of memory. */
+bool tideL_isforeign(lua_State *L);
+/* Raises if it has. */
+void tideL_checkcopy(lua_State *L);
+void tideL_markcopy(lua_State *L); /* it is this copy's */
+void tideL_keeplibrary(void);      /* from now on this copy stays loaded */
+/* In a static library: tide.core and the Lua modules are in package.preload. */
+void tideL_preload(lua_State *L);
 
 /* ---- error.c ---- */
 

@@ -5,13 +5,8 @@
  * last: until then whatever else is finalised finds it alive, with its runtime
  * NULL once closed. Freeing the runtime runs no Lua.
  */
-#define _GNU_SOURCE /* dladdr */
 #include <stdio.h>
 #include <string.h>
-
-#ifndef _WIN32
-#include <dlfcn.h>
-#endif
 
 #include "hosting.h"
 
@@ -371,29 +366,17 @@ static void push_opener(lua_State *L) {
   lua_pushcclosure(L, open_module, UPVALUES);
 }
 
-/* 5.1 and LuaJIT unload a module's library in lua_close before the finalisers
- * of objects older than the module: whatever of ours those still hold would be
- * code that is gone. So the library stays. */
-static void keep_library(void) {
-#if !defined(_WIN32) && defined(RTLD_NODELETE)
-  static const char here;
-  Dl_info info;
-  void *library = NULL;
-  if (dladdr(&here, &info) != 0 && info.dli_fname != NULL)
-    library = dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
-  if (library != NULL)
-    dlclose(library);
-#endif
-}
-
 /* Opening again, also after package.loaded was cleared, gives the same. */
 int luaopen_tide_core(lua_State *L) {
   check_lua(L);
+  tideL_checkcopy(L);
   if (tideL_getfield(L, LUA_REGISTRYINDEX, "tide.core") == LUA_TTABLE) {
     tideL_rawgeti(L, -1, OWN_MODULE);
     return 1;
   }
-  keep_library();
+  tideL_keeplibrary();
+  tideL_markcopy(L);
+  tideL_preload(L);
   push_opener(L);
   lua_getupvalue(L, -1, UPVALUES); /* the table of what we own */
   lua_insert(L, -2);

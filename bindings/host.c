@@ -87,6 +87,8 @@ static lua_State *main_of(lua_State *L, const tideL_state *S) {
 
 static int open_core(lua_State *L) {
   lua_settop(L, 0);
+  if (tideL_isforeign(L))
+    return 0; /* there is no state of ours */
   lua_pushcfunction(L, luaopen_tide_core);
   lua_call(L, 0, 1);
   lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
@@ -116,8 +118,6 @@ static int open_body(lua_State *L) {
   opening *it = lua_touserdata(L, 1);
   open_core(L);
   it->S = tideL_find(L);
-  if (it->is_program)
-    tideL_preload(L);
   return 0;
 }
 
@@ -134,7 +134,7 @@ static int open_protected(lua_State *L, opening *it) {
   status = lua_pcall(L, 1, 0, 0);
 #endif
   if (status == LUA_OK)
-    return 0;
+    return it->S != NULL ? 0 : UV_EEXIST;
   lua_pop(L, 1);
   return status == LUA_ERRMEM ? UV_ENOMEM : UV_EEXIST;
 }

@@ -59,6 +59,23 @@ describe("require", function()
     collectgarbage() collectgarbage()
     print(require "tide".run(function() return 2 end))]])
 
+  child_it("of another copy of the library is refused", "function\tfalse\nboth\n42\n", [[
+    local tide = require "tide"
+    local copy, file = os.tmpname(), nil
+    for template in package.cpath:gmatch("[^;]+") do
+      file = file or io.open((template:gsub("?", "tide/core")), "rb")
+    end
+    local out = assert(io.open(copy, "wb"))
+    out:write(file:read("*a"))
+    out:close()
+    local open = package.loadlib(copy, "luaopen_tide_core")
+    os.remove(copy)
+    local ok, message = pcall(open)
+    print(type(open), ok)
+    local first = message:match("^tide.core of (%S+/tide/core.so) is loaded")
+    print(first and message:find("and " .. copy .. " has another", 1, true) and "both" or message)
+    print(tide.run(function() tide.sleep(0) return 42 end))]])
+
   child_it("in a coroutine that is collected works", "true\tx\n", [[
     coroutine.wrap(function() require "tide" end)()
     collectgarbage() collectgarbage()
