@@ -66,7 +66,7 @@ static int new_runtime(lua_State *L) {
   lua_settop(L, 0);
   if (S->rt != NULL)
     return 0; /* a finaliser was quicker */
-  err = tideR_runtime_new(&S->rt, &tideL_hooks, S);
+  err = tideR_runtime_new(&S->rt, &tideL_hooks, S, NULL);
   if (err < 0)
     return luaL_error(L, "tide: no event loop: %s", uv_strerror(err));
   S->serial++;
@@ -150,7 +150,7 @@ void tideL_close(lua_State *L, tideL_state *S) {
   S->aborts = S->last_abort = NULL;
   S->detached = 0;
   S->serial++;
-  tideR_runtime_free(rt);
+  tideR_runtime_free(rt, NULL, NULL);
   clear_table(L, UP_THREADS);
   clear_table(L, UP_HANDLES);
   for (size_t i = 0; i < sizeof per_runtime / sizeof *per_runtime; i++) {
@@ -190,7 +190,7 @@ static int state__gc(lua_State *L) {
             "tide: %u task%s never ran: nothing ran the loop; "
             "await them, or start them in tide.run\n",
             (unsigned)fresh, fresh == 1 ? "" : "s");
-  tideR_runtime_free(rt);
+  tideR_runtime_free(rt, NULL, NULL);
   return 0;
 }
 

@@ -344,7 +344,8 @@ static void on_report(tideR_runtime *rt, tideR_task *task, tideR_report what) {
     tideL_noteswallower(S, task);
 }
 
-const tideR_hooks tideL_hooks = {NULL, on_abandon, tideL_oncall, on_report};
+const tideR_hooks tideL_hooks = {NULL, on_abandon, tideL_oncall, on_report,
+                                 NULL};
 
 /* ---- coroutine.running ---- */
 

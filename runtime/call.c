@@ -32,6 +32,8 @@ void tideR__call_queue(tideR_runtime *rt, tideR_call *call) {
     rt->calls_tail->next = call;
   rt->calls_tail = call;
   rt->ncalls++;
+  if (rt->announces)
+    tideR__announce(rt);
 }
 
 int tideR_call_soon(tideR_runtime *rt, tideR_call **out) {

@@ -121,7 +121,7 @@ static void on_signal(int number) {
     caught = atomic_load(&it->caught);
     if (caught != NULL)
       caught(it);
-    uv_async_send(&it->rt->wakeup);
+    tideR__wakeup(it->rt);
   }
   if (pass || again)
     pass_on(number);
