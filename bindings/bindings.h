@@ -279,7 +279,7 @@ void tideL_openrun(lua_State *L);
 int tideL_drive(tideL_state *S);
 int tideL_step(tideL_state *S, double budget);
 /* As a step, in one of the iterations of a host's loop. */
-void tideL_turn(tideL_state *S, double budget);
+void tideL_hostturn(tideL_state *S, double budget);
 int tideL_shut(tideL_state *S); /* closes the runtime; UV_ENOMEM */
 /* In the main program: the runtime was closed while it ran. Closes it. */
 int tideL_raiseclosed(lua_State *L, tideL_state *S);

@@ -10,17 +10,17 @@
 
 #include "hosting.h"
 
-typedef struct tideL_done {
-  struct tideL_done *next, *prev; /* in S->dones */
-  struct tideL_done **box;
+typedef struct tideL_teller {
+  struct tideL_teller *next, *prev; /* in S->dones */
+  struct tideL_teller **box;
   tideL_held *held;
   tideL_callback callback;
   bool told;
-} tideL_done;
+} tideL_teller;
 
 /* From here on it is the caller's. */
-static tideL_done *take(tideL_done **box) {
-  tideL_done *done = *box;
+static tideL_teller *take(tideL_teller **box) {
+  tideL_teller *done = *box;
   tideL_state *S;
   if (done == NULL)
     return NULL;
@@ -35,13 +35,13 @@ static tideL_done *take(tideL_done **box) {
   return done;
 }
 
-static void free_done(tideL_done *done) {
+static void free_done(tideL_teller *done) {
   tideL_releaseheld(done->held);
   free(done);
 }
 
 /* tide_task and tide_future begin with what is held of them. */
-static void tell(tideL_done *done, tide_outcome how, lua_State *L, int n) {
+static void tell(tideL_teller *done, tide_outcome how, lua_State *L, int n) {
   const tideL_callback *callback = &done->callback;
   done->told = true;
   if (callback->task != NULL)
@@ -50,8 +50,8 @@ static void tell(tideL_done *done, tide_outcome how, lua_State *L, int n) {
     callback->future((tide_future *)done->held, how, L, n, callback->ud);
 }
 
-static void drop(tideL_done **box) {
-  tideL_done *done = take(box);
+static void drop(tideL_teller **box) {
+  tideL_teller *done = take(box);
   if (done == NULL)
     return;
   tell(done, TIDE_DROPPED, NULL, 0);
@@ -77,7 +77,7 @@ static int push_values(lua_State *L, tideL_task *handle) {
 }
 
 static int call_body(lua_State *L) {
-  tideL_done *done = lua_touserdata(L, 2);
+  tideL_teller *done = lua_touserdata(L, 2);
   tideL_task *handle = tideL_toawaitable(L, 1);
   int n;
   lua_settop(L, 1);
@@ -91,7 +91,7 @@ static int call_body(lua_State *L) {
  * reports it; the record is freed before. Out of memory for the results that
  * is the error which the program is told. */
 static int call_done(lua_State *L) {
-  tideL_done *done;
+  tideL_teller *done;
   int status;
   lua_settop(L, 1);
   tideL_pushfunction(L, call_body);
@@ -108,7 +108,7 @@ static int call_done(lua_State *L) {
 }
 
 static void push_box(lua_State *L) {
-  tideL_done **box = tideL_newuserdata(L, sizeof *box);
+  tideL_teller **box = tideL_newuserdata(L, sizeof *box);
   *box = NULL;
   tideL_own(L, OWN_DONEBOX);
   lua_setmetatable(L, -2);
@@ -116,7 +116,7 @@ static void push_box(lua_State *L) {
 
 /* stack: <Task or Future> */
 static int add_body(lua_State *L, tideL_state *S, void *arg) {
-  tideL_done *done = arg;
+  tideL_teller *done = arg;
   lua_getfield(L, 1, "add_done_callback");
   lua_pushvalue(L, 1);
   for (int i = 1; i <= UPVALUES; i++)
@@ -139,7 +139,7 @@ static int add_body(lua_State *L, tideL_state *S, void *arg) {
 
 int tideL_ondone(tideL_held *held, const tideL_callback *callback) {
   tideL_state *S = held->state;
-  tideL_done *done;
+  tideL_teller *done;
   int err;
   if (S == NULL || tideL_heldoutcome(held) == TIDE_DROPPED)
     return UV_ECANCELED;

@@ -210,7 +210,7 @@ uv_loop_t *tide_uv_loop(tide_runtime *rt) {
 void tideL_onturn(tideR_runtime *rt) {
   tideL_state *S = tideR_runtime_data(rt);
   double budget = S->options.budget > 0 ? S->options.budget : 0.004;
-  tideL_turn(S, budget);
+  tideL_hostturn(S, budget);
 }
 
 /* ---- closing ---- */

@@ -129,7 +129,8 @@ static int loop_fd(lua_State *L) {
 }
 
 static int loop_next_timeout(lua_State *L) {
-  lua_pushnumber(L, tideR_loop_timeout(check_loop(L, "Loop:next_timeout")->rt));
+  double timeout = tideR_loop_timeout(check_loop(L, "Loop:next_timeout")->rt);
+  lua_pushnumber(L, timeout < 0 ? INFINITY : timeout);
   return 1;
 }
 

@@ -113,7 +113,7 @@ int tideL_step(tideL_state *S, double budget) {
   return tideL_closenow(S) ? UV_ECANCELED : result;
 }
 
-void tideL_turn(tideL_state *S, double budget) {
+void tideL_hostturn(tideL_state *S, double budget) {
   step(S, budget);
   tideL_closenow(S);
 }

@@ -199,7 +199,7 @@ struct tide_runtime {
   int awaiting;          /* ... what begins an await of C, */
   int wrapping;          /* ... and what makes a function of one that awaits */
   tideL_held *held;      /* what programs hold */
-  struct tideL_done *dones;    /* their callbacks that are yet to be called */
+  struct tideL_teller *dones;  /* their callbacks that are yet to be called */
   struct tide_waiter *waiters; /* whose wake is yet to come */
   void (*closed)(void *ud);    /* to be called when it is closed */
   void *closed_ud;

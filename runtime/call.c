@@ -32,6 +32,8 @@ void tideR__call_queue(tideR_runtime *rt, tideR_call *call) {
     rt->calls_tail->next = call;
   rt->calls_tail = call;
   rt->ncalls++;
+  if (rt->announces)
+    tideR__announce(rt);
 }
 
 int tideR_call_soon(tideR_runtime *rt, tideR_call **out) {
@@ -90,7 +92,7 @@ uint64_t tideR_call_when(const tideR_runtime *rt, const tideR_call *call) {
 /* What they queue runs in the next turn. Each is taken off before it runs: the
  * hook may longjmp. */
 void tideR__calls_run(tideR_runtime *rt) {
-  while (rt->calls_due > 0) {
+  while (rt->calls_due > 0 && !rt->leaves) {
     tideR_call *call = rt->calls_head;
     bool cancelled = call->state == TIDE_CALL_CANCELLED;
     rt->calls_head = call->next;

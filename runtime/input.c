@@ -83,21 +83,25 @@ void tideR_input_reserve(void) {
 }
 
 static void on_close(uv_handle_t *handle) {
-  free(handle->data);
+  tideR_input *input = handle->data;
+  tideR_runtime *rt = input->rt;
+  free(input);
+  tideR__handle_closed(rt);
 }
 
 /* libuv does not close the descriptors of stdin, stdout, stderr. */
 static int open_stream(tideR_input *input) {
   int err, flags = get_flags(input->fd);
   if (input->type == UV_TTY) {
-    err = uv_tty_init(&input->rt->uv, &input->uv.tty, input->fd, 1);
+    err = uv_tty_init(input->rt->uv, &input->uv.tty, input->fd, 1);
     if (err < 0)
       return err;
   } else {
-    uv_pipe_init(&input->rt->uv, &input->uv.pipe, 0);
+    uv_pipe_init(input->rt->uv, &input->uv.pipe, 0);
     err = uv_pipe_open(&input->uv.pipe, input->fd);
   }
   input->uv.handle.data = input;
+  tideR__handle_opened(input->rt);
   set_flags(input->fd, flags);
   if (err < 0)
     uv_close(&input->uv.handle, on_close);
@@ -141,6 +145,13 @@ void tideR_input_close(tideR_input *input) {
     uv_close(&input->uv.handle, on_close);
   else
     free(input);
+}
+
+uint32_t tideR__inputs_active(const tideR_runtime *rt) {
+  uint32_t count = 0;
+  for (const tideR_input *it = rt->inputs; it != NULL; it = it->sibling)
+    count += is_stream(it) && uv_is_active(&it->uv.handle);
+  return count;
 }
 
 void tideR__inputs_end(tideR_runtime *rt) {

@@ -53,6 +53,21 @@ typedef struct tideR_heap {
   uint32_t order; /* of the timer set next */
 } tideR_heap;
 
+/* Goes on from `base`, which was at `since` on the machine's clock, or at
+ * `origin` on a host's. */
+typedef struct tideR_clock {
+  bool is_plain;   /* the machine's, as fast as it goes: */
+  bool is_virtual; /* ... or it stands at `last` */
+  uint64_t offset; /* of the plain one to the machine's */
+  double speed;
+  double (*source)(void *ud); /* the host's, in seconds, or NULL */
+  void *ud;
+  double seen; /* what it last told */
+  double origin;
+  uint64_t since, base;
+  uint64_t last; /* what we last told, if it is not plain */
+} tideR_clock;
+
 typedef struct tideR_list { /* singly linked through task->next */
   tideR_task *head, *tail;
   uint32_t count;
@@ -82,6 +97,7 @@ struct tideR_runtime {
   uint64_t switches;   /* resumes so far */
   uint64_t until;      /* a step ends then */
   bool watched;        /* no short cuts: see watch.c, probe.c */
+  bool announces;      /* outside of a step: see announce.c */
   uint64_t batch_ends; /* how many switches it will have been then */
   const tideR_hooks *hooks;
   uint32_t pace;    /* resumes between looks at the clock */
@@ -89,10 +105,12 @@ struct tideR_runtime {
   uint64_t polled;
 
   tideR_heap heap;
-  uint64_t polled_at;   /* on the real clock */
-  uint64_t virtual_now; /* where virtual time stands */
-  uint64_t offset;      /* of our clock to the machine's, after virtual time */
-  bool is_virtual;
+  tideR_clock clock;
+  uint64_t polled_at; /* on the real clock */
+
+  void (*told)(tideR_runtime *rt); /* see tideR_loop_announce */
+  uint64_t announced; /* the deadline that the host knows of, or none */
+  bool is_asked;      /* somebody is to be told */
 
   bool running;  /* in step or run: not re-entrant */
   bool blocking; /* in run: may wait in libuv */
@@ -100,6 +118,7 @@ struct tideR_runtime {
   bool one_turn; /* a step without a budget */
   bool resumed;  /* the step has run a task */
   bool stop;
+  bool leaves;   /* nothing more runs: it is to be freed */
   bool draining; /* stop when these young tasks have ended: */
   uint64_t drain_last;
   uint32_t drain_left;
@@ -157,10 +176,19 @@ struct tideR_runtime {
   tideR_timer stop_timer;
   uint64_t turns, spawned, polls, swallowed;
 
-  uv_loop_t uv;
-  uv_timer_t alarm;  /* ends a blocking poll at the first deadline */
-  uv_async_t wakeup; /* ends a blocking poll from a signal or thread */
-  atomic_bool rung;  /* ... and libuv is yet to be asked for that */
+  uv_loop_t *uv; /* a host's, or `own` */
+  uv_loop_t own;
+  bool is_borrowed;
+  bool is_ending;   /* freed when the last of our handles has closed: */
+  uint32_t handles; /* on a host's loop, so many are there */
+  void (*freed)(void *ud);
+  void *freed_ud;
+  uv_timer_t alarm;     /* ends a poll at the first deadline */
+  uv_async_t wakeup;    /* ends a poll from a signal or thread */
+  atomic_bool sent;     /* ... has been asked to, and is to be polled */
+  uv_prepare_t prepare; /* these are for a host's loop only */
+  uv_check_t check;
+  uv_idle_t idle;
   uv_pid_t pid;
   tideR_input *inputs;    /* that it reads */
   tideR_signal *signals;  /* that it watches */
@@ -174,9 +202,33 @@ int tideR__timer_set(tideR_runtime *rt, tideR_timer *timer, int kind,
                      uint64_t when);
 void tideR__timer_clear(tideR_runtime *rt, tideR_timer *timer);
 void tideR__timers_fire(tideR_runtime *rt);
-static inline bool tideR__timers_due(const tideR_runtime *rt) {
+static inline bool tideR__timers_due(tideR_runtime *rt) {
   return rt->heap.count > 0 && rt->heap.nodes[0].when <= tideR_now(rt);
 }
+/* The stop timer of a drain alone is nothing that could wake a task. */
+static inline bool tideR__has_timers(const tideR_runtime *rt) {
+  return rt->heap.count > (rt->stop_timer.index != 0 ? 1u : 0u);
+}
+
+/* clock.c */
+void tideR__clock_init(tideR_runtime *rt);
+/* Virtual time goes on to `when`. */
+void tideR__clock_jump(tideR_runtime *rt, uint64_t when);
+/* Nanoseconds of real time until `when`; TIDE_NEVER: the clock stands. */
+uint64_t tideR__clock_until(tideR_runtime *rt, uint64_t when);
+/* Milliseconds that a poll may last, as the first deadline says: there is one.
+ */
+uint64_t tideR__clock_patience(tideR_runtime *rt);
+
+/* announce.c: whether a step has something to do now, but for timers; the step
+ * is over, or the host has looked; something is due of which the host does not
+ * know: only called while rt->announces */
+bool tideR__is_due(const tideR_runtime *rt);
+void tideR__announce_again(tideR_runtime *rt);
+void tideR__announce(tideR_runtime *rt);
+/* From any thread or signal handler, until the runtime is freed: ends a poll,
+ * and makes the descriptor readable until the next. */
+void tideR__wakeup(tideR_runtime *rt);
 
 static inline void tideR__list_push(tideR_list *list, tideR_task *task) {
   task->next = NULL;
@@ -297,13 +349,6 @@ void tideR__scope_lift(tideR_runtime *rt, tideR_scope *scope);
 void tideR__scope_adopt(tideR_runtime *rt, tideR_task *task,
                         tideR_scope *outer);
 
-/* From any thread or handler: ends a blocking poll, or the next. Who sees the
- * flag finds what was sent, so that the descriptor does not stay readable. */
-static inline void tideR__ring(tideR_runtime *rt) {
-  uv_async_send(&rt->wakeup);
-  atomic_store(&rt->rung, true);
-}
-
 /* call.c */
 void tideR__call_queue(tideR_runtime *rt, tideR_call *call);
 void tideR__calls_run(tideR_runtime *rt);
@@ -312,11 +357,30 @@ void tideR__calls_run(tideR_runtime *rt);
  * turn has begun. */
 bool tideR__turn_alone(tideR_runtime *rt);
 
-/* poll.c: asks libuv, then delivers signals, takes posts, fires timers */
+/* poll.c: asks libuv, unless the loop is a host's, then delivers signals, takes
+ * posts and fires timers */
 void tideR__poll_init(tideR_runtime *rt);
+void tideR__poll_watch(tideR_runtime *rt, bool begins, bool blocking);
+void tideR__poll_deliver(tideR_runtime *rt); /* what came with it */
 bool tideR__poll_is_due(tideR_runtime *rt);
 void tideR__poll_now(tideR_runtime *rt);
 void tideR__poll_blocking(tideR_runtime *rt);
+
+/* loop.c: promises of a wake, also those of remotes; one was made or dropped */
+uint32_t tideR__wakers(const tideR_runtime *rt);
+void tideR__wakers_changed(tideR_runtime *rt);
+/* When the last handle has closed. */
+void tideR__runtime_release(tideR_runtime *rt);
+
+/* borrowed.c: turns inside a host's loop, from now on, until the runtime ends;
+ * its next iteration does not wait */
+void tideR__borrowed_open(tideR_runtime *rt);
+void tideR__borrowed_close(tideR_runtime *rt);
+void tideR__borrowed_go_on(tideR_runtime *rt);
+/* Around the life of every handle of ours, on whatever loop: the runtime's
+ * records stay until the last has closed. */
+void tideR__handle_opened(tideR_runtime *rt);
+void tideR__handle_closed(tideR_runtime *rt);
 
 /* remote.c: unreleased ones; whether something was posted since the last take;
  * takes it over, to be delivered; delivers, as a call; after a longjmp; when
@@ -331,7 +395,8 @@ void tideR__remotes_end(tideR_runtime *rt);
 /* work.c: when the runtime ends */
 void tideR__works_end(tideR_runtime *rt);
 
-/* input.c: when the runtime ends */
+/* input.c: how many wait to be read; when the runtime ends */
+uint32_t tideR__inputs_active(const tideR_runtime *rt);
 void tideR__inputs_end(tideR_runtime *rt);
 
 /* signal.c: in and out of the list that the handler walks; after each poll;

@@ -4,7 +4,6 @@
  * A turn runs the callbacks and the tasks that were ready when it began; what
  * they make ready runs in the next. Between turns libuv may be asked (poll.c).
  */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,47 +11,68 @@
 
 #define LOOK_EVERY 8 /* resumes between looks at the clock, in a step */
 
-static void on_wakeup(uv_async_t *wakeup) {
-  (void)wakeup;
-}
-
 /* ---- birth and death ---- */
 
-int tideR_runtime_new(tideR_runtime **out, const tideR_hooks *hooks,
-                      void *data) {
+static void on_wakeup(uv_async_t *wakeup) {
+  (void)wakeup; /* what it is for is looked at after each poll */
+}
+
+/* libuv has a descriptor in its poll only once it has polled: until then who
+ * polls the loop's would not see a wakeup. */
+static void first_poll(tideR_runtime *rt) {
+  uv_run(rt->uv, UV_RUN_NOWAIT);
+  uv_unref((uv_handle_t *)&rt->wakeup); /* only a blocking poll counts it */
+}
+
+/* The wakeup is the one handle that cannot always be had; libuv does not know
+ * it then. */
+static int open_loop(tideR_runtime *rt, uv_loop_t *loop) {
+  int err = 0;
+  rt->is_borrowed = loop != NULL;
+  rt->uv = loop != NULL ? loop : &rt->own;
+  if (loop == NULL)
+    err = uv_loop_init(rt->uv);
+  if (err < 0)
+    return err;
+  err = uv_async_init(rt->uv, &rt->wakeup, on_wakeup);
+  if (err < 0) {
+    if (loop == NULL)
+      uv_loop_close(rt->uv);
+    return err;
+  }
+  uv_timer_init(rt->uv, &rt->alarm);
+  if (loop == NULL)
+    first_poll(rt);
+  else
+    tideR__borrowed_open(rt);
+  return 0;
+}
+
+int tideR_runtime_new(tideR_runtime **out, const tideR_hooks *hooks, void *data,
+                      uv_loop_t *loop) {
   tideR_runtime *rt = calloc(1, sizeof *rt);
   int err;
   *out = NULL;
   if (rt == NULL)
     return UV_ENOMEM;
-  err = uv_loop_init(&rt->uv);
+  err = open_loop(rt, loop);
   if (err < 0) {
     free(rt);
     return err;
   }
-  uv_timer_init(&rt->uv, &rt->alarm);
-  err = uv_async_init(&rt->uv, &rt->wakeup, on_wakeup);
-  if (err < 0) {
-    uv_close((uv_handle_t *)&rt->alarm, NULL);
-    uv_run(&rt->uv, UV_RUN_DEFAULT);
-    uv_loop_close(&rt->uv);
-    free(rt);
-    return err;
-  }
-  /* The descriptor tells of a wakeup only once libuv has been asked. */
-  uv_run(&rt->uv, UV_RUN_NOWAIT);
-  uv_unref((uv_handle_t *)&rt->wakeup); /* only a poll counts it */
   tideR__pool_init(&rt->tasks, sizeof(tideR_task));
   tideR__pool_init(&rt->scopes, sizeof(tideR_scope));
   tideR__pool_init(&rt->calls, sizeof(tideR_call));
   tideR__pool_init(&rt->groups, sizeof(tideR_group));
   tideR__waits_init(rt);
+  tideR__clock_init(rt);
   rt->hooks = hooks;
   rt->data = data;
   rt->pid = uv_os_getpid();
   tideR__poll_init(rt);
   rt->culprits = 1;
   tideR_swallow_limits(rt, 1000, 1.0);
+  tideR__announce_again(rt);
   *out = rt;
   return 0;
 }
@@ -63,22 +83,7 @@ static void close_handle(uv_handle_t *handle, void *arg) {
     uv_close(handle, NULL);
 }
 
-void tideR_runtime_free(tideR_runtime *rt) {
-  bool forked;
-  if (rt == NULL)
-    return;
-  forked = tideR_loop_forked(rt);
-  tideR__remotes_end(rt);
-  if (forked)
-    uv_loop_fork(&rt->uv); /* else closing would unwatch the parent's */
-  tideR__works_end(rt);
-  tideR_interrupt_unwatch(rt);
-  tideR__signals_end(rt);
-  tideR__inputs_end(rt);
-  uv_walk(&rt->uv, close_handle, NULL);
-  /* Work of the parent's threads does not end here. */
-  uv_run(&rt->uv, forked ? UV_RUN_NOWAIT : UV_RUN_DEFAULT);
-  uv_loop_close(&rt->uv);
+void tideR__runtime_release(tideR_runtime *rt) {
   for (uint32_t slot = 1; slot <= rt->tasks.count; slot++)
     free(tideR__extra(tideR_task_at(rt, slot)));
   for (tideR_extra *extra = rt->free_extras, *next; extra; extra = next) {
@@ -94,12 +99,51 @@ void tideR_runtime_free(tideR_runtime *rt) {
   free(rt);
 }
 
+/* In the child of a fork the loop is made anew first: else closing would
+ * unwatch the parent's. A host's is its own to mend. */
+static void close_own(tideR_runtime *rt) {
+  bool forked = tideR_loop_forked(rt);
+  if (forked)
+    uv_loop_fork(rt->uv);
+  tideR__inputs_end(rt);
+  uv_walk(rt->uv, close_handle, NULL);
+  /* Work of the parent's threads does not end here. */
+  uv_run(rt->uv, forked ? UV_RUN_NOWAIT : UV_RUN_DEFAULT);
+  uv_loop_close(rt->uv);
+  tideR__runtime_release(rt);
+}
+
+void tideR_runtime_free(tideR_runtime *rt, void (*freed)(void *ud), void *ud) {
+  bool is_borrowed = rt != NULL && rt->is_borrowed;
+  if (rt != NULL) {
+    rt->is_asked = rt->announces = false;
+    tideR__remotes_end(rt);
+    tideR__works_end(rt);
+    tideR_interrupt_unwatch(rt);
+    tideR__signals_end(rt);
+  }
+  if (is_borrowed) {
+    rt->freed = freed;
+    rt->freed_ud = ud;
+    tideR__borrowed_close(rt);
+    return;
+  }
+  if (rt != NULL)
+    close_own(rt);
+  if (freed != NULL)
+    freed(ud);
+}
+
 void *tideR_runtime_data(tideR_runtime *rt) {
   return rt->data;
 }
 
 uv_loop_t *tideR_runtime_uv(tideR_runtime *rt) {
-  return &rt->uv;
+  return rt->uv;
+}
+
+bool tideR_loop_is_borrowed(const tideR_runtime *rt) {
+  return rt->is_borrowed;
 }
 
 bool tideR_loop_forked(const tideR_runtime *rt) {
@@ -142,15 +186,6 @@ static void begin_turn(tideR_runtime *rt) {
 
 /* ---- waiting ---- */
 
-/* The stop timer of a drain alone is nothing that could wake a task. */
-static bool has_timers(const tideR_runtime *rt) {
-  return rt->heap.count > (rt->stop_timer.index != 0 ? 1u : 0u);
-}
-
-static uint32_t count_wakers(const tideR_runtime *rt) {
-  return rt->wakers + tideR__remotes_count(rt);
-}
-
 /* Nothing can happen any more: tells who waits for the whole, if anybody. */
 static bool deadlock(tideR_runtime *rt) {
   tideR_task *victim = rt->main;
@@ -165,21 +200,20 @@ static bool deadlock(tideR_runtime *rt) {
 
 /* Nothing is ready: waits until something is. False: nothing ever will be. */
 static bool idle(tideR_runtime *rt) {
-  uint32_t wakers = count_wakers(rt); /* first: one may post, and be no more */
+  uint32_t wakers = tideR__wakers(rt); /* first: one may post, and be no more */
   if (rt->idlers.head != NULL || tideR__posts_wait(rt)) {
     tideR__poll_now(rt);
     if (!has_ready(rt))
       tideR_waitq_wake_all(rt, &rt->idlers);
     return true;
   }
-  if (rt->is_virtual && !uv_loop_alive(&rt->uv) &&
-      (has_timers(rt) || (rt->heap.count > 0 && wakers > 0))) {
-    if (rt->heap.nodes[0].when > rt->virtual_now)
-      rt->virtual_now = rt->heap.nodes[0].when;
+  if (rt->clock.is_virtual && !uv_loop_alive(rt->uv) &&
+      (tideR__has_timers(rt) || (rt->heap.count > 0 && wakers > 0))) {
+    tideR__clock_jump(rt, rt->heap.nodes[0].when);
     tideR__poll_now(rt);
     return true;
   }
-  if (!has_timers(rt) && wakers == 0 && !uv_loop_alive(&rt->uv))
+  if (!tideR__has_timers(rt) && wakers == 0 && !uv_loop_alive(rt->uv))
     return deadlock(rt);
   tideR__poll_blocking(rt);
   return true;
@@ -201,17 +235,21 @@ static int begin(tideR_runtime *rt, bool blocking, uint64_t until) {
 /* What is due is seen even if the run ends after one turn; but a drain that has
  * no time is to have its turn. */
 int tideR_loop_begin(tideR_runtime *rt) {
+  if (rt->is_borrowed)
+    return UV_ENOTSUP;
   if (rt->running)
     return UV_EBUSY;
+  rt->announces = false;
   if (rt->stop_timer.index == 0 && tideR__timers_due(rt))
     tideR__timers_fire(rt);
   return begin(rt, true, TIDE_NEVER);
 }
 
 bool tideR_loop_step_is_poll(tideR_runtime *rt) {
-  if (rt->running || has_ready(rt) || rt->calls_due > 0 ||
+  if (rt->running || rt->is_borrowed || has_ready(rt) || rt->calls_due > 0 ||
       rt->ticks.head != NULL || tideR__timers_due(rt) || tideR__posts_wait(rt))
     return false;
+  rt->announces = false;
   rt->running = true;
   tideR_loop_end(rt);
   return true;
@@ -221,7 +259,9 @@ int tideR_loop_begin_step(tideR_runtime *rt, double budget) {
   uint64_t until = TIDE_NEVER;
   if (rt->running)
     return UV_EBUSY;
-  tideR_waitq_wake_all(rt, &rt->ticks);
+  rt->announces = false;
+  if (!rt->is_borrowed) /* there a step is an iteration of the host's loop */
+    tideR_waitq_wake_all(rt, &rt->ticks);
   if (rt->heap.count > 0)
     tideR__timers_fire(rt);
   tideR__posts_take(rt);
@@ -250,6 +290,8 @@ static bool end_turn_of_step(const tideR_runtime *rt) {
 /* Turns until one has a task to run. */
 static bool next_turn(tideR_runtime *rt) {
   do {
+    if (rt->leaves)
+      return false;
     if (rt->in_turn) {
       rt->in_turn = false;
       if (!(rt->blocking ? end_turn(rt) : end_turn_of_step(rt)))
@@ -264,10 +306,12 @@ static bool next_turn(tideR_runtime *rt) {
     if (rt->calls_due > 0)
       tideR__calls_run(rt);
   } while (rt->batch == NULL);
-  return true;
+  return !rt->leaves;
 }
 
 static bool out_of_budget(const tideR_runtime *rt) {
+  if (rt->leaves)
+    return true;
   return rt->until != TIDE_NEVER && rt->switches % LOOK_EVERY == 0 &&
          rt->resumed && uv_hrtime() >= rt->until;
 }
@@ -351,10 +395,11 @@ bool tideR__turn_alone(tideR_runtime *rt) {
 void tideR_loop_end(tideR_runtime *rt) {
   if (!rt->blocking) {
     tideR__poll_now(rt);
-    if (!has_ready(rt))
+    if (!has_ready(rt) && !rt->is_borrowed)
       tideR_waitq_wake_all(rt, &rt->idlers);
   }
   rt->running = rt->blocking = rt->stop = rt->resumed = false;
+  tideR__announce_again(rt);
 }
 
 static void resume_all(tideR_runtime *rt) {
@@ -372,7 +417,7 @@ int tideR_loop_run(tideR_runtime *rt) {
 }
 
 int tideR_loop_step(tideR_runtime *rt, double budget) {
-  int err = tideR_loop_begin_step(rt, budget);
+  int err = rt->is_borrowed ? UV_ENOTSUP : tideR_loop_begin_step(rt, budget);
   if (err < 0)
     return err;
   resume_all(rt);
@@ -385,6 +430,11 @@ bool tideR_loop_ready(const tideR_runtime *rt) {
 
 void tideR_loop_stop(tideR_runtime *rt) {
   rt->stop = true;
+}
+
+void tideR_loop_leave(tideR_runtime *rt) {
+  rt->leaves = true;
+  rt->until = 0; /* no short cuts */
 }
 
 int tideR_loop_stop_after(tideR_runtime *rt, double seconds) {
@@ -408,6 +458,7 @@ tideR_task *tideR_recover(tideR_runtime *rt) {
   rt->current = NULL;
   rt->running = rt->blocking = rt->resumed = false;
   tideR__posts_recover(rt);
+  tideR__announce_again(rt);
   return task;
 }
 
@@ -415,42 +466,30 @@ bool tideR_loop_running(const tideR_runtime *rt) {
   return rt->running;
 }
 
-bool tideR_loop_alive(const tideR_runtime *rt) {
-  return has_ready(rt) || rt->ticks.head != NULL || rt->idlers.head != NULL ||
-         has_timers(rt) || count_wakers(rt) > 0 || tideR__posts_wait(rt) ||
-         uv_loop_alive(&rt->uv);
-}
-
-double tideR_loop_timeout(tideR_runtime *rt) {
-  double timeout = INFINITY;
-  if (has_ready(rt) || rt->ticks.head != NULL || rt->idlers.head != NULL ||
-      tideR__posts_wait(rt))
-    return 0;
-  if (rt->heap.count > 0) {
-    uint64_t when = rt->heap.nodes[0].when, now = tideR_now(rt);
-    timeout = when > now ? (double)(when - now) / 1e9 : 0;
-  }
-  if (uv_loop_alive(&rt->uv)) {
-    uv_update_time(&rt->uv);
-    int ms = uv_backend_timeout(&rt->uv);
-    if (ms >= 0 && ms / 1e3 < timeout)
-      timeout = ms / 1e3;
-  }
-  return timeout;
-}
-
-int tideR_loop_fd(const tideR_runtime *rt) {
-  return uv_backend_fd(&rt->uv);
-}
-
 /* ---- settings and counts ---- */
+
+uint32_t tideR__wakers(const tideR_runtime *rt) {
+  return rt->wakers + tideR__remotes_count(rt);
+}
+
+/* What may be woken keeps a host's loop alive. */
+void tideR__wakers_changed(tideR_runtime *rt) {
+  if (!rt->is_borrowed)
+    return;
+  if (tideR__wakers(rt) > 0)
+    uv_ref((uv_handle_t *)&rt->wakeup);
+  else
+    uv_unref((uv_handle_t *)&rt->wakeup);
+}
 
 void tideR_waker_add(tideR_runtime *rt) {
   rt->wakers++;
+  tideR__wakers_changed(rt);
 }
 
 void tideR_waker_drop(tideR_runtime *rt) {
   rt->wakers--;
+  tideR__wakers_changed(rt);
 }
 
 void tideR_loop_main(tideR_runtime *rt, tideR_task *main) {
@@ -471,7 +510,8 @@ void tideR_runtime_stats(tideR_runtime *rt, tideR_stats *out) {
   out->turns = rt->turns;
   out->spawned = rt->spawned;
   out->polls = rt->polls;
-  out->wakers = count_wakers(rt);
+  out->wakers = tideR__wakers(rt);
   out->swallowed = rt->swallowed;
-  out->handles = rt->uv.active_handles;
+  out->handles =
+      rt->is_borrowed ? tideR__inputs_active(rt) : rt->uv->active_handles;
 }

@@ -22,12 +22,12 @@ void tideR__poll_init(tideR_runtime *rt) {
   rt->pace = LOOK_MOST;
 }
 
-static inline void watch(tideR_runtime *rt, bool begins, bool blocking) {
+void tideR__poll_watch(tideR_runtime *rt, bool begins, bool blocking) {
   if (rt->watcher != NULL)
     rt->watcher->poll(rt, begins, blocking);
 }
 
-static void polled(tideR_runtime *rt) {
+void tideR__poll_deliver(tideR_runtime *rt) {
   rt->polls++;
   rt->polled = rt->switches;
   rt->look_at = rt->polled + rt->pace;
@@ -39,22 +39,30 @@ static void polled(tideR_runtime *rt) {
   tideR__timers_fire(rt);
 }
 
-/* What nobody keeps alive libuv does not look at: not for a ring either. */
-static void ask(tideR_runtime *rt, uv_run_mode mode) {
-  atomic_store(&rt->rung, false);
-  uv_ref((uv_handle_t *)&rt->wakeup);
-  uv_run(&rt->uv, mode);
-  uv_unref((uv_handle_t *)&rt->wakeup);
+/* Not asked for: with nothing alive in it uv_run would but look at the clock.
+ * Who starts a timer of libuv's after a while without it calls uv_update_time
+ * before. */
+static void poll(tideR_runtime *rt) {
+  uv_handle_t *wakeup = (uv_handle_t *)&rt->wakeup;
+  bool sent = atomic_load(&rt->sent);
+  if (sent) { /* the descriptor is to be quiet again */
+    atomic_store(&rt->sent, false);
+    uv_ref(wakeup);
+  }
+  if (uv_loop_alive(rt->uv))
+    uv_run(rt->uv, UV_RUN_NOWAIT);
+  if (sent)
+    uv_unref(wakeup);
 }
 
-/* With nothing alive in it uv_run would but look at the clock: who starts a
- * timer of libuv's after a while without it calls uv_update_time before. */
 void tideR__poll_now(tideR_runtime *rt) {
-  watch(rt, true, false);
-  if (uv_loop_alive(&rt->uv) || atomic_load(&rt->rung))
-    ask(rt, UV_RUN_NOWAIT);
-  polled(rt);
-  watch(rt, false, false);
+  if (!rt->is_borrowed) {
+    tideR__poll_watch(rt, true, false);
+    poll(rt);
+  }
+  tideR__poll_deliver(rt);
+  if (!rt->is_borrowed)
+    tideR__poll_watch(rt, false, false);
 }
 
 /* Slow tasks are followed by a look at the clock each, quick ones every 32. */
@@ -75,20 +83,21 @@ bool tideR__poll_is_due(tideR_runtime *rt) {
   return late;
 }
 
-/* Rounded up to libuv's milliseconds: a deadline never fires early. */
 static void arm_alarm(tideR_runtime *rt) {
-  uint64_t when = rt->heap.nodes[0].when, now = tideR_now(rt);
-  uint64_t ms = when > now ? (when - now + POLL_NS - 1) / POLL_NS : 0;
-  uv_update_time(&rt->uv); /* its cached time is as old as the last poll */
+  uint64_t ms = tideR__clock_patience(rt);
+  uv_update_time(rt->uv); /* its cached time is as old as the last poll */
   uv_timer_start(&rt->alarm, on_alarm, ms, 0);
 }
 
 void tideR__poll_blocking(tideR_runtime *rt) {
-  if (rt->heap.count > 0 && !rt->is_virtual)
+  if (rt->heap.count > 0 && !rt->clock.is_virtual)
     arm_alarm(rt);
-  watch(rt, true, true);
-  ask(rt, UV_RUN_ONCE);
+  tideR__poll_watch(rt, true, true);
+  atomic_store(&rt->sent, false);
+  uv_ref((uv_handle_t *)&rt->wakeup);
+  uv_run(rt->uv, UV_RUN_ONCE);
+  uv_unref((uv_handle_t *)&rt->wakeup);
   uv_timer_stop(&rt->alarm);
-  polled(rt);
-  watch(rt, false, true);
+  tideR__poll_deliver(rt);
+  tideR__poll_watch(rt, false, true);
 }

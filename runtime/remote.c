@@ -73,7 +73,7 @@ static void drop(tideR_mailbox *mailbox) {
  * of a fork has its parent's. */
 static void wake(tideR_mailbox *mailbox) {
   if (mailbox->rt != NULL && !tideR_loop_forked(mailbox->rt))
-    tideR__ring(mailbox->rt);
+    tideR__wakeup(mailbox->rt);
 }
 
 /* ---- remotes ---- */
@@ -91,6 +91,7 @@ tideR_remote *tideR_remote_new(tideR_runtime *rt) {
   atomic_init(&remote->count, 1);
   atomic_fetch_add(&rt->mailbox->remotes, 1);
   atomic_fetch_add(&rt->mailbox->owners, 1);
+  tideR__wakers_changed(rt);
   return remote;
 }
 
@@ -221,7 +222,8 @@ static void put_back(tideR_runtime *rt) {
  * tideR__posts_recover. */
 void tideR__posts_run(tideR_runtime *rt) {
   bool begun = true;
-  for (int n = 0; n < POSTS_A_TURN && rt->posts != NULL && begun; n++) {
+  for (int n = 0; n < POSTS_A_TURN && rt->posts != NULL && begun && !rt->leaves;
+       n++) {
     begun = rt->hooks->post(rt, begin_post(rt));
     if (begun)
       end_post(rt);

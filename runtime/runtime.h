@@ -7,18 +7,21 @@
  *
  * General layout
  *   loop.c   the runtime: ready queue, the turn, polling, step and run
+ *   announce.c  what a host that drives the loop knows: when a step is due
+ *   borrowed.c  turns inside a host's own libuv loop
  *   task.c   task records: spawn, park, wake, cancel, finish
  *   young.c  the tasks spawned since a run began
  *   join.c   waiting for the end of a task or future
  *   gather.c waiting for several ends at once
  *   group.c  tasks whose ends their group waits for
- *   timer.c  the deadline heap and the clocks
+ *   timer.c  the deadline heap
+ *   clock.c  what time it is: the machine's, a host's, or virtual
  *   scope.c  cancel scopes: who is cancelled, and by what
  *   waitq.c  FIFO queues of parked tasks; on it, one noun a file:
  *            semaphore.c event.c lock.c condition.c barrier.c queue.c
- *   call.c   callbacks that run from the loop (call_soon, call_later)
  *   remote.c  posts from any thread, through remotes
  *   work.c   work in libuv's thread pool
+ *   call.c   callbacks that run from the loop (call_soon, call_later)
  *   watch.c  debugging: what happens, and what tasks wait for
  *   probe.c  testing: cancels a task at its nth await
  *   shuffle.c  testing: another order of the ready tasks
@@ -98,6 +101,10 @@ typedef struct tideR_hooks {
                   tideR_task *task); /* it will not run again */
   void (*call)(tideR_runtime *rt, tideR_call *call);
   void (*report)(tideR_runtime *rt, tideR_task *task, tideR_report what);
+  /* On a host's loop, inside its uv_run, when there is something to run: makes
+   * a step, by tideR_loop_begin_step and so on. Afterwards it may free the
+   * runtime. */
+  void (*turn)(tideR_runtime *rt);
   /* Calls its fn. False: it could not begin to, it is tried again. */
   bool (*post)(tideR_runtime *rt, const tideR_post *post);
 } tideR_hooks;
@@ -112,20 +119,26 @@ typedef struct tideR_stats {
   uint64_t turns;
   uint64_t spawned;
   uint64_t polls;
-  uint64_t wakers;    /* promises of a wake from outside; remotes, too */
+  uint64_t wakers;    /* outstanding promises of a wake from outside */
   uint64_t swallowed; /* cancellations that a task caught and met again */
 } tideR_stats;
 
 /* ---- the runtime (loop.c) ---- */
 
-int tideR_runtime_new(tideR_runtime **out, const tideR_hooks *hooks,
-                      void *data);
-/* Frees everything, unfinished tasks too, without running them. */
-void tideR_runtime_free(tideR_runtime *rt);
+/* `loop` is a host's, which runs it and outlives the runtime; NULL: our own. */
+int tideR_runtime_new(tideR_runtime **out, const tideR_hooks *hooks, void *data,
+                      uv_loop_t *loop);
+/* Frees everything, unfinished tasks too, without running them; then calls
+ * freed(ud), which may be NULL. On a host's loop that is in one of its next
+ * iterations, and until then nothing is called. Not inside of a step. */
+void tideR_runtime_free(tideR_runtime *rt, void (*freed)(void *ud), void *ud);
 void *tideR_runtime_data(tideR_runtime *rt);
 uv_loop_t *tideR_runtime_uv(tideR_runtime *rt);
 void tideR_runtime_stats(tideR_runtime *rt, tideR_stats *out);
 
+/* On a host's loop tideR_loop_step, _run and _begin are UV_ENOTSUP: turns are
+ * hooks->turn's. */
+bool tideR_loop_is_borrowed(const tideR_runtime *rt);
 /* Turns until nothing is ready or `budget` seconds are spent (<= 0: one turn),
  * then polls once without blocking. 1: work is ready, 0: waiting, UV_EBUSY
  * inside a step. */
@@ -152,16 +165,15 @@ void tideR_loop_left(tideR_runtime *rt);
 void tideR_loop_end(tideR_runtime *rt);
 bool tideR_loop_ready(const tideR_runtime *rt); /* work is ready */
 void tideR_loop_stop(tideR_runtime *rt);
+/* What runs now is the last of all: then the step or run ends, and the runtime
+ * is to be freed. */
+void tideR_loop_leave(tideR_runtime *rt);
 /* Asks tideR_loop_run to stop `seconds` from now; < 0 takes that back. */
 int tideR_loop_stop_after(tideR_runtime *rt, double seconds);
 /* While on, tideR_loop_run also stops when all tasks that are young now have
  * ended. Returns the greatest id of these. */
 uint64_t tideR_loop_drain(tideR_runtime *rt, bool on);
 bool tideR_loop_running(const tideR_runtime *rt);
-bool tideR_loop_alive(const tideR_runtime *rt);
-/* Seconds until a step is due: 0 now, INFINITY only by a descriptor or post. */
-double tideR_loop_timeout(tideR_runtime *rt);
-int tideR_loop_fd(const tideR_runtime *rt);
 /* After a hook was left by longjmp; returns the task that was running. */
 tideR_task *tideR_recover(tideR_runtime *rt);
 /* A promise that somebody outside will wake a task: counts against deadlock. */
@@ -173,6 +185,21 @@ void tideR_loop_main(tideR_runtime *rt, tideR_task *main);
 tideR_task *tideR_loop_mainof(const tideR_runtime *rt); /* NULL: none */
 /* The child of a fork shares its parent's descriptors: true there. */
 bool tideR_loop_forked(const tideR_runtime *rt);
+
+/* ---- when a step is due (announce.c) ---- */
+
+/* Something can still happen: of a host's loop only what is ours counts. */
+bool tideR_loop_alive(const tideR_runtime *rt);
+/* Seconds until a step is due: 0 now, INFINITY only by a descriptor or post,
+ * negative: it is not alive. */
+double tideR_loop_timeout(tideR_runtime *rt);
+int tideR_loop_fd(const tideR_runtime *rt);
+/* From now on told(rt) is called when, outside of a step or run, something
+ * becomes due, or is to be due earlier than all before: once, then again only
+ * after a step, or after tideR_loop_timeout has told the new time. It may do
+ * nothing with rt. NULL: the descriptor becomes readable. A host's loop always
+ * goes on by itself. */
+void tideR_loop_announce(tideR_runtime *rt, void (*told)(tideR_runtime *rt));
 
 /* ---- young tasks (young.c) ---- */
 
@@ -333,11 +360,11 @@ void tideR_probe(tideR_runtime *rt, tideR_task *task, uint32_t nth,
                  tideR_probe_at at);
 bool tideR_probe_hit(const tideR_runtime *rt);
 
-/* ---- clocks and timers (timer.c) ---- */
+/* ---- the clock (clock.c) ---- */
 
-uint64_t tideR_now(const tideR_runtime *rt); /* nanoseconds */
+uint64_t tideR_now(tideR_runtime *rt); /* nanoseconds */
 /* now + seconds, rounded up; the past and negative seconds are now. */
-uint64_t tideR_deadline(const tideR_runtime *rt, double seconds);
+uint64_t tideR_deadline(tideR_runtime *rt, double seconds);
 /* A point on the clock in seconds, as time() tells it, in nanoseconds. */
 uint64_t tideR_instant(double seconds);
 /* Virtual: time stands still while a task can run, else jumps to the next
@@ -345,6 +372,12 @@ uint64_t tideR_instant(double seconds);
 void tideR_clock_virtual(tideR_runtime *rt, bool on);
 /* For tests: moves virtual time on, wakes nobody. */
 void tideR_clock_advance(tideR_runtime *rt, double seconds);
+/* A host's clock, in seconds; where it goes back, ours stands. A runtime that
+ * has not made a turn yet takes over its time, too, others go on from theirs.
+ * NULL: the monotonic clock again. Ignored while time is virtual. */
+void tideR_clock_source(tideR_runtime *rt, double (*now)(void *ud), void *ud);
+/* How fast it goes from now on: 1 as it does, 0 not at all. UV_EINVAL. */
+int tideR_clock_speed(tideR_runtime *rt, double speed);
 
 /* ---- scopes (scope.c) ---- */
 

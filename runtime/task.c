@@ -78,6 +78,8 @@ void tideR_task_start(tideR_runtime *rt, tideR_task *task) {
   rt->newest[(task->slot - 1) / TIDE_SLAB] = task->id;
   rt->spawned++;
   tideR__list_push(&rt->ready, task);
+  if (rt->announces)
+    tideR__announce(rt);
 }
 
 static void uncount(tideR_runtime *rt, tideR_task *task) {
@@ -253,6 +255,8 @@ void tideR_wake(tideR_runtime *rt, tideR_task *task, tideR_status status) {
     tideR__list_push(&rt->ready, task);
   else if (rt->running)
     rt->stop = true;
+  if (rt->announces)
+    tideR__announce(rt);
   if (task->flags & (TIDE_PROBED | TIDE_WATCHED))
     tideR__watch_woken(rt, task);
 }
@@ -286,7 +290,7 @@ void tideR_park_idle(tideR_runtime *rt, tideR_task *task) {
 int tideR_park_until(tideR_runtime *rt, tideR_task *task, uint64_t when) {
   if (when == TIDE_NEVER) {
     tideR_park(rt, task, &rt->forever);
-    rt->wakers++; /* it asked for this: no deadlock */
+    tideR_waker_add(rt); /* it asked for this: no deadlock */
     return 0;
   }
   unpark(rt, task); /* before it has the timer that the abort would clear */
@@ -309,7 +313,7 @@ static bool abort_forever(tideR_runtime *rt, tideR_task *task,
                           tideR_status why) {
   (void)task;
   (void)why;
-  rt->wakers--;
+  tideR_waker_drop(rt);
   return true;
 }
 

@@ -1,11 +1,10 @@
 /*
- * timer.c: the deadline heap and the clocks.
+ * timer.c: the deadline heap.
  *
  * One heap of four children a node holds every deadline: sleeps, scopes,
  * delayed calls. Four children, because a node with its siblings then fills one
  * cache line. Each timer knows its index, so that clearing it is O(log n).
  */
-#include <math.h>
 #include <stdlib.h>
 
 #include "internal.h"
@@ -80,6 +79,8 @@ int tideR__timer_set(tideR_runtime *rt, tideR_timer *timer, int kind,
   timer->order = heap->order++ & ((1u << ORDER_BITS) - 1);
   heap->count++;
   sift_up(heap, heap->count - 1, (tideR_heapnode){when, timer});
+  if (rt->announces && when < rt->announced)
+    tideR__announce(rt);
   return 0;
 }
 
@@ -125,37 +126,4 @@ void tideR__timers_fire(tideR_runtime *rt) {
     tideR__timer_clear(rt, timer);
     fire(rt, timer);
   }
-}
-
-uint64_t tideR_now(const tideR_runtime *rt) {
-  return rt->is_virtual ? rt->virtual_now : uv_hrtime() + rt->offset;
-}
-
-uint64_t tideR_instant(double seconds) {
-  double ns = seconds * 1e9, whole = nearbyint(ns);
-  if (!(ns > 0))
-    return 0;
-  /* A time that tideR_now gave and that went through a double is itself again:
-   * only what is more than a rounding error above a nanosecond is rounded. */
-  ns = fabs(ns - whole) <= ns * 4e-16 ? whole : ceil(ns);
-  return ns < 9e18 ? (uint64_t)ns : TIDE_NEVER; /* 285 years: never */
-}
-
-uint64_t tideR_deadline(const tideR_runtime *rt, double seconds) {
-  uint64_t span = tideR_instant(seconds);
-  return span == TIDE_NEVER ? TIDE_NEVER : tideR_now(rt) + span;
-}
-
-void tideR_clock_virtual(tideR_runtime *rt, bool on) {
-  uint64_t now = tideR_now(rt);
-  if (on)
-    rt->virtual_now = now;
-  else if (rt->is_virtual) /* go on from here: what is set keeps its meaning */
-    rt->offset = now - uv_hrtime();
-  rt->is_virtual = on;
-}
-
-void tideR_clock_advance(tideR_runtime *rt, double seconds) {
-  if (rt->is_virtual)
-    rt->virtual_now += tideR_instant(seconds);
 }

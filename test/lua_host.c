@@ -52,7 +52,7 @@ static void a_host_steps_and_sees_when(void) {
   lua_State *L = new_state();
   tide_runtime *rt = open_runtime(L);
   double timeout;
-  CHECK(isinf(tide_next_timeout(rt)));
+  CHECK(tide_next_timeout(rt) < 0);
   CHECK(tide_step(rt, 0) == 0);
   RUN(L, "n = 0 tide.task(function() for i = 1, 3 do n = i tide.sleep(0) end "
          "tide.sleep(50) end)");

@@ -118,6 +118,9 @@ typedef struct world {
   actor *actors;
   void (*on_call)(tideR_runtime *rt, tideR_call *call);
   bool (*on_post)(tideR_runtime *rt, const tideR_post *post); /* or NULL */
+  double budget; /* of a turn on a host's loop; 0: one turn */
+  bool inside;   /* such a turn runs */
+  void (*after)(tideR_runtime *rt); /* is called when it has ended */
 } world;
 
 #define BEGIN \
@@ -201,8 +204,23 @@ static inline bool on_post(tideR_runtime *rt, const tideR_post *post) {
   world *world = tideR_runtime_data(rt);
   if (world->on_post != NULL)
     return world->on_post(rt, post);
-  post->fn(rt, post->arg);
+  post->fn((struct tide_runtime *)rt, post->arg);
   return true;
+}
+
+/* On a host's loop. */
+static inline void on_turn(tideR_runtime *rt) {
+  world *world = tideR_runtime_data(rt);
+  tideR_task *task;
+  CHECK(!world->inside);
+  world->inside = true;
+  CHECK_EQ(tideR_loop_begin_step(rt, world->budget), 0);
+  while ((task = tideR_loop_next(rt)) != NULL)
+    on_resume(rt, task);
+  tideR_loop_end(rt);
+  world->inside = false;
+  if (world->after != NULL)
+    world->after(rt);
 }
 
 static inline actor *actor_new(tideR_runtime *rt, void (*body)(actor *me)) {
@@ -264,28 +282,37 @@ static inline void waiter(actor *me) {
 
 /* ---- runtimes ---- */
 
-static inline tideR_runtime *runtime_new(void) {
-  static const tideR_hooks hooks = {on_resume, on_abandon, on_call, on_report,
-                                    on_post};
+/* `loop` is a host's; NULL: one of its own. On the machine's clock. */
+static inline tideR_runtime *runtime_on(uv_loop_t *loop) {
+  static const tideR_hooks hooks = {on_resume, on_abandon, on_call,
+                                    on_report, on_turn,    on_post};
   world *data = calloc(1, sizeof *data);
   tideR_runtime *rt;
-  if (tideR_runtime_new(&rt, &hooks, data) < 0) {
+  if (tideR_runtime_new(&rt, &hooks, data, loop) < 0) {
     printf("Bail out! no runtime\n");
     exit(1);
   }
+  return rt;
+}
+
+static inline tideR_runtime *runtime_new(void) {
+  tideR_runtime *rt = runtime_on(NULL);
   tideR_clock_virtual(rt, true);
   return rt;
 }
 
-static inline void runtime_free(tideR_runtime *rt) {
-  world *data = tideR_runtime_data(rt);
-  tideR_runtime_free(rt);
+static inline void world_free(void *ud) {
+  world *data = ud;
   while (data->actors != NULL) {
     actor *next = data->actors->next;
     free(data->actors);
     data->actors = next;
   }
   free(data);
+}
+
+static inline void runtime_free(tideR_runtime *rt) {
+  tideR_runtime_free(rt, world_free, tideR_runtime_data(rt));
 }
 
 /* One turn and one poll. */

@@ -106,7 +106,7 @@ static void on_uv(uv_timer_t *timer) {
 TEST(the_timeout_is_until_the_next_step_is_due) {
   uv_timer_t timer;
   CHECK(!tideR_loop_alive(rt));
-  CHECK(isinf(tideR_loop_timeout(rt)));
+  CHECK(tideR_loop_timeout(rt) < 0);
   actor *a = spawn(rt, sleeper);
   a->n = 2;
   CHECK(tideR_loop_alive(rt));
@@ -435,7 +435,7 @@ TEST(a_thousand_runtimes_leave_no_descriptor) {
   }
   CHECK_SAID("");
   CHECK_EQ(free_descriptor(), before);
-  tideR_runtime_free(NULL);
+  tideR_runtime_free(NULL, NULL, NULL);
 }
 
 TEST(the_child_of_a_fork_frees_its_copy_only) {
@@ -445,7 +445,7 @@ TEST(the_child_of_a_fork_frees_its_copy_only) {
   pid_t child = fork();
   if (child == 0) {
     bool forked = tideR_loop_forked(rt);
-    tideR_runtime_free(rt);
+    tideR_runtime_free(rt, NULL, NULL);
     _exit(forked ? 0 : 1);
   }
   int status = -1;

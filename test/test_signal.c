@@ -355,7 +355,7 @@ TEST(a_handler_that_ran_when_another_thread_forked_holds_up_no_child) {
 
 static void watch_anew(tideR_runtime *rt) {
   tideR_runtime *mine = runtime_new();
-  tideR_runtime_free(rt);
+  tideR_runtime_free(rt, NULL, NULL);
   watch(mine, &two, SIGUSR1);
   raise(SIGUSR1);
   if (tideR_signal_take(&two) == 1)
