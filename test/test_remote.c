@@ -369,7 +369,7 @@ TEST(a_queued_post_is_no_deadlock) {
 static tideR_remote *made;
 
 static void make_remote(struct tide_runtime *rt, void *arg) {
-  made = remote_new(rt);
+  made = remote_new((tideR_runtime *)rt);
   post(made, "made");
   tideR_remote_release(arg);
 }
@@ -391,7 +391,7 @@ static int refusals;
 static bool refuse(tideR_runtime *rt, const tideR_post *post) {
   if (refusals-- > 0)
     return false;
-  post->fn(rt, post->arg);
+  post->fn((struct tide_runtime *)rt, post->arg);
   return true;
 }
 
@@ -419,7 +419,7 @@ static jmp_buf out;
 /* A word in capitals does not return. */
 static bool leave(tideR_runtime *rt, const tideR_post *post) {
   const char *word = post->arg;
-  post->fn(rt, post->arg);
+  post->fn((struct tide_runtime *)rt, post->arg);
   if (*word < 'a')
     longjmp(out, 1);
   return true;
