@@ -15,6 +15,7 @@
 #pragma weak lua_call
 #pragma weak lua_cpcall
 #pragma weak lua_getfenv
+#pragma weak lua_getctx
 #pragma weak lua_insert
 #pragma weak lua_lessthan
 #pragma weak lua_newuserdata

@@ -91,19 +91,6 @@ static struct {
   unsigned watchers;
 } before[NSIG];
 
-/* What was there before us gets the signal. Not if that is who called us: a
- * handler that was put over ours may do so. */
-static void pass_on(int number) {
-  const struct sigaction *action = &before[number].action;
-  struct sigaction now;
-  if (sigaction(number, NULL, &now) < 0 || now.sa_handler == action->sa_handler)
-    return;
-  if (action->sa_handler == SIG_DFL)
-    uv_tty_reset_mode(); /* it may be the end */
-  sigaction(number, action, NULL);
-  raise(number);
-}
-
 /* Async-signal-safe, as are all of its calls: getpid, uv_async_send,
  * uv_tty_reset_mode, sigaction, raise, and what `caught` does. In the child of
  * a fork nobody watches any more: there it is as if we had never been. */
@@ -123,8 +110,12 @@ static void on_signal(int number) {
       caught(it);
     tideR__wakeup(it->rt);
   }
-  if (pass || again)
-    pass_on(number);
+  if (pass || again) {
+    if (before[number].action.sa_handler == SIG_DFL)
+      uv_tty_reset_mode(); /* it may be the end */
+    sigaction(number, &before[number].action, NULL);
+    raise(number);
+  }
   atomic_fetch_sub(&inside, 1);
   errno = error;
 }
