@@ -14,6 +14,7 @@ core.own_chunk()
 local M = {}
 
 local NAME = "tide.luv"
+local LEFT = "tide.luv.left" -- one that is detached, its handles are still open
 local BLIND = 0.01        -- seconds between looks where there is no descriptor
 local LONGEST = 0x7fffffff -- milliseconds
 
@@ -32,32 +33,21 @@ end
 local Attached = {}
 Attached.__index = Attached
 
---- Puts fn in the place of a function in t, until it is detached; the old one.
-function Attached:replace(t, name, fn)
-  local old = t[name]
-  t[name] = fn
-  self.undo[#self.undo + 1] = function()
-    if t[name] == fn then -- else somebody holds it: then it passes calls on
-      t[name] = old
-    end
-  end
-  return old
-end
-
---- Calls one of luv's with a handle, that may have been closed by others.
-local function try(fn, handle)
-  local ok, result = pcall(fn, handle)
-  return ok and result
+--- Others may have closed it, as they walk over all of luv's handles: libuv ends
+-- the process for a closed one that is started or stopped.
+local function is_open(handle)
+  local ok, closing = pcall(handle.is_closing, handle)
+  return ok and not closing
 end
 
 function Attached:detach()
   if registry[NAME] ~= self then
     return
   end
-  registry[NAME] = nil
-  for _, handle in ipairs { self.prepare, self.timer, self.poll } do
-    if not try(self.uv.is_closing, handle) then
-      try(self.uv.close, handle)
+  registry[NAME], registry[LEFT] = nil, self
+  for _, handle in ipairs(self.handles) do
+    if is_open(handle) then
+      handle:stop()
     end
   end
   for _, undo in ipairs(self.undo) do
@@ -65,6 +55,23 @@ function Attached:detach()
   end
   if not self.loop:is_closed() then
     self.loop:set_blocking(true)
+  end
+  if self.vim or self.uv.loop_mode() then
+    self:close_handles()
+  end
+end
+
+--- Where luv's loop does not run this waits until it does, or until all ends:
+-- lua_close crashes (luv 1.44) where a close has begun and not ended.
+function Attached:close_handles()
+  registry[LEFT] = nil
+  for _, handle in ipairs(self.handles) do
+    if is_open(handle) then
+      handle:close()
+    end
+  end
+  if self.uv.run == self.patched then
+    self.uv.run = self.run
   end
 end
 
@@ -121,13 +128,13 @@ function Attached:turn()
   elseif self.readable or self.loop:next_timeout() == 0 then
     if self.schedule then
       self.scheduled = true
-      self.schedule(self.on_step)
       self.timer:start(0, 0, self.woken) -- Neovim looks for it only after the wait
+      self.schedule(self.on_step)
       return
     end
     self:step()
   end
-  if registry[NAME] == self then
+  if registry[NAME] == self and is_open(self.prepare) then
     self:arm()
     self:keep_alive()
   end
@@ -135,19 +142,25 @@ end
 
 -- ---- attaching
 
-local function new(loop, uv, options, schedule)
+local function new(loop, uv, vim, options)
+  local schedule = options.schedule
+  if schedule == nil and vim then
+    schedule = vim.schedule
+  end
   local self = setmetatable({
-    loop = loop, uv = uv,
+    loop = loop, uv = uv, vim = vim,
     budget = options.budget or host.BUDGET,
-    schedule = schedule,
+    schedule = schedule or nil,
     scheduled = false, -- a step is
     readable = false,  -- the descriptor was, since the last step
     polling = false,
     undo = {},
-    prepare = uv.new_prepare(), timer = uv.new_timer(), poll = nil,
+    prepare = uv.new_prepare(), timer = uv.new_timer(),
+    poll = nil, -- where there is a descriptor
   }, Attached)
   local fd = loop:fd()
   self.poll = fd and uv.new_poll(fd)
+  self.handles = { self.prepare, self.timer, self.poll }
   function self.on_step() self:step() end
   function self.told() self:on_readable() end
   self.woken = self.poll and nothing or self.told
@@ -161,24 +174,34 @@ end
 
 --- The descriptor has to be let go of before it is closed.
 function Attached:watch_close()
-  local close
-  close = self:replace(core.Loop, "close", function(loop, ...)
+  local Loop, close = core.Loop, core.Loop.close
+  local function watched(loop, ...)
     if loop == self.loop and not core.is_running() then
       self:detach()
     end
     return close(loop, ...)
-  end)
+  end
+  Loop.close = watched
+  self.undo[1] = function()
+    if Loop.close == watched then
+      Loop.close = close
+    end
+  end
 end
 
 --- Each run begins with a look: tasks may have been made since the last one.
 function Attached:watch_run()
-  local run
-  run = self:replace(self.uv, "run", function(...)
-    if registry[NAME] == self then
-      self.uv.ref(self.prepare)
+  local uv, run = self.uv, self.uv.run
+  self.run = run
+  function self.patched(...)
+    if registry[NAME] == self and is_open(self.prepare) then
+      uv.ref(self.prepare)
+    elseif registry[LEFT] == self then
+      self:close_handles()
     end
     return run(...)
-  end)
+  end
+  uv.run = self.patched
 end
 
 -- ---- Neovim
@@ -194,8 +217,8 @@ end
 
 --- Errors that nobody awaits are shown, soon, where no other handler is set; and
 -- at the end nothing of ours is left on the editor's loop.
-function Attached:join_editor(vim)
-  local loop = self.loop
+function Attached:join_editor()
+  local loop, vim = self.loop, self.vim
   core.set_interactive()
   if loop:get_exception_handler() == nil then
     local function notify(report)
@@ -233,20 +256,19 @@ function M.attach(options)
   local uv = options.uv or vim and (vim.uv or vim.loop) or require "luv"
   if before and before.uv ~= uv then
     core.misuse(("'%s': attached to another luv"):format(name))
-  elseif before and try(uv.is_active, before.prepare) then
+  elseif before and is_open(before.prepare) then
     return
-  elseif before then -- luv's loop has been cleared
+  elseif before then
     before:detach()
   end
-  local schedule = options.schedule
-  if schedule == nil then
-    schedule = vim and vim.schedule
+  if registry[LEFT] then
+    registry[LEFT]:close_handles()
   end
-  local self = new(host.take(name), uv, options, schedule or nil)
+  local self = new(host.take(name), uv, vim, options)
   registry[NAME] = self
   self:watch_close()
   if vim then
-    self:join_editor(vim)
+    self:join_editor()
   else
     self:watch_run()
   end
