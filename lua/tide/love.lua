@@ -48,7 +48,7 @@ function Attached:wind_up()
         task:cancel("the game ends")
       end
     end
-    if not loop:step(self.budget) then
+    if not loop:step(self.budget) and self.love.timer then
       self.love.timer.sleep(NAP)
     end
     tasks = core.all_tasks()
