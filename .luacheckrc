@@ -6,3 +6,5 @@ self = false
 exclude_files = { "build" }
 files["spec"] = { std = "+busted" }
 files["rockspec"] = { std = "rockspec" }
+files["examples/love"] = { std = "max+love" }
+files["examples/neovim"] = { globals = { "vim" } }

@@ -19,6 +19,9 @@
 --   tide.testing     virtual time, seeds, explore (loaded when asked for)
 --   tide.busted      busted's tests as tasks (loaded when asked for)
 --   tide.trial       what a test of tide.busted is made of (not loaded from here)
+--   tide.luv         tasks in luv's loop: Neovim's (loaded when asked for)
+--   tide.love        tasks in the frames of LÖVE (loaded when asked for)
+--   tide.host        what these two have in common (not loaded from here)
 --   tide.compat51    makes the global pcall of 5.1 ours (not loaded from here)
 --   tide.hold        what the methods `with` are made of (not loaded from here)
 -- This file gathers what `require "tide"` gives.
