@@ -40,7 +40,7 @@ void tideR__poll_deliver(tideR_runtime *rt) {
 /* Not asked for: with nothing alive in it uv_run would but look at the clock.
  * Who starts a timer of libuv's after a while without it calls uv_update_time
  * before. */
-static void poll(tideR_runtime *rt) {
+static void ask(tideR_runtime *rt) {
   uv_handle_t *wakeup = (uv_handle_t *)&rt->wakeup;
   bool sent = atomic_load(&rt->sent);
   if (sent) { /* the descriptor is to be quiet again */
@@ -56,7 +56,7 @@ static void poll(tideR_runtime *rt) {
 void tideR__poll_now(tideR_runtime *rt) {
   if (!rt->is_borrowed) {
     tideR__poll_watch(rt, true, false);
-    poll(rt);
+    ask(rt);
   }
   tideR__poll_deliver(rt);
   if (!rt->is_borrowed)
