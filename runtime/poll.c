@@ -4,7 +4,8 @@
  * When nothing is ready: then it may block until the first deadline. Otherwise
  * every 61 resumes or millisecond: an idle uv_run costs four switches, a look
  * at the clock half of one. No libuv callback does more than record and wake,
- * so hooks never run inside uv_run and may longjmp.
+ * so hooks never run inside uv_run and may longjmp; but on a host's loop, which
+ * the host polls: see borrowed.c.
  */
 #include "internal.h"
 

@@ -1,4 +1,6 @@
 /* test_borrowed_end.c: the end of a runtime on a host's loop, and several. */
+#include <sys/wait.h>
+
 #include "host_loop.h"
 
 /* ---- the end ---- */
@@ -91,6 +93,28 @@ TEST(the_hosts_handles_live_on) {
   CHECK(clock.rang);
   uv_close((uv_handle_t *)&clock.timer, NULL);
   end_host();
+}
+
+/* The host has made its loop anew: that is not done again. */
+TEST(the_child_of_a_fork_ends_its_copy_only) {
+  tideR_runtime *mine = borrow();
+  int status = -1;
+  pid_t child;
+  spawn_sleeper(mine, 20, "slept");
+  uv_run(&host, UV_RUN_NOWAIT);
+  fflush(stdout);
+  child = fork();
+  if (child == 0) {
+    CHECK_EQ(uv_loop_fork(&host), 0);
+    free_on(mine);
+    end_host();
+    _exit(test_failures > 0 || !is_freed);
+  }
+  CHECK_EQ(waitpid(child, &status, 0), child);
+  CHECK_EQ(status, 0);
+  run_host(); /* the parent's still polls */
+  CHECK_SAID("slept");
+  give_back(mine);
 }
 
 /* ---- several on one loop ---- */
