@@ -8,7 +8,8 @@
  * does the wakeup while somebody has promised to wake a task: uv_run returns
  * when neither the host nor we have anything left.
  *
- * Nothing here knows whether libuv runs timers before or after it polls.
+ * So hooks run inside uv_run, and hooks->turn must return. Nothing here knows
+ * whether libuv runs timers before or after it polls.
  */
 #include "internal.h"
 

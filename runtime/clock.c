@@ -73,7 +73,7 @@ uint64_t tideR_deadline(tideR_runtime *rt, double seconds) {
 /* ---- changes ---- */
 
 /* Deadlines may be nearer now than the host knows. */
-static void tell(tideR_runtime *rt) {
+static void tell_host(tideR_runtime *rt) {
   if (rt->announces && rt->heap.count > 0)
     tideR__announce(rt);
 }
@@ -87,7 +87,7 @@ static void go_on_from(tideR_runtime *rt, uint64_t now) {
     clock->origin = read_source(clock);
   clock->is_plain =
       !clock->is_virtual && clock->source == NULL && clock->speed == 1;
-  tell(rt);
+  tell_host(rt);
 }
 
 void tideR__clock_init(tideR_runtime *rt) {
@@ -105,7 +105,7 @@ void tideR_clock_advance(tideR_runtime *rt, double seconds) {
   if (!rt->clock.is_virtual)
     return;
   rt->clock.last += tideR_instant(seconds);
-  tell(rt);
+  tell_host(rt);
 }
 
 void tideR__clock_jump(tideR_runtime *rt, uint64_t when) {
@@ -116,7 +116,7 @@ void tideR__clock_jump(tideR_runtime *rt, uint64_t when) {
 void tideR_clock_source(tideR_runtime *rt, double (*now)(void *ud), void *ud) {
   tideR_clock *clock = &rt->clock;
   uint64_t start = tideR_now(rt);
-  bool is_new = rt->turns == 0 && rt->heap.count == 0 && !clock->is_virtual;
+  bool is_new = rt->turns == 0 && rt->heap.count == 0 && clock->is_plain;
   clock->source = now;
   clock->ud = ud;
   clock->seen = 0;

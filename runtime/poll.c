@@ -4,7 +4,8 @@
  * When nothing is ready: then it may block until the first deadline. Otherwise
  * every 61 resumes or millisecond: an idle uv_run costs four switches, a look
  * at the clock half of one. No libuv callback does more than record and wake,
- * so hooks never run inside uv_run and may longjmp.
+ * so hooks never run inside uv_run and may longjmp; but on a host's loop, which
+ * the host polls: see borrowed.c.
  */
 #include "internal.h"
 
@@ -42,7 +43,7 @@ void tideR__poll_deliver(tideR_runtime *rt) {
 /* Not asked for: with nothing alive in it uv_run would but look at the clock.
  * Who starts a timer of libuv's after a while without it calls uv_update_time
  * before. */
-static void poll(tideR_runtime *rt) {
+static void ask(tideR_runtime *rt) {
   uv_handle_t *wakeup = (uv_handle_t *)&rt->wakeup;
   bool sent = atomic_load(&rt->sent);
   if (sent) { /* the descriptor is to be quiet again */
@@ -58,7 +59,7 @@ static void poll(tideR_runtime *rt) {
 void tideR__poll_now(tideR_runtime *rt) {
   if (!rt->is_borrowed) {
     tideR__poll_watch(rt, true, false);
-    poll(rt);
+    ask(rt);
   }
   tideR__poll_deliver(rt);
   if (!rt->is_borrowed)

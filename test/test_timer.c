@@ -158,26 +158,6 @@ TEST(the_heap_behaves_as_a_sorted_array) {
   CHECK_EQ(rt->heap.count, 0);
 }
 
-/* ---- instants and deadlines ---- */
-
-TEST(an_instant_is_rounded_up) {
-  CHECK_EQ(tideR_instant(1), SECOND);
-  CHECK_EQ(tideR_instant(1e-9), 1);
-  CHECK_EQ(tideR_instant(1e-12), 1);
-  CHECK_EQ(tideR_instant(1.5e-9), 2);
-}
-
-TEST(odd_numbers_of_seconds_are_now_or_never) {
-  CHECK_EQ(tideR_instant(0), 0);
-  CHECK_EQ(tideR_instant(-5), 0);
-  CHECK_EQ(tideR_instant(NAN), 0);
-  CHECK_EQ(tideR_instant(1e300), TIDE_NEVER);
-  CHECK_EQ(tideR_instant(INFINITY), TIDE_NEVER);
-  CHECK_EQ(tideR_deadline(rt, -5), tideR_now(rt));
-  CHECK_EQ(tideR_deadline(rt, 2), tideR_now(rt) + 2 * SECOND);
-  CHECK_EQ(tideR_deadline(rt, INFINITY), TIDE_NEVER);
-}
-
 /* ---- sleeping ---- */
 
 /* Sleeps me->n nanoseconds and says its name. */
@@ -227,79 +207,7 @@ TEST(virtual_sleeps_end_on_the_nanosecond_and_in_order) {
   CHECK_EQ(stats(rt).tasks, 0);
 }
 
-/* ---- the clocks ---- */
-
-TEST(virtual_time_jumps_to_the_next_deadline) {
-  uint64_t start = tideR_now(rt);
-  spawn_sleeper(rt, "year", 365 * 86400.0);
-  run(rt);
-  CHECK_SAID("year");
-  CHECK_EQ(tideR_now(rt), start + 365 * 86400 * SECOND);
-}
-
-static void spinner(actor *me) {
-  BEGIN
-  for (; me->n > 0; me->n--) {
-    TURN();
-    CHECK_EQ(tideR_now(me->rt), *(uint64_t *)me->arg);
-  }
-  say("spun");
-  END
-}
-
-TEST(virtual_time_stands_still_while_a_task_can_run) {
-  uint64_t start = tideR_now(rt);
-  spawn_sleeper(rt, "slept", 1e-9);
-  spawn_arg(rt, spinner, &start, "")->n = 500;
-  run(rt);
-  CHECK_SAID("spun slept");
-}
-
-TEST(virtual_time_advances_by_hand_and_wakes_nobody_early) {
-  spawn_sleeper(rt, "a", 1);
-  step(rt);
-  tideR_clock_advance(rt, 0.999999999);
-  step(rt);
-  step(rt);
-  CHECK_SAID("");
-  tideR_clock_advance(rt, 1e-9);
-  step(rt);
-  step(rt);
-  CHECK_SAID("a");
-}
-
-TEST(switching_clocks_never_goes_back) {
-  uint64_t before, after;
-  tideR_clock_advance(rt, 1000);
-  before = tideR_now(rt);
-  tideR_clock_virtual(rt, false);
-  after = tideR_now(rt);
-  CHECK(after >= before);
-  CHECK(after < before + 1000 * SECOND); /* it went on, it did not jump */
-  tideR_clock_virtual(rt, false);        /* no change */
-  CHECK(tideR_now(rt) >= after);
-  tideR_clock_advance(rt, 1000); /* nothing: the clock is real */
-  CHECK(tideR_now(rt) < before + 1000 * SECOND);
-  before = tideR_now(rt);
-  tideR_clock_virtual(rt, true);
-  tideR_clock_virtual(rt, true);
-  CHECK(tideR_now(rt) >= before);
-  after = tideR_now(rt);
-  CHECK_EQ(tideR_now(rt), after); /* it stands */
-}
-
-TEST(a_deadline_keeps_its_meaning_when_the_clock_becomes_real) {
-  actor *near = spawn_sleeper(rt, "near", 1e-3);
-  actor *far = spawn_sleeper(rt, "far", 1000);
-  step(rt);
-  tideR_clock_advance(rt, 10e-3);
-  tideR_clock_virtual(rt, false);
-  step(rt);
-  step(rt);
-  CHECK_SAID("near");
-  CHECK(near->done);
-  CHECK(!far->done);
-}
+/* ---- the machine's clock ---- */
 
 static void real_sleeper(actor *me) {
   BEGIN
