@@ -160,7 +160,7 @@ struct tideR_runtime {
   uv_loop_t uv;
   uv_timer_t alarm;  /* ends a blocking poll at the first deadline */
   uv_async_t wakeup; /* ends a blocking poll from a signal or thread */
-  atomic_bool rung;  /* ... and libuv is yet to be asked for that */
+  atomic_bool sent;  /* ... and libuv is yet to be asked for that */
   uv_pid_t pid;
   tideR_input *inputs;    /* that it reads */
   tideR_signal *signals;  /* that it watches */
@@ -299,9 +299,9 @@ void tideR__scope_adopt(tideR_runtime *rt, tideR_task *task,
 
 /* From any thread or handler: ends a blocking poll, or the next. Who sees the
  * flag finds what was sent, so that the descriptor does not stay readable. */
-static inline void tideR__ring(tideR_runtime *rt) {
+static inline void tideR__wakeup(tideR_runtime *rt) {
   uv_async_send(&rt->wakeup);
-  atomic_store(&rt->rung, true);
+  atomic_store(&rt->sent, true);
 }
 
 /* call.c */

@@ -39,9 +39,9 @@ static void polled(tideR_runtime *rt) {
   tideR__timers_fire(rt);
 }
 
-/* What nobody keeps alive libuv does not look at: not for a ring either. */
+/* Where nothing is alive libuv does not look at what was sent, either. */
 static void ask(tideR_runtime *rt, uv_run_mode mode) {
-  atomic_store(&rt->rung, false);
+  atomic_store(&rt->sent, false);
   uv_ref((uv_handle_t *)&rt->wakeup);
   uv_run(&rt->uv, mode);
   uv_unref((uv_handle_t *)&rt->wakeup);
@@ -51,7 +51,7 @@ static void ask(tideR_runtime *rt, uv_run_mode mode) {
  * timer of libuv's after a while without it calls uv_update_time before. */
 void tideR__poll_now(tideR_runtime *rt) {
   watch(rt, true, false);
-  if (uv_loop_alive(&rt->uv) || atomic_load(&rt->rung))
+  if (uv_loop_alive(&rt->uv) || atomic_load(&rt->sent))
     ask(rt, UV_RUN_NOWAIT);
   polled(rt);
   watch(rt, false, false);

@@ -73,7 +73,7 @@ static void drop(tideR_mailbox *mailbox) {
  * of a fork has its parent's. */
 static void wake(tideR_mailbox *mailbox) {
   if (mailbox->rt != NULL && !tideR_loop_forked(mailbox->rt))
-    tideR__ring(mailbox->rt);
+    tideR__wakeup(mailbox->rt);
 }
 
 /* ---- remotes ---- */

@@ -131,7 +131,7 @@ static void on_signal(int number) {
     caught = atomic_load(&it->caught);
     if (caught != NULL)
       caught(it);
-    tideR__ring(it->rt);
+    tideR__wakeup(it->rt);
   }
   if (pass || again)
     pass_on(number);
