@@ -90,7 +90,7 @@ lua_env = env LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;' \
 preload = $(if $(PRELOAD),LD_PRELOAD='$(PRELOAD)' ASAN_OPTIONS=detect_leaks=0)
 
 .PHONY: all static demo deps test spec explore ctest lint format check-windows \
-  examples hosts rock rockspec asan bench docs install clean help tests run-build FORCE
+  examples hosts rock rockspec asan tsan bench docs install clean help tests run-build FORCE
 .DELETE_ON_ERROR:
 
 all: $(MODULES) ## build for every Lua found (LUA=luajit: one)
@@ -209,6 +209,15 @@ asan: ## C tests and specs under the address and UB sanitizers
 	  PRELOAD=$$($(CC) -print-file-name=libasan.so)
 run-asan:
 	+@$(call suites,run-ctest run-spec)
+
+# The C tests with threads of their own.
+THREADED := test_remote test_work test_signal lua_threads
+tsan: ## the C tests that have threads under the thread sanitizer
+	+@$(MAKE) --no-print-directory BUILD=build/tsan run-tsan \
+	  CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=thread"
+run-tsan:
+	+@$(call suites,run-ctest MODULES= \
+	  TESTS='$(filter $(THREADED:%=\%/%),$(TESTS))')
 
 run-lint: run-lint-layers run-lint-format run-lint-luacheck run-lint-sources \
   run-lint-types

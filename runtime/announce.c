@@ -10,7 +10,9 @@
 #include "internal.h"
 
 static bool handles_alive(const tideR_runtime *rt) {
-  return rt->is_borrowed ? tideR__inputs_active(rt) > 0 : uv_loop_alive(rt->uv);
+  if (!rt->is_borrowed)
+    return uv_loop_alive(rt->uv);
+  return tideR__inputs_active(rt) > 0 || rt->works != NULL;
 }
 
 bool tideR__is_due(const tideR_runtime *rt) {

@@ -87,9 +87,32 @@ static atomic_int inside;    /* handlers that run */
 static atomic_long changing; /* the process that changes the list; 0: none */
 static atomic_long changer;  /* ... that last did */
 static struct {
-  struct sigaction action; /* what was there before us */
+  struct sigaction actions[2]; /* what was there before us: */
+  atomic_int current;          /* ... this one; handlers read it */
   unsigned watchers;
+  void (*over)(int); /* the last one put over ours, which it may call */
+  atomic_bool late;  /* was put back: a signal may be on its way to us still */
 } before[NSIG];
+
+static const struct sigaction *action_before(int number) {
+  return &before[number].actions[atomic_load(&before[number].current)];
+}
+
+/* What was there before us gets the signal. Not if that is who called us: a
+ * handler that was put over ours may do so. */
+static void pass_on(int number) {
+  const struct sigaction *action = action_before(number);
+  struct sigaction now;
+  if (sigaction(number, NULL, &now) < 0)
+    return;
+  if (now.sa_handler == action->sa_handler &&
+      !atomic_exchange(&before[number].late, false))
+    return;
+  if (action->sa_handler == SIG_DFL)
+    uv_tty_reset_mode(); /* it may be the end */
+  sigaction(number, action, NULL);
+  raise(number);
+}
 
 /* Async-signal-safe, as are all of its calls: getpid, uv_async_send,
  * uv_tty_reset_mode, sigaction, raise, and what `caught` does. In the child of
@@ -110,12 +133,8 @@ static void on_signal(int number) {
       caught(it);
     tideR__wakeup(it->rt);
   }
-  if (pass || again) {
-    if (before[number].action.sa_handler == SIG_DFL)
-      uv_tty_reset_mode(); /* it may be the end */
-    sigaction(number, &before[number].action, NULL);
-    raise(number);
-  }
+  if (pass || again)
+    pass_on(number);
   atomic_fetch_sub(&inside, 1);
   errno = error;
 }
@@ -135,13 +154,29 @@ static void end_change(void) {
   atomic_store(&changing, 0);
 }
 
+static void wait_for_handlers(void) {
+  while (atomic_load(&inside) > 0)
+    continue;
+}
+
+/* Those that may still read the one before that are awaited. */
+static void set_before(int number, const struct sigaction *action) {
+  int next = !atomic_load(&before[number].current);
+  wait_for_handlers();
+  before[number].actions[next] = *action;
+  atomic_store(&before[number].current, next);
+  atomic_store(&before[number].late, false);
+}
+
 /* What was there is known before ours, which may be called at once, is there.
  */
 static int take_signal(int number) {
   struct sigaction action, old;
   if (sigaction(number, NULL, &old) < 0)
     return uv_translate_sys_error(errno);
-  before[number].action = old;
+  if (before[number].watchers > 1)
+    before[number].over = old.sa_handler;
+  set_before(number, &old);
   memset(&action, 0, sizeof action);
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART; /* reads and writes of user code go on */
@@ -152,9 +187,17 @@ static int take_signal(int number) {
 
 /* Only what is still ours: somebody may have put his own over it since. */
 static void give_back(int number) {
+  const struct sigaction *action = action_before(number);
   struct sigaction now;
-  if (sigaction(number, NULL, &now) == 0 && now.sa_handler == on_signal)
-    sigaction(number, &before[number].action, NULL);
+  if (sigaction(number, NULL, &now) < 0)
+    return;
+  if (now.sa_handler == on_signal) {
+    atomic_store(&before[number].late,
+                 before[number].over != action->sa_handler);
+    sigaction(number, action, NULL);
+  } else if (now.sa_handler != action->sa_handler) {
+    before[number].over = now.sa_handler;
+  }
 }
 
 /* Out of the list; no handler looks at it any more. */
@@ -164,8 +207,7 @@ static void drop(tideR_signal *signal) {
   while (atomic_load(link) != signal)
     link = &atomic_load(link)->next;
   atomic_store(link, atomic_load(&signal->next));
-  while (atomic_load(&inside) > 0)
-    continue;
+  wait_for_handlers();
 }
 
 /* A handler that was put over ours, or back, gives way when the next watches.

@@ -159,11 +159,13 @@ typedef struct tideR_work {
   /* In a callback of libuv's: records and wakes. UV_ECANCELED: not begun. */
   void (*after)(struct tideR_work *work, int status);
   struct tideR_work *next, **link; /* in a list of the runtime */
+  tideR_runtime *keeper;           /* whose records stay until after */
 } tideR_work;
 
 int tideR_work_start(tideR_runtime *rt, tideR_work *work);
 /* True: it had not begun and will not. after comes all the same. The runtime's
- * end does it, too, and waits for what has begun. */
+ * end does it, too, and waits for what has begun, on a host's loop by being
+ * over later. */
 bool tideR_work_cancel(tideR_work *work);
 
 /* ---- ends (join.c) ---- */

@@ -7,7 +7,8 @@
 #include "internal.h"
 
 static void add(tideR_runtime *rt, tideR_work *work) {
-  work->rt = rt;
+  work->rt = work->keeper = rt;
+  tideR__handle_opened(rt);
   work->next = rt->works;
   work->link = &rt->works;
   if (work->next != NULL)
@@ -28,9 +29,11 @@ static void on_work(uv_work_t *request) {
 
 static void on_after(uv_work_t *request, int status) {
   tideR_work *work = CONTAINER(request, tideR_work, uv);
+  tideR_runtime *keeper = work->keeper;
   if (work->rt != NULL)
     take_out(work);
   work->after(work, status);
+  tideR__handle_closed(keeper); /* it may be the last of an ended runtime */
 }
 
 int tideR_work_start(tideR_runtime *rt, tideR_work *work) {

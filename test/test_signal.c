@@ -188,6 +188,28 @@ TEST(a_handler_put_over_ours_stays) {
   set_handler(SIGUSR1, SIG_DFL);
 }
 
+static struct sigaction ours;
+
+/* As who installs a handler over another may do. */
+static void on_over(int signum) {
+  caught++;
+  ours.sa_handler(signum);
+}
+
+TEST(a_handler_that_calls_ours_is_not_called_again_by_it) {
+  set_handler(SIGUSR1, on_other);
+  watch(rt, &one, SIGUSR1);
+  CHECK_EQ(sigaction(SIGUSR1, NULL, &ours), 0);
+  set_handler(SIGUSR1, on_over);
+  watch(rt, &two, SIGUSR1); /* over it */
+  tide_signal_unwatch(&one);
+  tide_signal_unwatch(&two);
+  CHECK(has_handler(SIGUSR1, on_over));
+  raise(SIGUSR1);
+  CHECK_EQ(caught, 1);
+  CHECK(has_handler(SIGUSR1, on_over));
+}
+
 TEST(an_urgent_signal_that_nobody_takes_goes_to_the_handler_before) {
   set_handler(SIGUSR1, on_before);
   tideR_signal_init(&one);
