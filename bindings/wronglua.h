@@ -15,7 +15,6 @@
 #pragma weak lua_call
 #pragma weak lua_cpcall
 #pragma weak lua_getfenv
-#pragma weak lua_getctx
 #pragma weak lua_insert
 #pragma weak lua_lessthan
 #pragma weak lua_newuserdata
@@ -51,6 +50,7 @@
 #pragma weak lua_yieldk
 #endif
 #if LUA_VERSION_NUM == 502
+#pragma weak lua_getctx
 #pragma weak lua_insert
 #pragma weak lua_remove
 #pragma weak lua_replace

@@ -81,11 +81,11 @@ typedef struct tide_options {
    * beginning and once after its events; 0: 0.004. */
   double budget;
 
-  /* Outside of a step something has become due, or is earlier than
-   * tide_next_timeout has told: called once, then again only after a step.
-   * From a post it is called in the thread that posts; all that it may do of
-   * tide is nothing: it wakes who steps. Without it tide_fd becomes readable.
-   */
+  /* Outside of a step something has become due, or is due earlier than before:
+   * called once, then again only after a step, or after tide_next_timeout has
+   * told the new time. For posts it is called in the thread that posts, once
+   * until a step takes them. It may call no function of tide: it wakes who
+   * steps. Without it tide_fd becomes readable. */
   void (*wake)(tide_runtime *rt, void *userdata);
 
   /* Seconds, never less than before: takes the place of the monotonic clock

@@ -145,6 +145,7 @@ build = {
         "runtime/task.c",
         "runtime/timer.c",
         "runtime/waitq.c",
+        "runtime/waker.c",
         "runtime/watch.c",
         "runtime/work.c",
         "runtime/young.c",

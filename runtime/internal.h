@@ -366,10 +366,11 @@ bool tideR__poll_is_due(tideR_runtime *rt);
 void tideR__poll_now(tideR_runtime *rt);
 void tideR__poll_blocking(tideR_runtime *rt);
 
-/* loop.c: promises of a wake, also those of remotes; one was made or dropped */
+/* waker.c: how many there are, remotes too; one was made or dropped */
 uint32_t tideR__wakers(const tideR_runtime *rt);
 void tideR__wakers_changed(tideR_runtime *rt);
-/* When the last handle has closed. */
+
+/* loop.c: when the last handle has closed */
 void tideR__runtime_release(tideR_runtime *rt);
 
 /* borrowed.c: turns inside a host's loop, from now on, until the runtime ends;

@@ -21,6 +21,7 @@
  *            semaphore.c event.c lock.c condition.c barrier.c queue.c
  *   remote.c  posts from any thread, through remotes
  *   work.c   work in libuv's thread pool
+ *   waker.c  promises of a wake from outside
  *   call.c   callbacks that run from the loop (call_soon, call_later)
  *   watch.c  debugging: what happens, and what tasks wait for
  *   probe.c  testing: cancels a task at its nth await
@@ -176,15 +177,18 @@ uint64_t tideR_loop_drain(tideR_runtime *rt, bool on);
 bool tideR_loop_running(const tideR_runtime *rt);
 /* After a hook was left by longjmp; returns the task that was running. */
 tideR_task *tideR_recover(tideR_runtime *rt);
-/* A promise that somebody outside will wake a task: counts against deadlock. */
-void tideR_waker_add(tideR_runtime *rt);
-void tideR_waker_drop(tideR_runtime *rt);
 /* Shuffles each generation of ready tasks, the same each time; 0: FIFO. */
 void tideR_loop_seed(tideR_runtime *rt, uint64_t seed);
 void tideR_loop_main(tideR_runtime *rt, tideR_task *main);
 tideR_task *tideR_loop_mainof(const tideR_runtime *rt); /* NULL: none */
 /* The child of a fork shares its parent's descriptors: true there. */
 bool tideR_loop_forked(const tideR_runtime *rt);
+
+/* ---- promises (waker.c) ---- */
+
+/* Somebody outside will wake a task: counts against deadlock. */
+void tideR_waker_add(tideR_runtime *rt);
+void tideR_waker_drop(tideR_runtime *rt);
 
 /* ---- when a step is due (announce.c) ---- */
 

@@ -202,8 +202,8 @@ TEST(a_handler_that_calls_ours_is_not_called_again_by_it) {
   CHECK_EQ(sigaction(SIGUSR1, NULL, &ours), 0);
   set_handler(SIGUSR1, on_over);
   watch(rt, &two, SIGUSR1); /* over it */
-  tide_signal_unwatch(&one);
-  tide_signal_unwatch(&two);
+  tideR_signal_unwatch(&one);
+  tideR_signal_unwatch(&two);
   CHECK(has_handler(SIGUSR1, on_over));
   raise(SIGUSR1);
   CHECK_EQ(caught, 1);
