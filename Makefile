@@ -5,6 +5,7 @@
 #   LUA_INCDIR=dir     take that Lua's lua.h (and LUA_BIN=, LUA_LIBS= with it)
 #   SPEC=spec/x.lua    only that spec file, with its output shown
 #   SEEDS=n            with how many seeds scenarios are explored
+#   SECONDS=n SEED=n   how long `soak` runs, and by which chance
 #   DEPS=no            `demo` and `test` install nothing
 #   BENCH=queue        only the rows of the benchmark that begin with this
 #   CC= CFLAGS= LDFLAGS= BUILD= PREFIX= DESTDIR= WERROR=1 JOBS= V=1 VERBOSE=1
@@ -45,8 +46,8 @@ RUNTIME_SRC := $(wildcard runtime/*.c)
 BINDINGS_SRC := $(wildcard bindings/*.c)
 LUA_SRC := $(shell find lua -name '*.lua' 2>/dev/null)
 C_FILES := $(wildcard include/*.h runtime/*.[ch] bindings/*.[ch] test/*.[ch] \
-  bench/floors/*.c)
-LUA_FILES := $(wildcard lua spec bin/tide examples bench) \
+  bench/floors/*.c soak/*.c)
+LUA_FILES := $(wildcard lua spec bin/tide examples bench test/*.lua soak) \
   $(wildcard tools/*.lua tools/check-docs tools/check-types rockspec/*.rockspec)
 RUNTIME_TESTS := $(patsubst test/%.c,%,$(wildcard test/test_*.c))
 LUA_TESTS := $(patsubst test/%.c,%,$(wildcard test/lua_*.c))
@@ -54,6 +55,7 @@ LUA_TESTS := $(patsubst test/%.c,%,$(wildcard test/lua_*.c))
 RUNTIME_OBJ := $(RUNTIME_SRC:runtime/%.c=$(BUILD)/runtime/obj/%.o)
 FLAG_FILES := $(patsubst %,$(BUILD)/%/flags,runtime $(NAMES))
 MODULES := $(NAMES:%=$(BUILD)/%/tide/core.so)
+SOAK := $(NAMES:%=$(BUILD)/%/soak_native.so)
 # For C programs, of lua5.4: libtide-5.4.a and tide-5.4.pc.
 tide-x = tide-$(patsubst lua5.%,5.%,$1)
 static = $(BUILD)/$1/lib$(call tide-x,$1).a $(BUILD)/$1/$(call tide-x,$1).pc
@@ -89,7 +91,7 @@ lua_env = env LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;' \
   LUA_CPATH='$(CURDIR)/$(BUILD)/$1/?.so;;'
 preload = $(if $(PRELOAD),LD_PRELOAD='$(PRELOAD)' ASAN_OPTIONS=detect_leaks=0)
 
-.PHONY: all static demo deps test spec explore ctest lint format check-windows \
+.PHONY: all static demo deps test spec explore soak lifecycle ctest lint format check-windows \
   examples hosts rock rockspec asan tsan bench docs install clean help tests run-build FORCE
 .DELETE_ON_ERROR:
 
@@ -98,7 +100,7 @@ all: $(MODULES) ## build for every Lua found (LUA=luajit: one)
 
 static: $(STATIC) ## the library that C programs are linked with, for every Lua
 
-tests: all static $(TESTS) $(PTY)
+tests: all static $(TESTS) $(PTY) $(SOAK)
 
 # ---- compiling
 
@@ -130,6 +132,12 @@ $(BUILD)/$1/tide/core.so: $(RUNTIME_OBJ) $2
 	@echo "LINK $$@"
 	$(Q)$(CC) $(SHARED) $(CFLAGS) $$^ -o $$@ $(LDFLAGS) $(UV_LIBS) -lm
 
+$(BUILD)/$1/soak_native.so: soak/native.c $(BUILD)/$1/flags
+	@mkdir -p $$(@D)
+	@echo "LINK $$@"
+	$(Q)$(CC) $(SHARED) $(FLAGS) -I$(call incdir,$1) -MMD -MP -MF $$@.d $$< \
+	  -o $$@ $(LDFLAGS) -lpthread
+
 $(BUILD)/$1/obj/embedded.o: bindings/embed.c $(BUILD)/embedded.h \
     $(BUILD)/$1/flags
 	@mkdir -p $$(@D)
@@ -153,7 +161,7 @@ $(foreach l,$(NAMES),$(eval $(call lua_rules,$l,$(BINDINGS_SRC:bindings/%.c=$(BU
 $(BUILD)/embedded.h: $(LUA_SRC) tools/embed
 	@mkdir -p $(@D)
 	@tools/embed lua $(LUA_SRC) >$@
--include $(wildcard $(BUILD)/*/obj/*.d $(BUILD)/*/test/*.d)
+-include $(wildcard $(BUILD)/*/obj/*.d $(BUILD)/*/test/*.d $(BUILD)/*/*.d)
 
 # ---- the two commands for newcomers
 
@@ -169,7 +177,7 @@ run-demo: $(BUILD)/$(DEFAULT)/tide/core.so
 test: ## install what is missing and run every check on every Lua
 	$(if $(filter no,$(DEPS)),,@tools/deps test $(or $(LUA),$(LUAS)))
 	+@$(call suites,run-lint run-windows run-clang run-ctest run-spec \
-	  run-docs-c run-docs-html run-examples run-hosts run-rock run-missing)
+	  run-soak run-docs-c run-docs-html run-examples run-hosts run-rock run-missing)
 
 deps: ## install what `make test` needs
 	@tools/deps test $(or $(LUA),$(LUAS))
@@ -197,6 +205,16 @@ explore: ## cancel at every await, with SEEDS=1000 orders of the tasks
 	+@$(call suites,run-spec SPEC='$(wildcard spec/*explore*_spec.lua)' \
 	  SEEDS=$(or $(SEEDS),1000) SUITE_TIMEOUT=0)
 
+# One Lua after the other: they would be in each other's way.
+soak: ## a mixed load for SECONDS=60 (LUA=lua5.4 SEED=7)
+	+@$(call suites,-j1 run-soak SUITE_TIMEOUT=0 VERBOSE=1 \
+	  SECONDS=$(or $(SECONDS),60) SEED=$(or $(SEED),$(shell date +%s)))
+
+# It takes some minutes for each Lua.
+lifecycle: ## open, close, exit and fork at every moment (LUA=lua5.4)
+	+@$(call suites,run-ctest LIFECYCLE=1 SUITE_TIMEOUT=0 VERBOSE=1 MODULES= \
+	  TESTS='$(foreach t,$(TESTS),$(if $(findstring lua_lifecycle,$t),$t))')
+
 check-windows: ## compile the runtime for Windows
 	+@$(call suites,run-windows)
 
@@ -211,7 +229,7 @@ run-asan:
 	+@$(call suites,run-ctest run-spec)
 
 # The C tests with threads of their own.
-THREADED := test_remote test_work test_signal lua_threads
+THREADED := test_remote test_work test_signal lua_threads lua_lifecycle_threads
 tsan: ## the C tests that have threads under the thread sanitizer
 	+@$(MAKE) --no-print-directory BUILD=build/tsan run-tsan \
 	  CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=thread"
@@ -268,6 +286,12 @@ run-spec: $(patsubst %,run-spec-%,$(filter-out $(NO_BUSTED),$(NAMES))) \
 run-spec-%: run-build
 	@VERBOSE='$(or $(VERBOSE),$(SPEC))' $(suite) spec-$* $(call lua_env,$*) \
 	  TIDE_PTY='$(PTY)' $(preload) $(call interpreter,$*) $(BUSTED) $(SPEC)
+
+run-soak: $(NAMES:%=run-soak-%)
+run-soak-%: run-build-tests
+	@$(suite) soak-$* $(call lua_env,$*) $(preload) $(call interpreter,$*) \
+	  soak/run.lua $(or $(SECONDS),2) $(or $(SEED),1) \
+	  $(sort $(wildcard soak/nouns/*.lua))
 
 run-examples: $(NAMES:%=run-examples-%)
 run-examples-%: run-build
