@@ -42,14 +42,16 @@ end
 
 local function allowed(g, name)
   local op = nouns.operations[name]
-  return (g.bounded == 0 or op.bounded) and (g.plain == 0 or op.plain ~= false)
+  return (g.bounded == 0 or op.bounded) and (g.plain == 0 or op.plain ~= false) and
+    (g.condition or not op.conditional or g:chance(0.02))
 end
 
 local function pick_name(g)
   local total, choices = 0, {}
   for _, name in ipairs(g.pool) do
     if allowed(g, name) then
-      local weight = nouns.operations[name].weight * (g.likely[name] or 1)
+      local op = nouns.operations[name]
+      local weight = op.weight * (g.condition and op.conditional and 10 or g.likely[name])
       total = total + weight
       choices[#choices + 1] = { name = name, upto = total }
     end
@@ -100,7 +102,7 @@ function Generator.task(g, op)
   g:refer(op)
 end
 
-local function operation(g, name)
+local function operation(g, name) -- of any name, if that is nil
   local op = { id = g:id(), name = name or pick_name(g) }
   local noun = nouns.operations[op.name]
   op.catch = g:chance(0.3) or noun.misuses
@@ -114,28 +116,44 @@ local function operation(g, name)
 end
 
 --- The operations inside of `op`. options: `bounded`, no cancel may reach them
--- (false: one does); `plain`.
+-- (false: one does); `condition`, an object whose lock is held.
 function Generator.body(g, op, options)
   options = options or {}
-  local bounded, plain, owner, inside = g.bounded, g.plain, g.owner, g.inside
+  local bounded, plain, owner = g.bounded, g.plain, g.owner
+  local inside, condition = g.inside, g.condition
   g.inside = op.group and op.id or inside
   if op.spawns then
-    g.bounded, g.plain, g.owner = 0, 0, op.id
+    g.bounded, g.plain, g.owner, g.condition = 0, 0, op.id, nil
   end
   if options.bounded ~= nil then
     g.bounded = options.bounded and 1 or 0
   end
-  if options.plain then
-    g.plain = 1
+  if options.condition then
+    g.plain, g.condition = 1, options.condition
   end
   g.depth = g.depth + 1
   local list = {}
-  local most = g.depth > 5 and 1 or g:int(0, 5)
+  local function add(name, probability)
+    if g.last_id < g.most and g:chance(probability) then
+      list[#list + 1] = operation(g, name)
+    end
+  end
+  if op.spawns or op.ms then -- or it would be over at once
+    add("sleep", 0.4)
+  elseif op.group then
+    add("group_task", 0.7)
+    add("group_task", 0.5)
+  end
+  local most = g.depth > 5 and 1 or g:pick { 0, 1, 1, 2, 2, 3, 4 }
   while #list < most and g.last_id < g.most do
     list[#list + 1] = operation(g)
   end
+  if op.to_group then
+    add("raise", 0.2)
+  end
   g.depth = g.depth - 1
-  g.bounded, g.plain, g.owner, g.inside = bounded, plain, owner, inside
+  g.bounded, g.plain, g.owner = bounded, plain, owner
+  g.inside, g.condition = inside, condition
   return list
 end
 
@@ -151,14 +169,20 @@ function M.each(list, visit)
   end
 end
 
-local function choose(g, ids, accept)
-  local list = {}
+--- One of those that `accept` takes; rather one that is likely to be there by
+-- then.
+local function choose(g, op, ids, accept)
+  local all, earlier = {}, {}
   for _, id in ipairs(ids) do
-    if accept(id) then
-      list[#list + 1] = id
+    if accept == nil or accept(id) then
+      all[#all + 1] = id
+      if id < op.id then
+        earlier[#earlier + 1] = id
+      end
     end
   end
-  return #list > 0 and g:pick(list) or -1
+  local list = #earlier > 0 and g:chance(0.8) and earlier or all
+  return #list > 0 and g:pick(list) or nil
 end
 
 --- A task awaits younger ones only, and is added to groups that are older: else
@@ -171,19 +195,33 @@ local function resolve(g, body)
     ids.groups[#ids.groups + 1] = op.group and op.id
     ids.parks[#ids.parks + 1] = op.parks and op.id
   end)
-  local function any() return true end
   for _, op in ipairs(g.referring) do
     if op.to_scope then
-      op.to = choose(g, ids.scopes, any)
+      op.to = choose(g, op, ids.scopes)
     elseif op.to_park then
-      op.to = choose(g, ids.parks, any)
+      op.to = choose(g, op, ids.parks)
     elseif op.to_group then
       op.to = op.inside and g:chance(0.7) and op.inside or
-        choose(g, ids.groups, function(id) return id < op.id end)
+        choose(g, op, ids.groups, function(id) return id < op.id end)
     elseif op.younger then
-      op.to = choose(g, ids.tasks, function(id) return id > op.owner end)
+      op.to = choose(g, op, ids.tasks, function(id) return id > op.owner end)
     else
-      op.to = choose(g, ids.tasks, any)
+      op.to = choose(g, op, ids.tasks)
+    end
+    op.nowhere = op.to == nil
+  end
+end
+
+--- Leaves out what refers to nothing.
+local function prune(list)
+  for i = #list, 1, -1 do
+    local op = list[i]
+    if op.nowhere then
+      table.remove(list, i)
+    else
+      prune(op.body or {})
+      prune(op.cleanup or {})
+      prune(op.arms or {})
     end
   end
 end
@@ -205,6 +243,7 @@ function M.program(seed, shuffled)
     body[#body + 1] = operation(g)
   end
   resolve(g, body)
+  prune(body)
   return {
     seed = seed,
     objects = g.objects,

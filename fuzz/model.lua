@@ -336,7 +336,7 @@ end
 
 --- `body(task, k)` is what it does. id, group: nil if it has none.
 function Model:spawn(id, body, group)
-  local task = Model.awaitable { cancels = 0, locks = {}, state = "ready" }
+  local task = Model.awaitable { cancels = 0, locks = {}, callbacks = {}, state = "ready" }
   task.own = { task = task, parent = group and group.scope, is_own = true }
   task.scope = task.own
   if group then
@@ -390,6 +390,9 @@ function Model:end_task(task, ok, value)
   end
   local how = ok and "ok" or value.class == "CancelledError" and "cancelled" or "failed"
   task.state = "ended"
+  for _, callback in ipairs(task.callbacks) do
+    self.calls[#self.calls + 1] = callback
+  end
   if how == "failed" and task.group then
     task.seen = true
     self.tell_group(self, task.group, value, false)

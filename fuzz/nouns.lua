@@ -14,6 +14,7 @@
 --   bounded                 it ends also where no cancel reaches it
 --   misuses                 it may raise an error of misuse, which is always caught:
 --                           of its text the model knows nothing
+--   conditional             it is misuse but where the lock of a condition is held
 --   plain                   false: it waits for the ends of tasks, or makes some
 
 local M = {

@@ -11,7 +11,7 @@ local HIDDEN = {
 local function fields(record)
   local texts = {}
   for key, value in pairs(record) do
-    if not HIDDEN[key] then
+    if not HIDDEN[key] and value then
       texts[#texts + 1] = value == true and key or key .. "=" .. tostring(value)
     end
   end

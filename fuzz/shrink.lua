@@ -38,13 +38,13 @@ local changes = {
   end,
   function(list, i) -- does what is in it instead
     local op = table.remove(list, i)
-    for j, inner in ipairs(op.body or {}) do
-      if op.arms or not inner.name then
-        return false
-      end
+    if not op.name or not op.body then -- it has none, or is an arm of a gather
+      return false
+    end
+    for j, inner in ipairs(op.body) do
       table.insert(list, i + j - 1, inner)
     end
-    return op.body ~= nil
+    return true
   end,
   function(list, i)
     local op = list[i]

@@ -196,7 +196,7 @@ local function a_lock(g, op)
 end
 
 local function a_condition(g, op)
-  op.object = g:object("condition")
+  op.object = g.condition or g:object("condition")
 end
 
 local function lock_text(noun, lock, waiters)
@@ -302,10 +302,10 @@ return {
   -- that would be a ring.
   with_condition = {
     misuses = true,
-    weight = 3,
+    weight = 5,
     make = function(g, op)
       a_condition(g, op)
-      op.body = g:body(op, { plain = true })
+      op.body = g:body(op, { condition = op.object })
     end,
     real = function(run, op)
       return run.objects[op.object]:with(run.body, run, op)
@@ -315,6 +315,7 @@ return {
     end,
   },
   condition_wait = {
+    conditional = true,
     misuses = true,
     weight = 4,
     make = a_condition,
@@ -326,6 +327,7 @@ return {
     end,
   },
   notify = {
+    conditional = true,
     misuses = true,
     weight = 3,
     bounded = true,

@@ -10,7 +10,7 @@ local function seconds(ms)
 end
 
 local function make(g, op)
-  op.ms = g:pick { 0, 1, 1, 2, 3, 5, 8 }
+  op.ms = g:pick { 0, 1, 1, 1, 2, 2, 3, 5 }
   op.scope = true
   op.body = g:body(op, { bounded = false })
 end

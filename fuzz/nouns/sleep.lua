@@ -4,10 +4,10 @@ local tide = require "tide"
 
 return {
   sleep = {
-    weight = 5,
+    weight = 6,
     bounded = true,
     make = function(g, op)
-      op.ms = g:pick { 0, 0, 0, 0, 1, 1, 1, 2, 3, 5 }
+      op.ms = g:pick { 0, 0, 0, 1, 1, 1, 2, 2, 3, 5 }
     end,
     real = function(_, op)
       return tide.sleep(op.ms / 1000, "slept")

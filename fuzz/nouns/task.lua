@@ -84,6 +84,67 @@ end, function(m, task, _, k, target)
   return await(m, task, target, false, k)
 end)
 
+--- Whether the error is a cancellation of a scope around the task.
+local function is_own(task, err)
+  local scope = task.scope
+  while scope and scope ~= err.scope do
+    scope = scope.parent
+  end
+  return scope ~= nil
+end
+
+--- At the deadline the task is cancelled, unless it is already, and awaited; a
+-- value that it returns anyway wins.
+local wait_for_real, wait_for_model = on_task(function(task, op)
+  return tide.wait_for(task, op.ms / 1000)
+end, function(m, task, op, k, target)
+  if target.ended then
+    return await(m, task, target, true, k)
+  end
+  local scope = m:open_scope(task, { deadline = m.now + op.ms })
+  return await(m, task, target, true, function(ok, value)
+    local own = not ok and m:is_caught(scope, value)
+    m:close_scope(task)
+    if not own then
+      return k(ok, value)
+    end
+    if not target.ended and target.cancels == 0 then
+      m:cancel(target)
+      target.own.reason = nil
+    end
+    return await(m, task, target, true, function(done, late)
+      if not done and late.class == "CancelledError" and target.how == "cancelled" and
+        not is_own(task, late) then
+        return k(false, { class = "TimeoutError" })
+      end
+      return k(done, late)
+    end)
+  end)
+end)
+
+--- In the turn after the end, in the order of adding.
+local function on_done_real(run, op)
+  local task = run.tasks[op.to]
+  if task == nil then
+    return "none"
+  end
+  task:add_done_callback(function(ended)
+    run:record(op, "called, " .. tostring(ended:done()))
+  end)
+end
+
+local _, on_done_model = on_task(nil, function(m, _, op, k, target)
+  local function callback()
+    m:record(op, "called, true")
+  end
+  if target.ended then
+    m.calls[#m.calls + 1] = callback
+  else
+    target.callbacks[#target.callbacks + 1] = callback
+  end
+  return k(true)
+end)
+
 local cancel_real, cancel_model = on_task(function(task, op)
   return tostring(task:cancel(op.reason))
 end, function(m, _, op, k, target)
@@ -166,6 +227,25 @@ return {
     model = shield_model,
   },
 
+  wait_for = {
+    weight = 1,
+    plain = false,
+    make = function(g, op)
+      op.younger = true
+      op.ms = g:pick { 0, 1, 1, 2, 3 }
+    end,
+    real = wait_for_real,
+    model = wait_for_model,
+  },
+
+  on_done = {
+    weight = 1,
+    bounded = true,
+    make = to_task,
+    real = on_done_real,
+    model = on_done_model,
+  },
+
   cancel = {
     weight = 3,
     bounded = true,
@@ -192,7 +272,7 @@ return {
   },
 
   raise = {
-    weight = 1,
+    weight = 2,
     bounded = true,
     make = function(g, op)
       op.text = g:chance(0.3)
