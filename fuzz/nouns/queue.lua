@@ -4,8 +4,8 @@ local tide = require "tide"
 
 local SHUT = { class = "QueueShutDown" }
 
--- An item that is promised to a getter is `reserved`: which one it is is settled
--- when the getter runs. A place that is promised to a putter of a priority queue
+-- An item that is promised to a getter is `reserved`: that there is one. Which it
+-- is is settled when the getter runs, by what is in the queue then. A place that is promised to a putter of a priority queue
 -- is one of `places`; others put the putter's item in for it.
 
 local function size(queue)
