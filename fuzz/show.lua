@@ -5,7 +5,7 @@ local M = {}
 local HIDDEN = {
   id = true, name = true, body = true, cleanup = true, arms = true, owner = true, inside = true,
   spawns = true, scope = true, group = true, parks = true, younger = true, to_scope = true,
-  to_group = true, to_park = true, any = true,
+  to_group = true, to_park = true, nowhere = true,
 }
 
 local function fields(record)

@@ -113,27 +113,34 @@ local function abort(m, gather)
   return true
 end
 
---- Tasks of the arms that are functions; those that there are of the others.
-local function begin(m, gather, op)
+--- What there is to wait for when the call is made.
+local function present(m, op)
+  local arms = {}
   for _, arm in ipairs(op.arms) do
-    local target = m.task_of[arm.to]
+    if arm.body or arm.object or m.task_of[arm.to] then
+      arms[#arms + 1] = arm
+    end
+  end
+  return arms
+end
+
+--- Makes tasks of the arms that are functions.
+local function begin(m, gather, arms)
+  for _, arm in ipairs(arms) do
+    local target = m.task_of[arm.to] or m.objects[arm.object]
     if arm.body then
       target = m:spawn(nil, function(task, k)
         m:know(task, arm.id)
         return body(m, arm)(task, k)
       end)
-    elseif arm.object then
-      target = m.objects[arm.object]
     end
-    if target then
-      link_to(gather, target)
-    end
+    link_to(gather, target)
   end
   gather.begun = true
 end
 
 --- k(true) when it is over.
-local function wait(m, task, gather, op, k)
+local function wait(m, task, gather, arms, k)
   local function over(status)
     task.leaving = false
     if gather.cancelled and status == "woken" then
@@ -142,7 +149,7 @@ local function wait(m, task, gather, op, k)
     return (cancels_others(gather) and m.granted or m.passed)(m, task, status, k)
   end
   return m:checkpoint(task, k, function()
-    begin(m, gather, op)
+    begin(m, gather, arms)
     if gather.first and cancels_others(gather) and not gather.leaving then
       give_up(m, gather)
     end
@@ -189,11 +196,11 @@ end
 
 local function model(mode)
   return function(m, task, op, k)
-    local gather = new_gather(op.exceptions and "exceptions" or mode)
-    if mode == "race" and not op.any then
+    local gather, arms = new_gather(op.exceptions and "exceptions" or mode), present(m, op)
+    if mode == "race" and #arms == 0 then
       return k(false, m.misuse())
     end
-    return wait(m, task, gather, op, function(ok, err)
+    return wait(m, task, gather, arms, function(ok, err)
       if not ok then
         return k(false, err)
       elseif gather.first then
@@ -202,16 +209,6 @@ local function model(mode)
       return k(true, results(m, gather))
     end)
   end
-end
-
---- Whether there is anything to wait for, when the call is made.
-local function counts(tasks, op)
-  for _, arm in ipairs(op.arms) do
-    if arm.body or arm.object or tasks[arm.to] then
-      return true
-    end
-  end
-  return false
 end
 
 local function unique(gather)
@@ -234,8 +231,8 @@ local function split(gather)
 end
 
 local function wait_model(m, task, op, k)
-  local gather = new_gather(op.mode)
-  if not counts(m.task_of, op) then
+  local gather, arms = new_gather(op.mode), present(m, op)
+  if #arms == 0 then
     return k(false, m.misuse())
   end
   local function leave(ok, err)
@@ -248,22 +245,15 @@ local function wait_model(m, task, op, k)
     end
     return k(true, split(gather))
   end
-  -- What there is to wait for is looked at once, when the call begins.
-  local arms = {}
-  for _, arm in ipairs(op.arms) do
-    if arm.object or m.task_of[arm.to] then
-      arms[#arms + 1] = arm
-    end
-  end
   if op.ms == nil then
-    return wait(m, task, gather, { arms = arms }, leave)
+    return wait(m, task, gather, arms, leave)
   end
   local scope = m:open_scope(task, { deadline = m.now + op.ms })
-  return wait(m, task, gather, { arms = arms }, function(ok, err)
+  return wait(m, task, gather, arms, function(ok, err)
     local own = not ok and m:is_caught(scope, err)
     m:close_scope(task)
     if not gather.begun then -- it never came to make links
-      begin(m, gather, { arms = arms })
+      begin(m, gather, arms)
     end
     return leave(ok or own, err)
   end)
@@ -329,7 +319,6 @@ local function make_arms(g, op, functions)
       g:refer(arm)
     end
     op.arms[i] = arm
-    op.any = op.any or arm.body ~= nil or arm.object ~= nil
   end
 end
 
@@ -354,10 +343,6 @@ return {
     plain = false,
     make = function(g, op)
       make_arms(g, op, true)
-      if not op.any then
-        op.arms[1] = { id = op.arms[1].id, body = {}, spawns = true }
-        op.any = true
-      end
     end,
     real = function(run, op)
       return tide.race(list(run, op))

@@ -5,8 +5,9 @@ local tide = require "tide"
 local SHUT = { class = "QueueShutDown" }
 
 -- An item that is promised to a getter is `reserved`: that there is one. Which it
--- is is settled when the getter runs, by what is in the queue then. A place that is promised to a putter of a priority queue
--- is one of `places`; others put the putter's item in for it.
+-- is is settled when the getter runs, by what is in the queue then. A place that
+-- is promised to a putter of a priority queue is one of `places`; in other queues
+-- its item is put in for it at once.
 
 local function size(queue)
   return #queue.items - queue.reserved
