@@ -1,7 +1,7 @@
 --- lua fuzz/run.lua SECONDS SEED
 --
 -- Makes a random program of each seed from SEED on, runs it, and compares what
--- is seen of it with what the model foresees, until SECONDS have passed or one
+-- is seen of it with what the model foresees, until that has taken SECONDS or one
 -- fails; SECONDS of 0: that of SEED alone. Every other program is run in
 -- shuffled order.
 --
@@ -28,7 +28,10 @@ local function program_of(number)
   return generate.program(number, number % 2 == 1)
 end
 
+--- The first line is there also if a smaller program hangs or crashes.
 local function fail(program, wrong)
+  print(("seed %d, %s: %s"):format(program.seed, interpreter, wrong))
+  io.stdout:flush()
   local small = shrink.shrink(program, function(candidate)
     return check(candidate) ~= nil
   end, 10)
@@ -36,7 +39,7 @@ local function fail(program, wrong)
   if what == nil then -- it does not fail every time
     small, what, at, run, model = program, wrong, 0, {}, nil
   end
-  print(("seed %d, %s: %s"):format(program.seed, interpreter, what))
+  print("made smaller: " .. what)
   print("\n" .. show.program(small) .. "\n")
   if run.trace then
     print(show.traces(run, model, at))
