@@ -237,7 +237,7 @@ run-spec-%: run-build
 run-fuzz: $(NAMES:%=run-fuzz-%)
 run-fuzz-%: run-build
 	@$(check) fuzz-$* $(call lua_env,$*) $(preload) $(call interpreter,$*) \
-	  fuzz/run.lua $(or $(SECONDS),2) $(or $(SEED),1)
+	  fuzz/run.lua $(or $(SECONDS),2) $(SEED)
 
 run-examples: $(NAMES:%=run-examples-%)
 run-examples-%: run-build

@@ -1,8 +1,9 @@
---- lua fuzz/run.lua SECONDS SEED
+--- lua fuzz/run.lua SECONDS [SEED]
 --
 -- Makes a random program of each seed from SEED on, runs it, and compares what
 -- is seen of it with what the model foresees, until that has taken SECONDS or one
--- fails; SECONDS of 0: that of SEED alone. Every other program is run in
+-- fails; SECONDS of 0: that of SEED alone. Without a SEED each Lua has its own,
+-- always the same. Every other program is run in
 -- shuffled order.
 --
 -- Exact, event by event, with its time, and so is how each task ended, what the
@@ -21,8 +22,10 @@ local generate = require "generate"
 local show = require "show"
 local shrink = require "shrink"
 
-local seconds, seed = tonumber(arg[1]) or 2, tonumber(arg[2]) or 1
 local interpreter = _G.jit and "luajit" or "lua" .. _VERSION:match("%d.*")
+local first_seed = (tonumber(interpreter:match("%d%.%d")) or 5) * 1e7 + 1 -- 54000001
+local seconds = tonumber(arg[1]) or 2
+local seed = tonumber(arg[2]) or math.floor(first_seed)
 
 local function program_of(number)
   return generate.program(number, number % 2 == 1)
