@@ -5,6 +5,7 @@
 #   LUA_INCDIR=dir     take that Lua's lua.h (and LUA_BIN=, LUA_LIBS= with it)
 #   SPEC=spec/x.lua    only that spec file, with its output shown
 #   SEEDS=n            with how many seeds scenarios are explored
+#   SECONDS=n SEED=n   how long `fuzz` makes programs, and from which seed on
 #   DEPS=no            `demo` and `test` install nothing
 #   BENCH=queue        only the rows of the benchmark that begin with this
 #   CC= CFLAGS= LDFLAGS= BUILD= PREFIX= DESTDIR= WERROR=1 JOBS= V=1 VERBOSE=1
@@ -46,7 +47,7 @@ BINDINGS_SRC := $(wildcard bindings/*.c)
 LUA_SRC := $(shell find lua -name '*.lua' 2>/dev/null)
 C_FILES := $(wildcard include/*.h runtime/*.[ch] bindings/*.[ch] test/*.[ch] \
   bench/floors/*.c)
-LUA_FILES := $(wildcard lua spec bin/tide examples bench) \
+LUA_FILES := $(wildcard lua spec fuzz bin/tide examples bench) \
   $(wildcard tools/*.lua tools/check-docs tools/check-types rockspec/*.rockspec)
 RUNTIME_TESTS := $(patsubst test/%.c,%,$(wildcard test/test_*.c))
 LUA_TESTS := $(patsubst test/%.c,%,$(wildcard test/lua_*.c))
@@ -89,8 +90,9 @@ lua_env = env LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;' \
   LUA_CPATH='$(CURDIR)/$(BUILD)/$1/?.so;;'
 preload = $(if $(PRELOAD),LD_PRELOAD='$(PRELOAD)' ASAN_OPTIONS=detect_leaks=0)
 
-.PHONY: all static demo deps test spec explore ctest lint format check-windows \
-  examples hosts rock rockspec asan tsan bench docs install clean help tests run-build FORCE
+.PHONY: all static demo deps test spec explore ctest lint format \
+  check-windows examples hosts rock rockspec asan tsan bench docs install \
+  clean help tests run-build FORCE fuzz
 .DELETE_ON_ERROR:
 
 all: $(MODULES) ## build for every Lua found (LUA=luajit: one)
@@ -169,7 +171,8 @@ run-demo: $(BUILD)/$(DEFAULT)/tide/core.so
 test: ## install what is missing and run every check on every Lua
 	$(if $(filter no,$(DEPS)),,@tools/deps test $(or $(LUA),$(LUAS)))
 	+@$(call suites,run-lint run-windows run-clang run-ctest run-spec \
-	  run-docs-c run-docs-html run-examples run-hosts run-rock run-missing)
+	  run-docs-c run-docs-html run-examples run-hosts run-rock run-missing \
+	  run-fuzz)
 
 deps: ## install what `make test` needs
 	@tools/deps test $(or $(LUA),$(LUAS))
@@ -197,18 +200,23 @@ explore: ## cancel at every await, with SEEDS=1000 orders of the tasks
 	+@$(call suites,run-spec SPEC='$(wildcard spec/*explore*_spec.lua)' \
 	  SEEDS=$(or $(SEEDS),1000) SUITE_TIMEOUT=0)
 
+# Other programs each time, unless there is a SEED; those of `test` are the same.
+fuzz: ## compare random programs with a model (SECONDS=60 SEED=7 LUA=luajit)
+	+@$(call suites,run-fuzz SUITE_TIMEOUT=0 SECONDS=$(or $(SECONDS),60) \
+	  SEED=$(or $(SEED),$(shell date +%s)))
+
 check-windows: ## compile the runtime for Windows
 	+@$(call suites,run-windows)
 
 # With gcc. The C tests look for leaks; the specs would find the interpreter's.
-asan: ## C tests and specs under the address and UB sanitizers
+asan: ## C tests, specs and fuzz under the address and UB sanitizers
 	+@$(MAKE) --no-print-directory BUILD=build/asan run-asan \
 	  SEEDS=$(or $(SEEDS),20) CFLAGS="-O1 -g \
 	  -fno-omit-frame-pointer -fsanitize=address,undefined \
 	  -fno-sanitize-recover=undefined" \
 	  PRELOAD=$$($(CC) -print-file-name=libasan.so)
 run-asan:
-	+@$(call suites,run-ctest run-spec)
+	+@$(call suites,run-ctest run-spec run-fuzz)
 
 # The C tests with threads of their own.
 THREADED := test_remote test_work test_signal lua_threads
@@ -268,6 +276,11 @@ run-spec: $(patsubst %,run-spec-%,$(filter-out $(NO_BUSTED),$(NAMES))) \
 run-spec-%: run-build
 	@VERBOSE='$(or $(VERBOSE),$(SPEC))' $(suite) spec-$* $(call lua_env,$*) \
 	  TIDE_PTY='$(PTY)' $(preload) $(call interpreter,$*) $(BUSTED) $(SPEC)
+
+run-fuzz: $(NAMES:%=run-fuzz-%)
+run-fuzz-%: run-build
+	@$(check) fuzz-$* $(call lua_env,$*) $(preload) $(call interpreter,$*) \
+	  fuzz/run.lua $(or $(SECONDS),2) $(SEED)
 
 run-examples: $(NAMES:%=run-examples-%)
 run-examples-%: run-build
