@@ -331,7 +331,7 @@ void tide_pushfunction(lua_State *L, lua_CFunction function, int nup) {
   lua_pushcclosure(L, function, nup);
 }
 
-void tideL_openwaiting(lua_State *L) {
+static void open_waiting(lua_State *L) {
   static const tideL_awaiting awaiting[] = {
       {"await", await_body, finish, AWAIT_RESULTS},
       {NULL, NULL, NULL, AWAIT_RESULTS}};
@@ -429,7 +429,7 @@ void tide_pushfunction(lua_State *L, lua_CFunction function, int nup) {
   lua_call(L, 1, 1);
 }
 
-void tideL_openwaiting(lua_State *L) {
+static void open_waiting(lua_State *L) {
   static const char code[] =
       "local finish = ... return function(f) return function(...) "
       "return finish(f(...)) end end";
@@ -465,5 +465,5 @@ void tideL_openwaiter(lua_State *L) {
   static const luaL_Reg metamethods[] = {{"__gc", box__gc}, {NULL, NULL}};
   tideL_newclass(L, OWN_WAITERBOX, "tide.waiter", NULL, metamethods);
   lua_pop(L, 1);
-  tideL_openwaiting(L);
+  open_waiting(L);
 }
