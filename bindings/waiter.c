@@ -228,12 +228,13 @@ static bool begin(lua_State *L, tideL_state *S, tideR_task *task, bool can) {
   bool cancelled = tideL_checkpoint(S, task);
   if (!can)
     tideL_cannotyield(L, waiter->kind.what, 2);
-  anchor(L, task, 1);
-  waiter->id = task->id;
-  if (cancelled) {
+  if (cancelled) { /* nobody asks for the box any more */
+    leave_box(waiter);
     raise_later(S, task);
     return true;
   }
+  anchor(L, task, 1);
+  waiter->id = task->id;
   tideR_park(S->rt, task, &waiter->wait);
   if (start(S, task, waiter) || tideL_turn(L, S, task, NULL))
     return true;

@@ -1,7 +1,7 @@
 -- What the functions of the rock do: run by `make rock` after it was installed.
 -- check: no
-local digest = require "digest"
 local tide = require "tide"
+local digest = require "digest"
 
 local function equal(got, expected)
   if got ~= expected then
@@ -36,6 +36,8 @@ end
 
 --- 32 bits take minutes, of which nobody waits for one.
 local function cancelled()
+  equal(tide.move_on_after(0, digest.search, "tide", 32), false)
+  equal(tide.stats().wakers, 0)
   equal(tide.move_on_after(0.01, digest.search, "tide", 32), false)
   local task = tide.task(digest.search, "tide", 32)
   tide.sleep(0.01)
@@ -99,8 +101,9 @@ for _, check in ipairs { values, side_by_side, cancelled, misuse, nothing_is_lef
   tide.run(check)
 end
 equal(digest.crc32("123456789"), "cbf43926") -- the main program may wait, too
--- Lua ends while these have not: the thread is stopped.
+-- Lua ends while these have not: a thread is stopped, one has posted already.
 tide.task(digest.search, "tide", 32)
+tide.task(digest.search, "tide", 0)
 tide.task(digest.crc32, ("x"):rep(200000))
 tide.sleep(0)
 print("the rock works")
