@@ -88,7 +88,7 @@ end
 --- What 50 rounds have held would be 40 MB; nothing is counted any more.
 local function nothing_is_left()
   local text, before = ("x"):rep(200000), nil
-  for i = 1, 50 do
+  for _ = 1, 50 do
     round(text)
     before = before or kilobytes()
   end
