@@ -213,6 +213,7 @@ static bool start(tideL_state *S, tideR_task *task, tide_waiter *waiter) {
     detach(waiter);
     task->state = TIDE_TASK_RUNNING;
     raise_later(S, task);
+    leave_box(waiter);
     return true;
   }
   if (waiter->pending)
@@ -228,9 +229,9 @@ static bool begin(lua_State *L, tideL_state *S, tideR_task *task, bool can) {
   bool cancelled = tideL_checkpoint(S, task);
   if (!can)
     tideL_cannotyield(L, waiter->kind.what, 2);
-  if (cancelled) { /* nobody asks for the box any more */
-    leave_box(waiter);
+  if (cancelled) { /* then `finish` is not called */
     raise_later(S, task);
+    leave_box(waiter);
     return true;
   }
   anchor(L, task, 1);
@@ -412,7 +413,7 @@ static int wrapped_end(lua_State *L) {
     return lua_gettop(L);
   }
   luaL_checkstack(L, 8, NULL);
-  awaited = push_parked(L, task) != NULL;
+  awaited = push_parked(L, task) != NULL || task->flags & TASK_RAISE;
   lua_pop(L, 1);
   if (!awaited)
     return lua_gettop(L);
