@@ -46,6 +46,7 @@ RUNTIME_SRC := $(wildcard runtime/*.c)
 BINDINGS_SRC := $(wildcard bindings/*.c)
 LUA_SRC := $(shell find lua -name '*.lua' 2>/dev/null)
 C_FILES := $(wildcard include/*.h runtime/*.[ch] bindings/*.[ch] test/*.[ch] \
+  examples/rock/*.c \
   bench/floors/*.c)
 LUA_FILES := $(wildcard lua spec fuzz bin/tide examples bench) \
   $(wildcard tools/*.lua tools/check-docs tools/check-types rockspec/*.rockspec)

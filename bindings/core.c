@@ -374,7 +374,6 @@ int luaopen_tide_core(lua_State *L) {
     tideL_rawgeti(L, -1, OWN_MODULE);
     return 1;
   }
-  tideL_keeplibrary();
   tideL_markcopy(L);
   tideL_preload(L);
   push_opener(L);

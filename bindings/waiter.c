@@ -213,6 +213,7 @@ static bool start(tideL_state *S, tideR_task *task, tide_waiter *waiter) {
     detach(waiter);
     task->state = TIDE_TASK_RUNNING;
     raise_later(S, task);
+    leave_box(waiter);
     return true;
   }
   if (waiter->pending)
@@ -228,12 +229,13 @@ static bool begin(lua_State *L, tideL_state *S, tideR_task *task, bool can) {
   bool cancelled = tideL_checkpoint(S, task);
   if (!can)
     tideL_cannotyield(L, waiter->kind.what, 2);
-  anchor(L, task, 1);
-  waiter->id = task->id;
-  if (cancelled) {
+  if (cancelled) { /* then `finish` is not called */
     raise_later(S, task);
+    leave_box(waiter);
     return true;
   }
+  anchor(L, task, 1);
+  waiter->id = task->id;
   tideR_park(S->rt, task, &waiter->wait);
   if (start(S, task, waiter) || tideL_turn(L, S, task, NULL))
     return true;
@@ -331,7 +333,7 @@ void tide_pushfunction(lua_State *L, lua_CFunction function, int nup) {
   lua_pushcclosure(L, function, nup);
 }
 
-void tideL_openwaiting(lua_State *L) {
+static void open_waiting(lua_State *L) {
   static const tideL_awaiting awaiting[] = {
       {"await", await_body, finish, AWAIT_RESULTS},
       {NULL, NULL, NULL, AWAIT_RESULTS}};
@@ -411,7 +413,7 @@ static int wrapped_end(lua_State *L) {
     return lua_gettop(L);
   }
   luaL_checkstack(L, 8, NULL);
-  awaited = push_parked(L, task) != NULL;
+  awaited = push_parked(L, task) != NULL || task->flags & TASK_RAISE;
   lua_pop(L, 1);
   if (!awaited)
     return lua_gettop(L);
@@ -429,7 +431,7 @@ void tide_pushfunction(lua_State *L, lua_CFunction function, int nup) {
   lua_call(L, 1, 1);
 }
 
-void tideL_openwaiting(lua_State *L) {
+static void open_waiting(lua_State *L) {
   static const char code[] =
       "local finish = ... return function(f) return function(...) "
       "return finish(f(...)) end end";
@@ -465,5 +467,5 @@ void tideL_openwaiter(lua_State *L) {
   static const luaL_Reg metamethods[] = {{"__gc", box__gc}, {NULL, NULL}};
   tideL_newclass(L, OWN_WAITERBOX, "tide.waiter", NULL, metamethods);
   lua_pop(L, 1);
-  tideL_openwaiting(L);
+  open_waiting(L);
 }

@@ -33,10 +33,12 @@
 #define TIDE_VERSION "0.1.0"
 #define TIDE_VERSION_NUM 100 /* major * 10000 + minor * 100 + patch */
 
+#ifndef TIDE_EXPORT
 #if defined(_WIN32)
 #define TIDE_EXPORT __declspec(dllexport)
 #else
 #define TIDE_EXPORT __attribute__((visibility("default")))
+#endif
 #endif
 
 #ifdef __cplusplus
@@ -373,6 +375,7 @@ typedef struct tide_api {
   void (*remote_release)(tide_remote *remote);
   int (*post)(tide_remote *remote, void (*fn)(tide_runtime *rt, void *arg),
               void *arg);
+  void (*keep_library)(const void *address); /* for tide_import */
 } tide_api;
 
 #define TIDE_API_KEY "tide.api" /* where in the registry the table is */
@@ -383,19 +386,26 @@ typedef struct tide_api {
  *   int luaopen_image(lua_State *L) { tide = tide_import(L); ...
  *
  * Loads tide.core if nobody has. Raises if it is not there or older than this
- * header. */
+ * header. From here on the module's library stays loaded: what it has given
+ * tide is called until lua_close is over. */
 static inline const tide_api *tide_import(lua_State *L) {
-  const tide_api *api;
+  static const char here = 0;
+  const tide_api *api = NULL;
   lua_getglobal(L, "require");
   lua_pushliteral(L, "tide.core");
   lua_call(L, 1, 0);
   lua_pushliteral(L, TIDE_API_KEY);
   lua_rawget(L, LUA_REGISTRYINDEX);
-  api = *(const tide_api *const *)lua_touserdata(L, -1);
+  if (lua_touserdata(L, -1) != NULL)
+    api = *(const tide_api *const *)lua_touserdata(L, -1);
   lua_pop(L, 1);
-  if (api->version < TIDE_VERSION_NUM || api->size < sizeof *api)
+  if (api == NULL || api->version < TIDE_VERSION_NUM ||
+      api->size < sizeof *api) {
     luaL_error(L, "tide is older than this module needs: %d for %d",
-               api->version, TIDE_VERSION_NUM);
+               api != NULL ? api->version : 0, TIDE_VERSION_NUM);
+    return NULL; /* luaL_error never returns: not all compilers know */
+  }
+  api->keep_library(&here);
   return api;
 }
 
