@@ -45,7 +45,7 @@ RUNTIME_SRC := $(wildcard runtime/*.c)
 BINDINGS_SRC := $(wildcard bindings/*.c)
 LUA_SRC := $(shell find lua -name '*.lua' 2>/dev/null)
 C_FILES := $(wildcard include/*.h runtime/*.[ch] bindings/*.[ch] test/*.[ch] \
-  bench/floors/*.c)
+  bench/floors/*.c examples/*.c)
 LUA_FILES := $(wildcard lua spec bin/tide examples bench) \
   $(wildcard tools/*.lua tools/check-docs tools/check-types rockspec/*.rockspec)
 RUNTIME_TESTS := $(patsubst test/%.c,%,$(wildcard test/test_*.c))
@@ -169,7 +169,8 @@ run-demo: $(BUILD)/$(DEFAULT)/tide/core.so
 test: ## install what is missing and run every check on every Lua
 	$(if $(filter no,$(DEPS)),,@tools/deps test $(or $(LUA),$(LUAS)))
 	+@$(call suites,run-lint run-windows run-clang run-ctest run-spec \
-	  run-docs-c run-docs-html run-examples run-hosts run-rock run-missing)
+	  run-docs-c run-docs-html run-examples run-examples-c run-hosts run-rock \
+	  run-missing)
 
 deps: ## install what `make test` needs
 	@tools/deps test $(or $(LUA),$(LUAS))
@@ -186,11 +187,13 @@ check = $(suite) --check
 lint: ## check layers, format, Lua files, source lists and types/
 spec: ## run the specs (LUA=lua5.1 SPEC=spec/task_spec.lua)
 ctest: ## run the C tests
-examples: ## run the examples on every Lua
 hosts: ## install for every Lua, build C and C++ programs with that and run them
 rock: ## lint, install and try the rocks for every Lua
-lint spec ctest examples hosts rock:
+lint spec ctest hosts rock:
 	+@$(call suites,run-$@)
+
+examples: ## run the examples, in Lua and in C, on every Lua
+	+@$(call suites,run-examples run-examples-c)
 
 # However long it takes.
 explore: ## cancel at every await, with SEEDS=1000 orders of the tasks
@@ -208,7 +211,7 @@ asan: ## C tests and specs under the address and UB sanitizers
 	  -fno-sanitize-recover=undefined" \
 	  PRELOAD=$$($(CC) -print-file-name=libasan.so)
 run-asan:
-	+@$(call suites,run-ctest run-spec)
+	+@$(call suites,run-ctest run-spec run-examples-c)
 
 run-lint: run-lint-layers run-lint-format run-lint-luacheck run-lint-sources \
   run-lint-types
@@ -264,6 +267,12 @@ run-examples: $(NAMES:%=run-examples-%)
 run-examples-%: run-build
 	@$(suite) examples-$* $(call lua_env,$*) \
 	  tools/check-examples $* $(call interpreter,$*)
+
+run-examples-c: $(NAMES:%=run-examples-c-%)
+run-examples-c-%: run-build-static
+	@$(suite) examples-c-$* tools/check-examples-c $(BUILD)/$*/examples \
+	  '$(CC) -std=gnu11 $(CFLAGS) -Iinclude -I$(call incdir,$*) $(UV_CFLAGS)' \
+	  '$(BUILD)/$*/lib$(call tide-x,$*).a $(LDFLAGS) $(call lualibs,$*) $(UV_LIBS) -lm'
 
 run-docs-c: $(NAMES:%=run-docs-c-%)
 run-docs-c-%:

@@ -402,12 +402,13 @@ static void run_frame(struct game *game) {
 }
 
 static void run_game(struct game *game, int frames, int wait) {
-  uint64_t next = uv_hrtime();
+  uint64_t now, next = uv_hrtime();
   while (game->frame < frames || !game->story_ended) {
     run_frame(game);
     next += 1000000000 / FPS;
-    if (wait && uv_hrtime() < next)
-      uv_sleep((unsigned)((next - uv_hrtime()) / 1000000));
+    now = uv_hrtime();
+    if (wait && now < next)
+      uv_sleep((unsigned)((next - now) / 1000000));
   }
 }
 

@@ -1,6 +1,5 @@
 -- A goblin walks to and fro with a torch. There is no end to it: it is
 -- cancelled, at the latest when the game is over.
--- check: no
 local tide = require "tide"
 local game = require "game"
 local world = require "world"

@@ -1,5 +1,4 @@
 -- What the author made of goblin.lua while the game ran: they patrol in rounds.
--- check: no
 local tide = require "tide"
 local game = require "game"
 local world = require "world"

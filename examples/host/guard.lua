@@ -1,6 +1,5 @@
 -- A guard waits for the alarm, and goes to the gate. Some have a bug: that is
 -- reported, and hurts nobody else.
--- check: no
 local tide = require "tide"
 local game = require "game"
 local world = require "world"

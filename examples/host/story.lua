@@ -1,5 +1,4 @@
 -- The story: from top to bottom, whatever it waits for.
--- check: no
 local tide = require "tide"
 local game = require "game"
 local world = require "world"

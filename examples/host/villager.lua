@@ -1,5 +1,4 @@
 -- Every other villager grows apples, the others eat them.
--- check: no
 local tide = require "tide"
 local world = require "world"
 

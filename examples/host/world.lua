@@ -1,6 +1,5 @@
 -- What the scripts know of each other. A reload leaves it as it is: `require`
 -- runs it once.
--- check: no
 local tide = require "tide"
 
 return {
