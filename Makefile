@@ -169,7 +169,7 @@ run-demo: $(BUILD)/$(DEFAULT)/tide/core.so
 test: ## install what is missing and run every check on every Lua
 	$(if $(filter no,$(DEPS)),,@tools/deps test $(or $(LUA),$(LUAS)))
 	+@$(call suites,run-lint run-windows run-clang run-ctest run-spec \
-	  run-docs-c run-docs-html run-examples run-examples-c run-hosts run-rock \
+	  run-docs-c run-docs-html run-examples run-c-examples run-hosts run-rock \
 	  run-missing)
 
 deps: ## install what `make test` needs
@@ -193,7 +193,7 @@ lint spec ctest hosts rock:
 	+@$(call suites,run-$@)
 
 examples: ## run the examples, in Lua and in C, on every Lua
-	+@$(call suites,run-examples run-examples-c)
+	+@$(call suites,run-examples run-c-examples)
 
 # However long it takes.
 explore: ## cancel at every await, with SEEDS=1000 orders of the tasks
@@ -211,7 +211,7 @@ asan: ## C tests and specs under the address and UB sanitizers
 	  -fno-sanitize-recover=undefined" \
 	  PRELOAD=$$($(CC) -print-file-name=libasan.so)
 run-asan:
-	+@$(call suites,run-ctest run-spec run-examples-c)
+	+@$(call suites,run-ctest run-spec run-c-examples)
 
 run-lint: run-lint-layers run-lint-format run-lint-luacheck run-lint-sources \
   run-lint-types
@@ -268,9 +268,9 @@ run-examples-%: run-build
 	@$(suite) examples-$* $(call lua_env,$*) \
 	  tools/check-examples $* $(call interpreter,$*)
 
-run-examples-c: $(NAMES:%=run-examples-c-%)
-run-examples-c-%: run-build-static
-	@$(suite) examples-c-$* tools/check-examples-c $(BUILD)/$*/examples \
+run-c-examples: $(NAMES:%=run-c-examples-%)
+run-c-examples-%: run-build-static
+	@$(suite) c-examples-$* tools/check-examples-c $(BUILD)/$*/examples \
 	  '$(CC) -std=gnu11 $(CFLAGS) -Iinclude -I$(call incdir,$*) $(UV_CFLAGS)' \
 	  '$(BUILD)/$*/lib$(call tide-x,$*).a $(LDFLAGS) $(call lualibs,$*) $(UV_LIBS) -lm'
 
