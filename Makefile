@@ -214,7 +214,7 @@ run-asan:
 	+@$(call suites,run-ctest run-spec run-c-examples)
 
 run-lint: run-lint-layers run-lint-format run-lint-luacheck run-lint-sources \
-  run-lint-types
+  run-lint-floors run-lint-types
 run-lint-layers:
 	@$(check) lint-layers tools/check-layers
 run-lint-format:
@@ -225,6 +225,10 @@ run-lint-sources:
 	@$(check) lint-sources tools/rockspec --check \
 	  $(RUNTIME_SRC) $(BINDINGS_SRC) $(LUA_SRC)
 
+# What `make bench` compiles, which no test runs.
+run-lint-floors:
+	@$(check) lint-floors $(CC) -std=gnu11 -fsyntax-only -Wall -Wextra -Werror \
+	  -Iinclude -I$(call incdir,$(DEFAULT)) $(UV_CFLAGS) bench/floors/*.c
 run-lint-types: run-build
 	@$(check) lint-types $(call lua_env,$(DEFAULT)) \
 	  $(call interpreter,$(DEFAULT)) tools/check-types
