@@ -89,6 +89,7 @@ local function frames(name, percent, garbage, title)
   return {
     name = "frames-" .. name,
     n = 100000,
+    heavy = true,
     run = { "frames", percent, garbage },
     ours = "c",
     floor = "c", floor_run = { "frames", percent, garbage, "bare" },
