@@ -23,7 +23,7 @@
 static const char bodies[] =
     "local pause, garbage = ... "
     "return garbage and function() "
-    "  local x = 0 while true do x = ({x})[1] + 1 pause() end "
+    "  local x = {0} while true do x = {x[1] + 1} pause() end "
     "end or function() "
     "  local x = 0 while true do x = x + 1 pause() end "
     "end";
@@ -65,14 +65,17 @@ static void resume(lua_State *co, lua_State *from) {
 #endif
 }
 
-/* The sleepers run in the function pause, too. They are not resumed again. */
+/* A pause is all that the sleepers do, as the tasks do nothing but sleep. */
 static void make_bare(struct frames *f) {
   f->active = malloc((size_t)(f->n / f->each) * sizeof *f->active);
   lua_newtable(f->L);
   for (long i = 0; i < f->n; i++) {
     lua_State *co = lua_newthread(f->L);
     lua_rawseti(f->L, -2, (int)i + 1);
-    lua_pushvalue(f->L, -2);
+    if (i % f->each == 0)
+      lua_pushvalue(f->L, -2);
+    else
+      lua_pushcfunction(f->L, pause_here);
     lua_xmove(f->L, co, 1);
     resume(co, f->L);
     if (i % f->each == 0)

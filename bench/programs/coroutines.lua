@@ -117,9 +117,9 @@ end
 function rows.frames(n, percent, garbage)
   local before, threads, list, following = meter.resident(), {}, {}, {}
   local body = garbage == 1 and function()
-    local x = 0
+    local x = { 0 }
     while true do
-      x = ({ x })[1] + 1
+      x = { x[1] + 1 }
       yield()
     end
   end or function()
