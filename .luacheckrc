@@ -6,5 +6,6 @@ self = false
 exclude_files = { "build" }
 files["spec"] = { std = "+busted" }
 files["rockspec"] = { std = "rockspec" }
+files["examples/host"] = { globals = { "on_message" } }
 files["examples/love"] = { std = "max+love" }
 files["examples/neovim"] = { globals = { "vim" } }

@@ -46,8 +46,7 @@ RUNTIME_SRC := $(wildcard runtime/*.c)
 BINDINGS_SRC := $(wildcard bindings/*.c)
 LUA_SRC := $(shell find lua -name '*.lua' 2>/dev/null)
 C_FILES := $(wildcard include/*.h runtime/*.[ch] bindings/*.[ch] test/*.[ch] \
-  examples/rock/*.c \
-  bench/floors/*.c)
+  bench/floors/*.c examples/*.c examples/rock/*.c)
 LUA_FILES := $(wildcard lua spec fuzz bin/tide examples bench) \
   $(wildcard tools/*.lua tools/check-docs tools/check-types rockspec/*.rockspec)
 RUNTIME_TESTS := $(patsubst test/%.c,%,$(wildcard test/test_*.c))
@@ -172,8 +171,8 @@ run-demo: $(BUILD)/$(DEFAULT)/tide/core.so
 test: ## install what is missing and run every check on every Lua
 	$(if $(filter no,$(DEPS)),,@tools/deps test $(or $(LUA),$(LUAS)))
 	+@$(call suites,run-lint run-windows run-clang run-ctest run-spec \
-	  run-docs-c run-docs-html run-examples run-hosts run-rock run-missing \
-	  run-fuzz)
+	  run-fuzz run-docs-c run-docs-html run-examples run-c-examples run-hosts \
+	  run-rock run-missing)
 
 deps: ## install what `make test` needs
 	@tools/deps test $(or $(LUA),$(LUAS))
@@ -190,11 +189,13 @@ check = $(suite) --check
 lint: ## check layers, format, Lua files, source lists and types/
 spec: ## run the specs (LUA=lua5.1 SPEC=spec/task_spec.lua)
 ctest: ## run the C tests
-examples: ## run the examples on every Lua
 hosts: ## install for every Lua, build C and C++ programs with that and run them
 rock: ## lint, install and try the rocks for every Lua
-lint spec ctest examples hosts rock:
+lint spec ctest hosts rock:
 	+@$(call suites,run-$@)
+
+examples: ## run the examples, in Lua and in C, on every Lua
+	+@$(call suites,run-examples run-c-examples)
 
 # However long it takes.
 explore: ## cancel at every await, with SEEDS=1000 orders of the tasks
@@ -217,7 +218,7 @@ asan: ## C tests, specs and fuzz under the address and UB sanitizers
 	  -fno-sanitize-recover=undefined" \
 	  PRELOAD=$$($(CC) -print-file-name=libasan.so)
 run-asan:
-	+@$(call suites,run-ctest run-spec run-fuzz)
+	+@$(call suites,run-ctest run-spec run-fuzz run-c-examples)
 
 # The C tests with threads of their own.
 THREADED := test_remote test_work test_signal lua_threads
@@ -229,7 +230,7 @@ run-tsan:
 	  TESTS='$(filter $(THREADED:%=\%/%),$(TESTS))')
 
 run-lint: run-lint-layers run-lint-format run-lint-luacheck run-lint-sources \
-  run-lint-types
+  run-lint-floors run-lint-types
 run-lint-layers:
 	@$(check) lint-layers tools/check-layers
 run-lint-format:
@@ -240,6 +241,10 @@ run-lint-sources:
 	@$(check) lint-sources tools/rockspec --check \
 	  $(RUNTIME_SRC) $(BINDINGS_SRC) $(LUA_SRC)
 
+# What `make bench` compiles, which no test runs.
+run-lint-floors:
+	@$(check) lint-floors $(CC) -std=gnu11 -fsyntax-only -Wall -Wextra -Werror \
+	  -Iinclude -I$(call incdir,$(DEFAULT)) $(UV_CFLAGS) bench/floors/*.c
 run-lint-types: run-build
 	@$(check) lint-types $(call lua_env,$(DEFAULT)) \
 	  $(call interpreter,$(DEFAULT)) tools/check-types
@@ -287,6 +292,12 @@ run-examples: $(NAMES:%=run-examples-%)
 run-examples-%: run-build
 	@$(suite) examples-$* $(call lua_env,$*) \
 	  tools/check-examples $* $(call interpreter,$*)
+
+run-c-examples: $(NAMES:%=run-c-examples-%)
+run-c-examples-%: run-build-static
+	@$(suite) c-examples-$* tools/check-examples-c $(BUILD)/$*/examples \
+	  '$(CC) -std=gnu11 $(CFLAGS) -Iinclude -I$(call incdir,$*) $(UV_CFLAGS)' \
+	  '$(BUILD)/$*/lib$(call tide-x,$*).a $(LDFLAGS) $(call lualibs,$*) $(UV_LIBS) -lm'
 
 run-docs-c: $(NAMES:%=run-docs-c-%)
 run-docs-c-%:
