@@ -146,7 +146,7 @@ static int open_state(lua_State *L, opening *it) {
     return err;
   S = it->S;
   tideL_closenow(S);
-  if (S->dropping)
+  if (S->closing || S->dropping || S->dead)
     return UV_EBUSY;
   if (it->options.loop != NULL && S->rt != NULL &&
       it->options.loop != tideR_runtime_uv(S->rt))
@@ -181,17 +181,19 @@ tide_runtime *tide_runtime_of(lua_State *L) {
 /* ---- driving ---- */
 
 int tide_step(tide_runtime *rt, double budget) {
-  if (rt->rt == NULL)
+  if (tideL_closenow(rt) || rt->rt == NULL)
     return UV_ECANCELED;
   return tideL_step(rt, budget);
 }
 
 int tide_run(tide_runtime *rt) {
-  if (rt->rt == NULL)
+  int err;
+  if (tideL_closenow(rt) || rt->rt == NULL)
     return UV_ECANCELED;
   if (tideL_isbusy(rt))
     return UV_EBUSY;
-  return tideL_drive(rt);
+  err = tideL_drive(rt);
+  return tideL_closenow(rt) ? UV_ECANCELED : err;
 }
 
 double tide_next_timeout(tide_runtime *rt) {
@@ -215,21 +217,30 @@ void tideL_onturn(tideR_runtime *rt) {
 
 /* ---- closing ---- */
 
-/* Another runtime of this state begins with no options of this one. */
+/* Another runtime of this state begins with no options of this one; `closed`
+ * may open it, so it comes last. On a host's loop the handles are to close
+ * first. */
 bool tideL_closenow(tideL_state *S) {
-  if (!S->closing || tideL_isbusy(S))
+  void (*closed)(void *ud) = NULL;
+  if (!S->closing || S->shutting || tideL_isbusy(S))
     return false;
-  S->closing = false;
-  S->embedded = false;
+  S->shutting = true;
+  if (S->rt != NULL && !tideR_loop_is_borrowed(S->rt)) {
+    closed = S->closed;
+    S->closed = NULL;
+  }
   if (tideL_shut(S) < 0)
     tideL_freeruntime(S); /* without memory as lua_close does it */
   memset(&S->options, 0, sizeof S->options);
+  S->embedded = S->closing = S->shutting = false;
   S->blocking = true;
+  if (closed != NULL)
+    closed(S->closed_ud);
   return true;
 }
 
 int tide_close(tide_runtime *rt, void (*closed)(void *ud), void *ud) {
-  if (rt->closing)
+  if (rt->closing || rt->dropping)
     return UV_EALREADY;
   if (rt->rt == NULL)
     return UV_ECANCELED;
