@@ -54,6 +54,8 @@ static void drop(tideL_teller **box) {
   tideL_teller *done = take(box);
   if (done == NULL)
     return;
+  if (done->held->handle->outcome == OUTCOME_NONE)
+    done->held->handle->outcome = OUTCOME_CLOSED;
   tell(done, TIDE_DROPPED, NULL, 0);
   free_done(done);
 }
@@ -141,7 +143,7 @@ int tideL_ondone(tideL_held *held, const tideL_callback *callback) {
   tideL_state *S = held->state;
   tideL_teller *done;
   int err;
-  if (S == NULL || tideL_heldoutcome(held) == TIDE_DROPPED)
+  if (S == NULL || S->rt == NULL || tideL_heldoutcome(held) == TIDE_DROPPED)
     return UV_ECANCELED;
   done = calloc(1, sizeof *done);
   if (done == NULL)

@@ -51,8 +51,8 @@ struct tideL_held {
   tideL_state *state; /* NULL: lua_close has come */
   tideL_held *next, *prev;
   tideL_task *handle; /* the Task, or the base of the Future */
-  int place;          /* its place in the registry */
   unsigned count;
+  bool anchored; /* in the registry, where its own address is the key */
 };
 
 void tideL_retainheld(tideL_held *held);
