@@ -239,6 +239,25 @@ bool tideL_closenow(tideL_state *S) {
   return true;
 }
 
+static int look_body(lua_State *L, tideL_state *S, void *arg) {
+  (void)S;
+  *(bool *)arg = tideL_infinaliser(L);
+  return 0;
+}
+
+/* Outside of the loop, where a finaliser may run inside of any function of ours
+ * that allocates. From 5.4.4 on Lua tells; LuaJIT's hooks are the state's. */
+static bool in_finaliser(tideL_state *S) {
+  lua_State *L = TIDE_LUAJIT || S->program == NULL ? S->thread : S->program;
+  bool is = false;
+#if LUA_VERSION_NUM >= 504
+  if (lua_gc(S->thread, LUA_GCISRUNNING) < 0)
+    return true;
+#endif
+  tideL_protect(S, L, 0, 0, look_body, &is);
+  return is;
+}
+
 int tide_close(tide_runtime *rt, void (*closed)(void *ud), void *ud) {
   if (rt->closing || rt->dropping)
     return UV_EALREADY;
@@ -247,7 +266,7 @@ int tide_close(tide_runtime *rt, void (*closed)(void *ud), void *ud) {
   rt->closed = closed;
   rt->closed_ud = ud;
   rt->closing = true;
-  if (!tideL_closenow(rt))
+  if (tideL_isbusy(rt) || in_finaliser(rt) || !tideL_closenow(rt))
     tideR_loop_leave(rt->rt);
   return 0;
 }
