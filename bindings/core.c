@@ -68,7 +68,7 @@ static int new_runtime(lua_State *L) {
   S->links = 0;
   S->hosted = false;
   tideL_watch(S);
-  if (S->options.size > 0)
+  if (S->options.size > 0 || S->embedded)
     tideL_useoptions(S);
   return 0;
 }

@@ -106,10 +106,11 @@ static int open_runtime(lua_State *L, tideL_state *S, void *arg) {
   tideL_open(L);
   if (!it->is_program)
     return 0;
-  if (is_there)
+  if (is_there || it->options.size == 0)
     tideL_useoptions(S);
   S->program = main_of(L, S);
   S->embedded = true;
+  S->blocking = !it->options.no_blocking && !tideR_loop_is_borrowed(S->rt);
   return 0;
 }
 
@@ -167,8 +168,6 @@ int tide_open(tide_runtime **out, lua_State *L, const tide_options *options) {
     err = open_state(L, &it);
   if (err < 0)
     return err;
-  if (it.options.no_blocking || tideR_loop_is_borrowed(it.S->rt))
-    it.S->blocking = false;
   *out = it.S;
   return 0;
 }
