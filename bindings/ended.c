@@ -127,15 +127,15 @@ static int add_body(lua_State *L, tideL_state *S, void *arg) {
   done->box = lua_touserdata(L, -1);
   lua_pushcclosure(L, call_done, UPVALUES + 1);
   lua_call(L, 2, 0);
-  *done->box = done;
-  done->next = S->dones;
-  if (done->next != NULL)
-    done->next->prev = done;
-  S->dones = done;
   if (tideL_heldoutcome(done->held) != TIDE_PENDING)
     tideL_markseen(L, 1, done->held->handle);
   else
     done->held->handle->seen = true; /* the program will get its error */
+  *done->box = done;                 /* from here on nothing raises */
+  done->next = S->dones;
+  if (done->next != NULL)
+    done->next->prev = done;
+  S->dones = done;
   return 0;
 }
 

@@ -297,7 +297,9 @@ static int settle(tide_future *future, lua_State *from, int n,
     lua_pop(from, n);
     return err;
   }
-  return tideL_protect(future->held.state, from, n, 0, settle_body, &it);
+  err = tideL_protect(future->held.state, from, n, 0, settle_body, &it);
+  /* What came after, so that its failure would be reported, may have failed. */
+  return tideL_heldoutcome(&future->held) != TIDE_PENDING ? 0 : err;
 }
 
 int tide_future_set(tide_future *future, lua_State *from, int n) {

@@ -180,9 +180,12 @@ tide_runtime *tide_runtime_of(lua_State *L) {
 /* ---- driving ---- */
 
 int tide_step(tide_runtime *rt, double budget) {
+  int result;
   if (tideL_closenow(rt) || rt->rt == NULL)
     return UV_ECANCELED;
-  return tideL_step(rt, budget);
+  result = tideL_step(rt, budget);
+  tideL_switchprogram(rt);
+  return result;
 }
 
 int tide_run(tide_runtime *rt) {
@@ -192,6 +195,7 @@ int tide_run(tide_runtime *rt) {
   if (tideL_isbusy(rt))
     return UV_EBUSY;
   err = tideL_drive(rt);
+  tideL_switchprogram(rt);
   return tideL_closenow(rt) ? UV_ECANCELED : err;
 }
 
@@ -233,6 +237,7 @@ bool tideL_closenow(tideL_state *S) {
   memset(&S->options, 0, sizeof S->options);
   S->embedded = S->closing = S->shutting = false;
   S->blocking = true;
+  tideL_switchprogram(S);
   if (closed != NULL)
     closed(S->closed_ud);
   return true;

@@ -53,15 +53,24 @@ static void switch_back(tideL_state *S, const lua_State *from) {
     lua_pop(L, 1);
 }
 
+#else
+
+static void switch_back(const tideL_state *S, const lua_State *from) {
+  (void)S;
+  (void)from;
+}
+
 #endif
+
+void tideL_switchprogram(tideL_state *S) {
+  switch_back(S, S->thread);
+}
 
 bool tideL_try(tideL_state *S, lua_State *L, int n, int nresults,
                tideL_body body, void *arg, bool *begun) {
   tideL_job job = {body, arg, false};
   bool ok = call(S, L, n, nresults, &job);
-#if TIDE_LUAJIT
   switch_back(S, L);
-#endif
   *begun = job.begun;
   return ok;
 }
