@@ -68,7 +68,7 @@ static int new_runtime(lua_State *L) {
   S->links = 0;
   S->hosted = false;
   tideL_watch(S);
-  if (S->options.size > 0)
+  if (S->options.size > 0 || S->embedded)
     tideL_useoptions(S);
   return 0;
 }
@@ -97,6 +97,8 @@ tideL_state *tideL_open(lua_State *L) {
     S->options.loop = NULL; /* a host's is in the parent */
     tideL_close(L, S);
   }
+  if (S->dropping)
+    luaL_error(L, "tide: the runtime is being closed");
   if (S->rt == NULL) {
     tideL_pushfunction(L, new_runtime);
     lua_call(L, 0, 0);
@@ -195,6 +197,7 @@ static int state__gc(lua_State *L) {
             "await them, or start them in tide.run\n",
             (unsigned)fresh, fresh == 1 ? "" : "s");
   tideL_freeruntime(S);
+  tideL_forgetswallowers(S);
   tideL_forgetheld(S);
   tideL_forgetcalls(S);
   return 0;

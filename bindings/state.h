@@ -205,6 +205,7 @@ struct tide_runtime {
   void *closed_ud;
   int loop_error; /* why there was no runtime to be had, or 0 */
   bool closing;   /* ... as soon as no code of it runs */
+  bool shutting;  /* ... which it does now */
   bool dropping;  /* it is told to C programs that it closes */
 };
 

@@ -435,6 +435,8 @@ void tideR_loop_stop(tideR_runtime *rt) {
 void tideR_loop_leave(tideR_runtime *rt) {
   rt->leaves = true;
   rt->until = 0; /* no short cuts */
+  if (rt->announces)
+    tideR__announce(rt);
 }
 
 int tideR_loop_stop_after(tideR_runtime *rt, double seconds) {
