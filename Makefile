@@ -119,7 +119,7 @@ $(BUILD)/$1/test/%: test/%.c $(BUILD)/$1/flags $(RUNTIME_OBJ) $5
 	@mkdir -p $$(@D)
 	@echo "LINK $$@"
 	$(Q)$(CC) $(FLAGS) $3 -MMD -MP -MT $$@ -MF $$@.d $$< \
-	  $(RUNTIME_OBJ) $5 -o $$@ $(LDFLAGS) \
+	  $(RUNTIME_OBJ) $5 -o $$@ $$(LDFLAGS) \
 	  $4 $(UV_LIBS) -lm
 endef
 define lua_rules
@@ -149,6 +149,10 @@ $(BUILD)/$1/$(call tide-x,$1).pc: tools/pkgconfig include/tide.h \
 endef
 $(eval $(call rules,runtime,runtime))
 $(foreach l,$(NAMES),$(eval $(call lua_rules,$l,$(BINDINGS_SRC:bindings/%.c=$(BUILD)/$l/obj/%.o))))
+
+# Only what is linked into it sees these: see test/oom_memory.h.
+$(BUILD)/%/test/lua_oom: private LDFLAGS += \
+  $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc free)
 
 $(BUILD)/embedded.h: $(LUA_SRC) tools/embed
 	@mkdir -p $(@D)

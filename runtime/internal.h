@@ -198,6 +198,7 @@ struct tideR_runtime {
 };
 
 /* timer.c */
+int tideR__timers_init(tideR_runtime *rt);
 int tideR__timer_set(tideR_runtime *rt, tideR_timer *timer, int kind,
                      uint64_t when);
 void tideR__timer_clear(tideR_runtime *rt, tideR_timer *timer);

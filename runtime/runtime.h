@@ -168,7 +168,8 @@ void tideR_loop_stop(tideR_runtime *rt);
 /* What runs now is the last of all: then the step or run ends, and the runtime
  * is to be freed. */
 void tideR_loop_leave(tideR_runtime *rt);
-/* Asks tideR_loop_run to stop `seconds` from now; < 0 takes that back. */
+/* Asks tideR_loop_run to stop `seconds` from now; < 0 takes that back. Never
+ * fails. */
 int tideR_loop_stop_after(tideR_runtime *rt, double seconds);
 /* While on, tideR_loop_run also stops when all tasks that are young now have
  * ended. Returns the greatest id of these. */
