@@ -7,8 +7,10 @@
  * it is closed, everything has to be given back. A process for each scenario
  * lives through crashes.
  *
- * Usage: lua_oom [--whole] [SCENARIO...]. Without --whole some of the
- * allocations are tried, evenly spread.
+ * Usage: lua_oom [--whole] [SCENARIO...]
+ *        lua_oom --at WAY:N SCENARIO
+ * Without --whole some of the allocations are tried, evenly spread. --at tries
+ * one, as a failure names it, in this process.
  */
 #include <fcntl.h>
 #include <glob.h>
@@ -23,9 +25,7 @@ enum {
   FAILED_POINTS = 5 /* enough of one scenario */
 };
 
-static const char *const ways[FAILINGS] = {
-    "and is tried again", "once", "with all that follow",
-    "with all until the state is closed"};
+static const char *const ways[FAILINGS] = {"retried", "once", "all", "close"};
 
 /* Where a scenario is; a process that crashed has left it to its parent. */
 typedef struct progress {
@@ -36,8 +36,7 @@ typedef struct progress {
 } progress;
 
 static void fail(const progress *at, const char *scenario, const char *why) {
-  printf("# %s, allocation %ld fails, %s: %s\n", scenario, at->n, ways[at->how],
-         why);
+  printf("# --at %s:%ld %s: %s\n", ways[at->how], at->n, scenario, why);
 }
 
 /* ---- the modules of tide, compiled once ---- */
@@ -110,6 +109,9 @@ static void preload_modules(lua_State *L) {
 
 /* ---- what scenarios have of the host: the table `oom` ---- */
 
+/* oom.unwinds: false on 5.1, where a pcall is a coroutine. One that has no
+ * memory to wait ends its task, and what it was to clean up stays. */
+
 /* open(): tide_open */
 static int oom_open(lua_State *L) {
   tide_runtime *rt;
@@ -119,14 +121,23 @@ static int oom_open(lua_State *L) {
   return err == 0 ? 0 : luaL_error(L, "not enough memory");
 }
 
-static const luaL_Reg host[] = {{"open", oom_open}, {NULL, NULL}};
+/* step(): tide_step */
+static int oom_step(lua_State *L) {
+  tide_runtime *rt = tide_runtime_of(L);
+  if (rt != NULL)
+    tide_step(rt, 0);
+  return 0;
+}
+
+static const luaL_Reg host[] = {
+    {"open", oom_open}, {"step", oom_step}, {NULL, NULL}};
 
 /* ---- a point ---- */
 
 /* The functions of test/oom.lua are the elements of a table at 1. */
 enum { START = 1, AFTER };
 
-static lua_State *new_scenario(const char *name) {
+static lua_State *new_scenario(const char *name, failing how) {
   lua_State *L = memory_state();
   preload_modules(L);
   lua_newtable(L);
@@ -134,10 +145,13 @@ static lua_State *new_scenario(const char *name) {
     lua_pushcfunction(L, f->func);
     lua_setfield(L, -2, f->name);
   }
+  lua_pushboolean(L, TIDE_YIELDK || TIDE_LUAJIT);
+  lua_setfield(L, -2, "unwinds");
   lua_setglobal(L, "oom");
   if (luaL_loadfile(L, "test/oom.lua") == LUA_OK) {
     lua_pushstring(L, name);
-    if (lua_pcall(L, 1, 1, 0) == LUA_OK)
+    lua_pushstring(L, ways[how]);
+    if (lua_pcall(L, 2, 1, 0) == LUA_OK)
       return L;
   }
   printf("# %s: %s\n", name, lua_tostring(L, -1));
@@ -162,7 +176,7 @@ static bool run_point(const char *name, progress *at) {
   char why[500] = "";
   long blocks = memory.blocks;
   int fds = open_descriptors();
-  lua_State *L = new_scenario(name);
+  lua_State *L = new_scenario(name, at->how);
   lua_gc(L, LUA_GCCOLLECT, 0);
   alarm(SECONDS);
   memory_fails(at->how, at->n);
@@ -177,6 +191,8 @@ static bool run_point(const char *name, progress *at) {
   lua_close(L);
   memory_works();
   alarm(0);
+  if (ftruncate(STDERR_FILENO, 0) == 0)
+    lseek(STDERR_FILENO, 0, SEEK_SET);
   if (why[0] == '\0' && (memory.blocks != blocks || memory_left() != 0))
     snprintf(why, sizeof why, "%ld blocks and %zu bytes of Lua's are lost",
              memory.blocks - blocks, memory_left());
@@ -222,8 +238,9 @@ static void run_points(const char *name, progress *at) {
         return;
 }
 
+/* What is said when memory fails goes into a file, which is shown if the
+ * process dies. */
 static void run_in_child(const char *name, progress *at, bool whole) {
-  memory_of_uv();
   warm_up();
   if (at->step == 0)
     count_allocations(name, at, whole);
@@ -232,18 +249,27 @@ static void run_in_child(const char *name, progress *at, bool whole) {
   exit(0);
 }
 
+static void show(FILE *said) {
+  char line[500];
+  rewind(said);
+  while (fgets(line, sizeof line, said) != NULL)
+    fputs(line, stdout);
+}
+
 static bool run_scenario(const char *name, bool whole) {
   progress *at = mmap(NULL, sizeof *at, PROT_READ | PROT_WRITE,
                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  FILE *said = tmpfile();
   int status = 0;
   do {
     pid_t pid = fork();
-    if (pid == 0)
+    if (pid == 0 && dup2(fileno(said), STDERR_FILENO) > 0)
       run_in_child(name, at, whole);
     waitpid(pid, &status, 0);
     if (WIFSIGNALED(status))
       fail(at, name, strsignal(WTERMSIG(status)));
     if (status != 0) {
+      show(said);
       at->failed++;
       at->n += at->step;
     }
@@ -252,10 +278,27 @@ static bool run_scenario(const char *name, bool whole) {
          name, at->points, at->allocations);
   status = (int)at->failed;
   munmap(at, sizeof *at);
+  fclose(said);
   return status == 0;
 }
 
 /* ---- all of them ---- */
+
+static int run_one(const char *point, const char *name) {
+  progress at = {.step = 1};
+  for (; at.how < FAILINGS; at.how++) {
+    size_t length = strlen(ways[at.how]);
+    if (strncmp(point, ways[at.how], length) != 0 || point[length] != ':')
+      continue;
+    warm_up();
+    at.n = atol(point + length + 1);
+    if (!run_point(name, &at))
+      printf("# it has not as many allocations\n");
+    break;
+  }
+  printf("%u passed, %u failed\n", at.points - at.failed, at.failed);
+  return at.failed > 0 || at.points == 0;
+}
 
 static bool is_chosen(const char *name, char **chosen, int count) {
   for (int i = 0; i < count; i++)
@@ -271,6 +314,9 @@ int main(int argc, char **argv) {
   glob_t found;
   setvbuf(stdout, NULL, _IOLBF, 256);
   compile_modules();
+  memory_of_uv();
+  if (argc == 4 && strcmp(argv[1], "--at") == 0)
+    return run_one(argv[2], argv[3]);
   if (glob("test/oom/*.lua", 0, NULL, &found) != 0)
     return 1;
   for (size_t i = 0; i < found.gl_pathc; i++) {

@@ -1,18 +1,22 @@
 --- What lua_oom.c does with a scenario, in Lua. It is given the scenario's name
--- and returns `start`, in which allocations fail, and `after`, when none does
+-- and how allocations fail, and returns `start`, in which allocations fail, and `after`, when none does
 -- any more: it asks whether the state works, and whether anybody still waits.
 --
 -- test/oom/NAME.lua returns a function, the main task's, or a table:
 --   main     the function
 --   bare     main is called by the main program and not as a task
 --   prepare  called before, while there is memory
---   after    called in the end by `after`
+--   host     main steps the loop: it goes on to a new one
+--   before   called first by `after`
+--   after    called in the end by `after`: whether main returned, its error, and
+--            how allocations failed
 --   lost     tasks may still wait for ever in the end: nobody was told to wake
 --            them (of a scenario that leaves some behind)
 -- It runs in virtual time. Who waits for another task is in a group or a gather
 -- with it, which cancels it if the other fails: a DeadlockError is a failure.
 
-local scenario = dofile("test/oom/" .. ... .. ".lua")
+local name, way = ...
+local scenario = dofile("test/oom/" .. name .. ".lua")
 if type(scenario) == "function" then
   scenario = { main = scenario }
 end
@@ -77,26 +81,48 @@ local function check_left()
   local stats = tide.stats()
   if not scenario.lost then
     for _, task in ipairs(tide.all_tasks()) do
-      error("asleep: " .. tostring(task))
+      error("asleep: " .. task:traceback())
     end
     assert(stats.tasks == 0, "there are tasks left")
   end
   assert(stats.timers == 0 and stats.handles == 0, "timers or handles are left")
 end
 
-local function after()
-  if not tide then
+--- 5.1 marks a module that it loads, and takes the mark for a loop when it did
+-- not load.
+local function forget_unloaded()
+  for module, value in pairs(package.loaded) do
+    if type(value) == "userdata" then
+      package.loaded[module] = nil
+    end
+  end
+end
+
+local function check_all()
+  forget_unloaded()
+  if scenario.before then
+    scenario.before()
+  end
+  if scenario.host then
+    tide.loop():close()
+  end
+  if not tide or scenario.host then
     use_tide()
   end
-  if not ok and is_deadlock(err) then
-    error(err, 0)
-  end
+  assert(ok or not is_deadlock(err) and not tostring(err):find("assertion failed", 1, true))
   check_left()
   check_state()
   if scenario.after then
-    scenario.after(ok, err)
+    scenario.after(ok, err, way)
   end
   assert(not deadlock, deadlock)
+end
+
+local function after()
+  local well, why = pcall(check_all)
+  if not well then
+    error(("%s (it ended: %s, %s)"):format(tostring(why), tostring(ok), tostring(err)), 0)
+  end
 end
 
 if package.loaded["tide"] then
