@@ -5,6 +5,7 @@
 #   LUA_INCDIR=dir     take that Lua's lua.h (and LUA_BIN=, LUA_LIBS= with it)
 #   SPEC=spec/x.lua    only that spec file, with its output shown
 #   SEEDS=n            with how many seeds scenarios are explored
+#   SCENARIO=queue     only that scenario of `make oom`
 #   DEPS=no            `demo` and `test` install nothing
 #   BENCH=queue        only the rows of the benchmark that begin with this
 #   CC= CFLAGS= LDFLAGS= BUILD= PREFIX= DESTDIR= WERROR=1 JOBS= V=1 VERBOSE=1
@@ -46,7 +47,7 @@ BINDINGS_SRC := $(wildcard bindings/*.c)
 LUA_SRC := $(shell find lua -name '*.lua' 2>/dev/null)
 C_FILES := $(wildcard include/*.h runtime/*.[ch] bindings/*.[ch] test/*.[ch] \
   bench/floors/*.c)
-LUA_FILES := $(wildcard lua spec bin/tide examples bench) \
+LUA_FILES := $(wildcard lua spec test bin/tide examples bench) \
   $(wildcard tools/*.lua tools/check-docs tools/check-types rockspec/*.rockspec)
 RUNTIME_TESTS := $(patsubst test/%.c,%,$(wildcard test/test_*.c))
 LUA_TESTS := $(patsubst test/%.c,%,$(wildcard test/lua_*.c))
@@ -89,7 +90,7 @@ lua_env = env LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;' \
   LUA_CPATH='$(CURDIR)/$(BUILD)/$1/?.so;;'
 preload = $(if $(PRELOAD),LD_PRELOAD='$(PRELOAD)' ASAN_OPTIONS=detect_leaks=0)
 
-.PHONY: all static demo deps test spec explore ctest lint format check-windows \
+.PHONY: all static demo deps test spec explore ctest oom lint format check-windows \
   examples hosts rock rockspec asan bench docs install clean help tests run-build FORCE
 .DELETE_ON_ERROR:
 
@@ -201,6 +202,10 @@ explore: ## cancel at every await, with SEEDS=1000 orders of the tasks
 	+@$(call suites,run-spec SPEC='$(wildcard spec/*explore*_spec.lua)' \
 	  SEEDS=$(or $(SEEDS),1000) SUITE_TIMEOUT=0)
 
+# The whole of test/lua_oom.c, of which `make ctest` runs a part.
+oom: ## fail every allocation in turn (SCENARIO=queue LUA=luajit), for minutes
+	+@$(call suites,run-oom SUITE_TIMEOUT=0 VERBOSE=1)
+
 check-windows: ## compile the runtime for Windows
 	+@$(call suites,run-windows)
 
@@ -278,6 +283,14 @@ run-docs-c-%:
 run-docs-html: $(if $(shell command -v mkdocs),run-docs-mkdocs,run-missing-mkdocs)
 run-docs-mkdocs:
 	@$(check) docs-html tools/docs $(BUILD)/docs
+
+run-oom: $(NAMES:%=run-oom-%)
+run-build-oom:
+	+@$(check) build-oom $(MAKE) --no-print-directory \
+	  $(NAMES:%=$(BUILD)/%/test/lua_oom)
+run-oom-%: run-build-oom
+	@$(suite) oom-$* $(call lua_env,$*) $(BUILD)/$*/test/lua_oom --whole \
+	  $(SCENARIO)
 
 run-ctest: $(TESTS:$(BUILD)/%=run-ctest/%)
 run-ctest/%: run-build-tests

@@ -115,7 +115,7 @@ void tideL_oncall(tideR_runtime *rt, tideR_call *call) {
   tideL_own(T, OWN_NOTER);
   if (watched)
     tideL_beforecall(T, S, call);
-  n = take_call(T, S, call);
+  n = call->slot > 0 ? take_call(T, S, call) : -1;
   if (n < 0) {
     chores(T, S);
   } else if (lua_pcall(T, n, 0, top + 1) != LUA_OK) {

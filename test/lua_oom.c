@@ -17,7 +17,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "oom_memory.h"
+#include "oom_host.h"
 
 enum {
   SECONDS = 10,     /* a point that takes as long hangs */
@@ -107,31 +107,6 @@ static void preload_modules(lua_State *L) {
   lua_pop(L, 2);
 }
 
-/* ---- what scenarios have of the host: the table `oom` ---- */
-
-/* oom.unwinds: false on 5.1, where a pcall is a coroutine. One that has no
- * memory to wait ends its task, and what it was to clean up stays. */
-
-/* open(): tide_open */
-static int oom_open(lua_State *L) {
-  tide_runtime *rt;
-  int err = tide_open(&rt, L, NULL);
-  if (err != 0 && (err != UV_ENOMEM || rt != NULL))
-    abort();
-  return err == 0 ? 0 : luaL_error(L, "not enough memory");
-}
-
-/* step(): tide_step */
-static int oom_step(lua_State *L) {
-  tide_runtime *rt = tide_runtime_of(L);
-  if (rt != NULL)
-    tide_step(rt, 0);
-  return 0;
-}
-
-static const luaL_Reg host[] = {
-    {"open", oom_open}, {"step", oom_step}, {NULL, NULL}};
-
 /* ---- a point ---- */
 
 /* The functions of test/oom.lua are the elements of a table at 1. */
@@ -140,14 +115,7 @@ enum { START = 1, AFTER };
 static lua_State *new_scenario(const char *name, failing how) {
   lua_State *L = memory_state();
   preload_modules(L);
-  lua_newtable(L);
-  for (const luaL_Reg *f = host; f->name != NULL; f++) {
-    lua_pushcfunction(L, f->func);
-    lua_setfield(L, -2, f->name);
-  }
-  lua_pushboolean(L, TIDE_YIELDK || TIDE_LUAJIT);
-  lua_setfield(L, -2, "unwinds");
-  lua_setglobal(L, "oom");
+  open_host(L);
   if (luaL_loadfile(L, "test/oom.lua") == LUA_OK) {
     lua_pushstring(L, name);
     lua_pushstring(L, ways[how]);
@@ -188,6 +156,7 @@ static bool run_point(const char *name, progress *at) {
     if (!call(L, AFTER))
       snprintf(why, sizeof why, "then %s", lua_tostring(L, -1));
   }
+  memory_for_finalisers(L);
   lua_close(L);
   memory_works();
   alarm(0);

@@ -102,7 +102,6 @@ return {
     tide.loop():set_debug(false)
   end,
   before = function()
-    core.on_signal("SIGUSR1", nil)
     tide.loop():set_debug(false)
   end,
   after = check,

@@ -14,5 +14,5 @@ return function()
   end)
   assert(select(2, set:result()) == "two" and failed:exception())
   tide.sleep(0)
-  assert(called == 1)
+  assert(called <= 1) -- 0: there was no memory to call it
 end
