@@ -5,9 +5,9 @@
 #   LUA_INCDIR=dir     take that Lua's lua.h (and LUA_BIN=, LUA_LIBS= with it)
 #   SPEC=spec/x.lua    only that spec file, with its output shown
 #   SEEDS=n            with how many seeds scenarios are explored
-#   SCENARIO=queue     only that scenario of `make oom`
 #   DEPS=no            `demo` and `test` install nothing
 #   BENCH=queue        only the rows of the benchmark that begin with this
+#   SCENARIO=queue     only that scenario of `make oom`
 #   CC= CFLAGS= LDFLAGS= BUILD= PREFIX= DESTDIR= WERROR=1 JOBS= V=1 VERBOSE=1
 #
 # Each Lua has a folder of its own, named after the version in its lua.h:
@@ -47,8 +47,9 @@ BINDINGS_SRC := $(wildcard bindings/*.c)
 LUA_SRC := $(shell find lua -name '*.lua' 2>/dev/null)
 C_FILES := $(wildcard include/*.h runtime/*.[ch] bindings/*.[ch] test/*.[ch] \
   bench/floors/*.c)
-LUA_FILES := $(wildcard lua spec test bin/tide examples bench) \
-  $(wildcard tools/*.lua tools/check-docs tools/check-types rockspec/*.rockspec)
+LUA_FILES := $(wildcard lua spec bin/tide examples bench) \
+  $(wildcard tools/*.lua tools/check-docs tools/check-types rockspec/*.rockspec) \
+  test
 RUNTIME_TESTS := $(patsubst test/%.c,%,$(wildcard test/test_*.c))
 LUA_TESTS := $(patsubst test/%.c,%,$(wildcard test/lua_*.c))
 
@@ -90,7 +91,7 @@ lua_env = env LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;' \
   LUA_CPATH='$(CURDIR)/$(BUILD)/$1/?.so;;'
 preload = $(if $(PRELOAD),LD_PRELOAD='$(PRELOAD)' ASAN_OPTIONS=detect_leaks=0)
 
-.PHONY: all static demo deps test spec explore ctest oom lint format check-windows \
+.PHONY: all static demo deps test spec explore ctest lint format check-windows \
   examples hosts rock rockspec asan bench docs install clean help tests run-build FORCE
 .DELETE_ON_ERROR:
 
@@ -202,12 +203,13 @@ explore: ## cancel at every await, with SEEDS=1000 orders of the tasks
 	+@$(call suites,run-spec SPEC='$(wildcard spec/*explore*_spec.lua)' \
 	  SEEDS=$(or $(SEEDS),1000) SUITE_TIMEOUT=0)
 
-# The whole of test/lua_oom.c, of which `make ctest` runs a part.
-oom: ## fail every allocation in turn (SCENARIO=queue LUA=luajit), for minutes
-	+@$(call suites,run-oom SUITE_TIMEOUT=0 VERBOSE=1)
-
 check-windows: ## compile the runtime for Windows
 	+@$(call suites,run-windows)
+
+# The whole of test/lua_oom.c, of which `make ctest` runs a part.
+.PHONY: oom
+oom: ## fail every allocation in turn (SCENARIO=queue LUA=luajit), for minutes
+	+@$(call suites,run-oom SUITE_TIMEOUT=0 VERBOSE=1)
 
 # With gcc. The C tests look for leaks; the specs would find the interpreter's.
 asan: ## C tests and specs under the address and UB sanitizers

@@ -1,6 +1,7 @@
 --- What lua_oom.c does with a scenario, in Lua. It is given the scenario's name
--- and how allocations fail, and returns `start`, in which allocations fail, and `after`, when none does
--- any more: it asks whether the state works, and whether anybody still waits.
+-- and how allocations fail, and returns `start`, in which they do, and `after`,
+-- when none does any more: it asks whether the state works, and whether anybody
+-- still waits.
 --
 -- test/oom/NAME.lua returns a function, the main task's, or a table:
 --   main     the function
