@@ -48,10 +48,10 @@ LUA_SRC := $(shell find lua -name '*.lua' 2>/dev/null)
 C_FILES := $(wildcard include/*.h runtime/*.[ch] bindings/*.[ch] test/*.[ch] \
   bench/floors/*.c)
 LUA_FILES := $(wildcard lua spec bin/tide examples bench) \
-  $(wildcard tools/*.lua tools/check-docs tools/check-types rockspec/*.rockspec) \
-  test
+  $(wildcard tools/*.lua tools/check-docs tools/check-types rockspec/*.rockspec)
 RUNTIME_TESTS := $(patsubst test/%.c,%,$(wildcard test/test_*.c))
 LUA_TESTS := $(patsubst test/%.c,%,$(wildcard test/lua_*.c))
+LUA_FILES += test
 
 RUNTIME_OBJ := $(RUNTIME_SRC:runtime/%.c=$(BUILD)/runtime/obj/%.o)
 FLAG_FILES := $(patsubst %,$(BUILD)/%/flags,runtime $(NAMES))
