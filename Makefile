@@ -8,6 +8,7 @@
 #   SECONDS=n SEED=n   how long `fuzz` makes programs, and from which seed on
 #   DEPS=no            `demo` and `test` install nothing
 #   BENCH=queue        only the rows of the benchmark that begin with this
+#   SCENARIO=queue     only that scenario of `make oom`
 #   CC= CFLAGS= LDFLAGS= BUILD= PREFIX= DESTDIR= WERROR=1 JOBS= V=1 VERBOSE=1
 #
 # Each Lua has a folder of its own, named after the version in its lua.h:
@@ -51,6 +52,7 @@ LUA_FILES := $(wildcard lua spec fuzz bin/tide examples bench) \
   $(wildcard tools/*.lua tools/check-docs tools/check-types rockspec/*.rockspec)
 RUNTIME_TESTS := $(patsubst test/%.c,%,$(wildcard test/test_*.c))
 LUA_TESTS := $(patsubst test/%.c,%,$(wildcard test/lua_*.c))
+LUA_FILES += test
 
 RUNTIME_OBJ := $(RUNTIME_SRC:runtime/%.c=$(BUILD)/runtime/obj/%.o)
 FLAG_FILES := $(patsubst %,$(BUILD)/%/flags,runtime $(NAMES))
@@ -121,7 +123,7 @@ $(BUILD)/$1/test/%: test/%.c $(BUILD)/$1/flags $(RUNTIME_OBJ) $5
 	@mkdir -p $$(@D)
 	@echo "LINK $$@"
 	$(Q)$(CC) $(FLAGS) $3 -MMD -MP -MT $$@ -MF $$@.d $$< \
-	  $(RUNTIME_OBJ) $5 -o $$@ $(LDFLAGS) \
+	  $(RUNTIME_OBJ) $5 -o $$@ $$(LDFLAGS) \
 	  $4 $(UV_LIBS) -lm
 endef
 define lua_rules
@@ -151,6 +153,10 @@ $(BUILD)/$1/$(call tide-x,$1).pc: tools/pkgconfig include/tide.h \
 endef
 $(eval $(call rules,runtime,runtime))
 $(foreach l,$(NAMES),$(eval $(call lua_rules,$l,$(BINDINGS_SRC:bindings/%.c=$(BUILD)/$l/obj/%.o))))
+
+# Only what is linked into it sees these: see test/oom_memory.h.
+$(BUILD)/%/test/lua_oom: private LDFLAGS += \
+  $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc free)
 
 $(BUILD)/embedded.h: $(LUA_SRC) tools/embed
 	@mkdir -p $(@D)
@@ -209,6 +215,11 @@ fuzz: ## compare random programs with a model (SECONDS=60 SEED=7 LUA=luajit)
 
 check-windows: ## compile the runtime for Windows
 	+@$(call suites,run-windows)
+
+# The whole of test/lua_oom.c, of which `make ctest` runs a part.
+.PHONY: oom
+oom: ## fail every allocation in turn (SCENARIO=queue LUA=luajit), for minutes
+	+@$(call suites,run-oom SUITE_TIMEOUT=0 VERBOSE=1)
 
 # With gcc. The C tests look for leaks; the specs would find the interpreter's.
 asan: ## C tests, specs and fuzz under the address and UB sanitizers
@@ -308,6 +319,14 @@ run-docs-c-%:
 run-docs-html: $(if $(shell command -v mkdocs),run-docs-mkdocs,run-missing-mkdocs)
 run-docs-mkdocs:
 	@$(check) docs-html tools/docs $(BUILD)/docs
+
+run-oom: $(NAMES:%=run-oom-%)
+run-build-oom:
+	+@$(check) build-oom $(MAKE) --no-print-directory \
+	  $(NAMES:%=$(BUILD)/%/test/lua_oom)
+run-oom-%: run-build-oom
+	@$(suite) oom-$* $(call lua_env,$*) $(BUILD)/$*/test/lua_oom --whole \
+	  $(SCENARIO)
 
 run-ctest: $(TESTS:$(BUILD)/%=run-ctest/%)
 run-ctest/%: run-build-tests

@@ -186,6 +186,8 @@ void tideL_inherit(lua_State *L, lua_State *co);
 int tideL_arguments(tideR_task *task, lua_State *co);
 /* Ends a task with the error on top of T: after a longjmp out of a hook. */
 void tideL_failtask(lua_State *T, tideL_state *S, tideR_task *task);
+/* The same where there is no memory to tell anybody. Never raises. */
+void tideL_endtask(tideL_state *S, tideR_task *task);
 
 /* ---- scope.c ---- */
 

@@ -158,7 +158,6 @@ void tideL_close(lua_State *L, tideL_state *S) {
   tideL_freeruntime(S);
   S->current = S->spawning = NULL;
   S->mainthread = NULL;
-  S->chores = false;
   tideL_forgetswallowers(S);
   tideL_forgetcalls(S);
   S->aborts = S->last_abort = NULL;

@@ -54,10 +54,8 @@ static void recover(tideL_state *S) {
   lua_pushvalue(T, T_RECOVER);
   lua_insert(T, -2);
   S->failing = task; /* on LuaJIT even a light userdata may need memory */
-  if (lua_pcall(T, 1, 0, 0) != LUA_OK && task->state != TIDE_TASK_FREE) {
-    task->coro = NULL; /* not even its end could be told */
-    tideR_task_finish(S->rt, task, TIDE_END_FAILED);
-  }
+  if (lua_pcall(T, 1, 0, 0) != LUA_OK)
+    tideL_endtask(S, task);
 }
 
 /* Out of memory for the very call the loop cannot run at all. */

@@ -55,8 +55,11 @@ int tideR_runtime_new(tideR_runtime **out, const tideR_hooks *hooks, void *data,
   *out = NULL;
   if (rt == NULL)
     return UV_ENOMEM;
-  err = open_loop(rt, loop);
+  err = tideR__timers_init(rt);
+  if (err == 0)
+    err = open_loop(rt, loop);
   if (err < 0) {
+    free(rt->heap.nodes);
     free(rt);
     return err;
   }

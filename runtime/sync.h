@@ -244,6 +244,7 @@ struct tideR_gather {
   bool begun;     /* all its ends were added: it may decide */
   bool leaving;   /* has cancelled what is pending, and stays for its end */
   bool cancelled; /* its waiter was; of a group: a child was, by its scope */
+  bool failed;    /* of a group: a child has */
 };
 
 void tideR_gather_init(tideR_gather *gather, tideR_until until, bool counted);

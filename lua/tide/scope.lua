@@ -176,13 +176,23 @@ function M.shield(aw, ...)
   return leave_raising(scope_enter(nil, true, "tide.shield"), protected(aw, note, ...))
 end
 
+--- Without memory for a shield it is called all the same.
+local function call_cleanup(cleanup, err)
+  local shielded, id = pcall(scope_enter, nil, true, "tide.finally")
+  if shielded then
+    leave_shield(id, protected(cleanup, note, err))
+  else
+    cleanup(err)
+  end
+end
+
 local function clean_up(cleanup, ok, ...)
   local err = ...
   if ok then
-    M.shield(cleanup, nil)
+    call_cleanup(cleanup, nil)
     return ...
   end
-  M.shield(cleanup, err)
+  call_cleanup(cleanup, err)
   error(err, 0)
 end
 
