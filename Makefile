@@ -232,7 +232,7 @@ run-asan:
 	+@$(call suites,run-ctest run-spec run-fuzz run-c-examples)
 
 # The C tests with threads of their own.
-THREADED := test_remote test_work test_signal lua_threads
+THREADED := test_remote test_remote_end test_work test_signal lua_threads
 tsan: ## the C tests that have threads under the thread sanitizer
 	+@$(MAKE) --no-print-directory BUILD=build/tsan run-tsan \
 	  CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=thread"

@@ -314,8 +314,9 @@ typedef struct tide_work_ops {
 } tide_work_ops;
 
 /* Awaits ops->work(arg), as tide_await does. A cancel is raised at once if the
- * work has not begun, which then is not done, and else when it has ended. The
- * end of the runtime waits for what has begun, but not on a host's loop. */
+ * work has not begun, which then is not done; else the await ends as the work
+ * does, and the next one raises. The end of the runtime waits for what has
+ * begun; on a host's loop it is over only then. */
 TIDE_EXPORT int tide_work(lua_State *L, const tide_work_ops *ops, void *arg);
 
 /* ---- remotes: for any thread ---- */
