@@ -99,14 +99,15 @@ typedef struct tide_options {
   void (*failed)(tide_runtime *rt, const tide_failure *failure, void *userdata);
 } tide_options;
 
-/* Opens the runtime of L, or gives the one that L has, whose settings then stay
- * as they are; options may be NULL. In a static library it also puts the Lua
- * modules into package.preload. On 5.1 and LuaJIT L must be the main thread of
- * its state. The address is good until lua_close, also after tide_close, when
- * every function returns UV_ECANCELED until L has a runtime again. *out is NULL
- * after an error: UV_ENOMEM; UV_EINVAL: bad options; UV_EEXIST: L's runtime
- * has another loop than that of the options, or another copy of tide is loaded
- * in L. */
+/* Opens the runtime of L; options may be NULL. One that only Lua or a module
+ * has opened gets the options; one that was opened by this stays as it is. In a
+ * static library it also puts the Lua modules into package.preload. On 5.1 and
+ * LuaJIT tide_lua gives L only if that is the main thread of its state. The
+ * address is good until lua_close, also after tide_close, when every function
+ * returns UV_ECANCELED until L has a runtime again. *out is NULL after an
+ * error: UV_ENOMEM; UV_EINVAL: bad options; UV_EEXIST: L's runtime has another
+ * loop than that of the options, or another copy of tide is loaded in L;
+ * UV_EBUSY: it is being closed; others: libuv has no loop, UV_EMFILE. */
 TIDE_EXPORT int tide_open(tide_runtime **out, lua_State *L,
                           const tide_options *options);
 
@@ -114,13 +115,14 @@ TIDE_EXPORT int tide_open(tide_runtime **out, lua_State *L,
  * awaits in C is aborted; queued posts are called without a runtime; all
  * handles close. Then calls closed(ud), which may be NULL: at once; or, called
  * inside of a step, run or callback, when that has ended, of which no other
- * task runs any more; or, on a host's loop, in one of its next iterations.
- * UV_EALREADY: it is being closed. lua_close does the same. */
+ * task runs any more; or, in a finaliser or an abort function outside of these,
+ * when the runtime is used next; or, on a host's loop, in one of its next
+ * iterations. UV_EALREADY: it is being closed. lua_close does the same. */
 TIDE_EXPORT int tide_close(tide_runtime *rt, void (*closed)(void *ud),
                            void *ud);
 
 /* The runtime of L, opened if it has none, for C modules: Lua may close it.
- * NULL: there is no memory for it. */
+ * NULL: there is no memory for it, or it is being closed. */
 TIDE_EXPORT tide_runtime *tide_runtime_of(lua_State *L);
 
 /* The Lua module tide.core. */
@@ -150,7 +152,8 @@ TIDE_EXPORT double tide_next_timeout(tide_runtime *rt);
 TIDE_EXPORT int tide_fd(tide_runtime *rt);
 
 /* The libuv loop, the runtime's or the host's, for C with handles of its own.
- * NULL: the runtime is closed. Their callbacks may call any function here. */
+ * NULL: the runtime is closed, which has closed all handles of its own loop,
+ * also these. Their callbacks may call any function here. */
 TIDE_EXPORT struct uv_loop_s *tide_uv_loop(tide_runtime *rt);
 
 /* ---- the clock ---- */
@@ -164,12 +167,13 @@ TIDE_EXPORT int tide_set_speed(tide_runtime *rt, double speed);
 
 /* ---- what a runtime tells ---- */
 
+/* With options->wake: not while other threads post. */
 TIDE_EXPORT void tide_set_userdata(tide_runtime *rt, void *userdata);
 TIDE_EXPORT void *tide_userdata(tide_runtime *rt);
 
 /* The lua_State for C that tide calls (a post, done callbacks): what is pushed
- * on it has to be popped. Elsewhere the main one, as it was given to tide_open.
- */
+ * on it has to be popped. Elsewhere the main one, as it was given to tide_open;
+ * without that, one of the runtime's own. */
 TIDE_EXPORT lua_State *tide_lua(tide_runtime *rt);
 
 typedef struct tide_stats {
@@ -219,10 +223,11 @@ TIDE_EXPORT int tide_spawn(tide_runtime *rt, lua_State *from, int nargs,
 /* Task:cancel; reason may be NULL. UV_EALREADY: it has ended. */
 TIDE_EXPORT int tide_task_cancel(tide_task *task, const char *reason);
 
-/* Called from the loop in the turn after the task's end, with its results, or
- * its error, the n values on top of L; or when the runtime is closed before,
- * with L NULL. Several are called in order. At once a later turn's work if it
- * has ended. `task` need not be held. */
+/* Called from the loop in the turn after the task's end, or, if it has ended,
+ * in the next one, with its results, or its error, the n values on top of L; or
+ * when the runtime is closed before, TIDE_DROPPED, with L NULL. Several are
+ * called in order. `task` need not be held. An error that it raises is
+ * reported. */
 typedef void (*tide_task_cb)(tide_task *task, tide_outcome how, lua_State *L,
                              int n, void *ud);
 TIDE_EXPORT int tide_task_on_done(tide_task *task, tide_task_cb cb, void *ud);
@@ -277,7 +282,8 @@ TIDE_EXPORT void tide_pushfunction(lua_State *L, lua_CFunction function,
 typedef struct tide_await_ops {
   const char *name; /* for errors and the task tree: "image.load" */
   /* Begins it: from now on tide_wake(waiter, ...) is expected, once; it may be
-   * called right here. Negative: it could not begin, no wake will come. */
+   * called right here. Negative: it could not begin, no wake will come. As all
+   * of these but finish it must not raise, nor await. */
   int (*start)(tide_waiter *waiter, void *arg);
   /* The await is cancelled, or its runtime closes: once, in the runtime's
    * thread; calls no Lua. Nonzero: it is aborted, and no wake will come. 0, or
@@ -289,7 +295,8 @@ typedef struct tide_await_ops {
    * status. */
   int (*finish)(lua_State *L, int status, void *arg);
   /* Last of all and always once, also if tide_await raises: frees arg. Calls
-   * no Lua. */
+   * no Lua. After an error of finish, or of an await where nothing can wait, it
+   * is the collector that calls it. */
   void (*release)(void *arg);
 } tide_await_ops;
 
