@@ -49,7 +49,7 @@ static void memory_works(void) {
   memory.left = LONG_MAX;
 }
 
-#if LUA_VERSION_NUM == 502
+#if LUA_VERSION_NUM >= 502
 static int call_deeper(lua_State *L) {
   lua_Integer depth = lua_tointeger(L, 1);
   if (depth == 0)
@@ -61,10 +61,10 @@ static int call_deeper(lua_State *L) {
 }
 #endif
 
-/* What 5.2 gives back when it collects is what lua_close needs to call
- * finalisers: see doc/reliability.md. */
+/* What Lua from 5.2 on gives back when it collects is what lua_close needs to
+ * call finalisers: see doc/reliability.md. */
 static void memory_for_finalisers(lua_State *L) {
-#if LUA_VERSION_NUM == 502
+#if LUA_VERSION_NUM >= 502
   long left = memory.left;
   memory_works();
   lua_pushcfunction(L, call_deeper);
