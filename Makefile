@@ -5,7 +5,7 @@
 #   LUA_INCDIR=dir     take that Lua's lua.h (and LUA_BIN=, LUA_LIBS= with it)
 #   SPEC=spec/x.lua    only that spec file, with its output shown
 #   SEEDS=n            with how many seeds scenarios are explored
-#   SECONDS=n SEED=n   how long `fuzz` makes programs, and from which seed on
+#   SECONDS=n SEED=n   how long `fuzz` and `soak` run, and by which chance
 #   DEPS=no            `demo` and `test` install nothing
 #   BENCH=queue        only the rows of the benchmark that begin with this
 #   SCENARIO=queue     only that scenario of `make oom`
@@ -47,8 +47,8 @@ RUNTIME_SRC := $(wildcard runtime/*.c)
 BINDINGS_SRC := $(wildcard bindings/*.c)
 LUA_SRC := $(shell find lua -name '*.lua' 2>/dev/null)
 C_FILES := $(wildcard include/*.h runtime/*.[ch] bindings/*.[ch] test/*.[ch] \
-  bench/floors/*.c examples/*.c examples/rock/*.c)
-LUA_FILES := $(wildcard lua spec fuzz bin/tide examples bench) \
+  bench/floors/*.c examples/*.c examples/rock/*.c soak/*.c)
+LUA_FILES := $(wildcard lua spec fuzz soak bin/tide examples bench test/*.lua) \
   $(wildcard tools/*.lua tools/check-docs tools/check-types rockspec/*.rockspec)
 RUNTIME_TESTS := $(patsubst test/%.c,%,$(wildcard test/test_*.c))
 LUA_TESTS := $(patsubst test/%.c,%,$(wildcard test/lua_*.c))
@@ -57,6 +57,7 @@ LUA_FILES += test
 RUNTIME_OBJ := $(RUNTIME_SRC:runtime/%.c=$(BUILD)/runtime/obj/%.o)
 FLAG_FILES := $(patsubst %,$(BUILD)/%/flags,runtime $(NAMES))
 MODULES := $(NAMES:%=$(BUILD)/%/tide/core.so)
+SOAK := $(NAMES:%=$(BUILD)/%/soak_native.so)
 # For C programs, of lua5.4: libtide-5.4.a and tide-5.4.pc.
 tide-x = tide-$(patsubst lua5.%,5.%,$1)
 static = $(BUILD)/$1/lib$(call tide-x,$1).a $(BUILD)/$1/$(call tide-x,$1).pc
@@ -94,7 +95,7 @@ preload = $(if $(PRELOAD),LD_PRELOAD='$(PRELOAD)' ASAN_OPTIONS=detect_leaks=0)
 
 .PHONY: all static demo deps test spec explore ctest lint format \
   check-windows examples hosts rock rockspec asan tsan bench docs install \
-  clean help tests run-build FORCE fuzz
+  clean help tests run-build FORCE fuzz soak lifecycle
 .DELETE_ON_ERROR:
 
 all: $(MODULES) ## build for every Lua found (LUA=luajit: one)
@@ -102,7 +103,7 @@ all: $(MODULES) ## build for every Lua found (LUA=luajit: one)
 
 static: $(STATIC) ## the library that C programs are linked with, for every Lua
 
-tests: all static $(TESTS) $(PTY)
+tests: all static $(TESTS) $(PTY) $(SOAK)
 
 # ---- compiling
 
@@ -134,6 +135,12 @@ $(BUILD)/$1/tide/core.so: $(RUNTIME_OBJ) $2
 	@echo "LINK $$@"
 	$(Q)$(CC) $(SHARED) $(CFLAGS) $$^ -o $$@ $(LDFLAGS) $(UV_LIBS) -lm
 
+$(BUILD)/$1/soak_native.so: soak/native.c $(BUILD)/$1/flags
+	@mkdir -p $$(@D)
+	@echo "LINK $$@"
+	$(Q)$(CC) $(SHARED) $(FLAGS) -I$(call incdir,$1) -MMD -MP -MF $$@.d $$< \
+	  -o $$@ $(LDFLAGS) -lpthread
+
 $(BUILD)/$1/obj/embedded.o: bindings/embed.c $(BUILD)/embedded.h \
     $(BUILD)/$1/flags
 	@mkdir -p $$(@D)
@@ -161,7 +168,7 @@ $(BUILD)/%/test/lua_oom: private LDFLAGS += \
 $(BUILD)/embedded.h: $(LUA_SRC) tools/embed
 	@mkdir -p $(@D)
 	@tools/embed lua $(LUA_SRC) >$@
--include $(wildcard $(BUILD)/*/obj/*.d $(BUILD)/*/test/*.d)
+-include $(wildcard $(BUILD)/*/obj/*.d $(BUILD)/*/test/*.d $(BUILD)/*/*.d)
 
 # ---- the two commands for newcomers
 
@@ -178,7 +185,7 @@ test: ## install what is missing and run every check on every Lua
 	$(if $(filter no,$(DEPS)),,@tools/deps test $(or $(LUA),$(LUAS)))
 	+@$(call suites,run-lint run-windows run-clang run-ctest run-spec \
 	  run-fuzz run-docs-c run-docs-html run-examples run-c-examples run-hosts \
-	  run-rock run-missing)
+	  run-rock run-missing run-soak)
 
 deps: ## install what `make test` needs
 	@tools/deps test $(or $(LUA),$(LUAS))
@@ -212,6 +219,15 @@ explore: ## cancel at every await, with SEEDS=1000 orders of the tasks
 fuzz: ## compare random programs with a model (SECONDS=60 SEED=7 LUA=luajit)
 	+@$(call suites,run-fuzz SUITE_TIMEOUT=0 SECONDS=$(or $(SECONDS),60) \
 	  SEED=$(or $(SEED),$(shell date +%s)))
+# One Lua after the other: they would be in each other's way.
+soak: ## a mixed load for SECONDS=60 (LUA=lua5.4 SEED=7)
+	+@$(call suites,-j1 run-soak SUITE_TIMEOUT=0 VERBOSE=1 \
+	  SECONDS=$(or $(SECONDS),60) SEED=$(or $(SEED),$(shell date +%s)))
+
+# It takes some minutes for each Lua.
+lifecycle: ## open, close, exit and fork at every moment (LUA=lua5.4)
+	+@$(call suites,run-ctest LIFECYCLE=1 SUITE_TIMEOUT=0 VERBOSE=1 MODULES= \
+	  TESTS='$(foreach t,$(TESTS),$(if $(findstring lua_lifecycle,$t),$t))')
 
 check-windows: ## compile the runtime for Windows
 	+@$(call suites,run-windows)
@@ -233,6 +249,7 @@ run-asan:
 
 # The C tests with threads of their own.
 THREADED := test_remote test_remote_end test_work test_signal lua_threads
+THREADED := test_remote test_work test_signal lua_threads lua_lifecycle_threads
 tsan: ## the C tests that have threads under the thread sanitizer
 	+@$(MAKE) --no-print-directory BUILD=build/tsan run-tsan \
 	  CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=thread"
@@ -294,10 +311,11 @@ run-spec-%: run-build
 	@VERBOSE='$(or $(VERBOSE),$(SPEC))' $(suite) spec-$* $(call lua_env,$*) \
 	  TIDE_PTY='$(PTY)' $(preload) $(call interpreter,$*) $(BUSTED) $(SPEC)
 
-run-fuzz: $(NAMES:%=run-fuzz-%)
-run-fuzz-%: run-build
-	@$(check) fuzz-$* $(call lua_env,$*) $(preload) $(call interpreter,$*) \
-	  fuzz/run.lua $(or $(SECONDS),2) $(SEED)
+	  run-fuzz: $(NAMES:%=run-fuzz-%) run-fuzz-%: run-build @$(check) fuzz-$* \
+	  $(call lua_env,$*) $(preload) $(call interpreter,$*) fuzz/run.lua $(or \
+	  $(SECONDS),2) $(SEED run-soak: $(NAMES:%=run-soak-%) run-soak-%: \
+	  run-build-tests @$(suite) soak-$* soak/run.lua $(SEED),1) $(sort \
+	  $(wildcard soak/nouns/*.lua)
 
 run-examples: $(NAMES:%=run-examples-%)
 run-examples-%: run-build

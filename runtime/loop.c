@@ -395,8 +395,10 @@ bool tideR__turn_alone(tideR_runtime *rt) {
   return true;
 }
 
+/* One that is left is about to be closed. In the child of a fork, which closes
+ * its copy, what it saw would be lost to the parent. */
 void tideR_loop_end(tideR_runtime *rt) {
-  if (!rt->blocking) {
+  if (!rt->blocking && !rt->leaves) {
     tideR__poll_now(rt);
     if (!has_ready(rt) && !rt->is_borrowed)
       tideR_waitq_wake_all(rt, &rt->idlers);
