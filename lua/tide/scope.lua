@@ -180,7 +180,7 @@ end
 local function call_cleanup(cleanup, err)
   local shielded, id = pcall(scope_enter, nil, true, "tide.finally")
   if shielded then
-    leave_shield(id, protected(cleanup, note, err))
+    leave_raising(id, protected(cleanup, note, err))
   else
     cleanup(err)
   end
