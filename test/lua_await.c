@@ -99,7 +99,7 @@ static void in_the_main_program_it_drives_the_loop(void) {
   lua_pushlightuserdata(L, &j);
   lua_setglobal(L, "j");
   RUN(L, "ok, e = pcall(function() "
-         "tide.timeout(0.001, function() c.await(j) end) end) "
+         "tide.timeout(0.02, function() c.await(j) end) end) "
          "assert(not ok)");
   CHECK(j.starts == 2 && j.aborts == 1 && j.releases == 2);
   RUN(L, "assert(not ok and tostring(e):find('Timeout'))");
