@@ -228,8 +228,10 @@ void tideL_driveroot(tideL_state *S, tideR_task *root) {
     int err = tideL_drive(S);
     if (S->closing)
       tideL_raiseclosed(S->mainthread, S);
-    if (err < 0)
+    if (err < 0) {
+      tideR_unpark(S->rt, root);
       luaL_error(S->mainthread, "not enough memory");
+    }
   } while (root->state == TIDE_TASK_PARKED && !S->exiting);
   root->state = TIDE_TASK_RUNNING;
   S->streak = 0;

@@ -313,6 +313,8 @@ tideR_scope *tideR_task_own_scope(const tideR_task *task);
 void tideR_park(tideR_runtime *rt, tideR_task *task, tideR_wait *wait);
 /* Ends the suspension; no-op on one that is not parked. */
 void tideR_wake(tideR_runtime *rt, tideR_task *task, tideR_status status);
+/* Takes a park back: the task runs on. */
+void tideR_unpark(tideR_runtime *rt, tideR_task *task);
 /* To the end of the ready queue: exactly one turn. */
 void tideR_park_turn(tideR_runtime *rt, tideR_task *task);
 /* The same, unless it is the only one that is ready and nothing else is to be

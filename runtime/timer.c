@@ -78,7 +78,7 @@ int tideR__timer_set(tideR_runtime *rt, tideR_timer *timer, int kind,
   tideR_heap *heap = &rt->heap;
   if (timer->index != 0)
     tideR__timer_clear(rt, timer);
-  int err = kind == TIMER_STOP ? 0 : reserve(heap);
+  int err = timer == &rt->stop_timer ? 0 : reserve(heap);
   if (err < 0)
     return err;
   timer->kind = (unsigned)kind & 3;
