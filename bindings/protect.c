@@ -4,15 +4,13 @@
 typedef struct tideL_job {
   tideL_body body;
   void *arg;
-  bool begun;
 } tideL_job;
 
 /* Finalisers may run before this does, and protect calls of their own: each
  * puts back the job that it found. */
 static int protector(lua_State *L) {
   tideL_state *S = tideL_get(L);
-  tideL_job *job = S->job;
-  job->begun = true;
+  const tideL_job *job = S->job;
   return job->body(L, S, job->arg);
 }
 
@@ -47,7 +45,7 @@ static lua_State *running(const tideL_state *S) {
 /* The program's function that called us may raise: see tideL_switchback, which
  * itself would raise when it is out of memory. */
 static void switch_back(tideL_state *S, const lua_State *from) {
-  tideL_job job = {nothing, NULL, false};
+  tideL_job job = {nothing, NULL};
   lua_State *L = running(S);
   if (L != from && L != NULL && !call(S, L, 0, 0, &job))
     lua_pop(L, 1);
@@ -67,18 +65,16 @@ void tideL_switchprogram(tideL_state *S) {
 }
 
 bool tideL_try(tideL_state *S, lua_State *L, int n, int nresults,
-               tideL_body body, void *arg, bool *begun) {
-  tideL_job job = {body, arg, false};
+               tideL_body body, void *arg) {
+  tideL_job job = {body, arg};
   bool ok = call(S, L, n, nresults, &job);
   switch_back(S, L);
-  *begun = job.begun;
   return ok;
 }
 
 int tideL_protect(tideL_state *S, lua_State *L, int n, int nresults,
                   tideL_body body, void *arg) {
-  bool begun;
-  if (tideL_try(S, L, n, nresults, body, arg, &begun))
+  if (tideL_try(S, L, n, nresults, body, arg))
     return 0;
   lua_pop(L, 1);
   return UV_ENOMEM;
