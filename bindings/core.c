@@ -196,6 +196,7 @@ static int state__gc(lua_State *L) {
             (unsigned)fresh, fresh == 1 ? "" : "s");
   tideL_freeruntime(S);
   tideL_forgetheld(S);
+  tideL_forgetswallowers(S);
   tideL_forgetcalls(S);
   return 0;
 }
