@@ -109,8 +109,11 @@ void tideL_tellgroup(lua_State *T, const tideR_task *task, int index) {
   tideL_task *handle = lua_touserdata(T, index);
   if (group == NULL)
     return;
-  if (group->scope->task != NULL)
+  if (group->scope->task != NULL) {
     tideL_noteraised(T, tideL_get(T), index, group->scope->task->id);
+    lua_pushvalue(T, index); /* on no stack until the group raises it */
+    lua_rawseti(T, UP_OWN, OWN_NOTEDFROM);
+  }
   tideL_pushfailure(T, index, handle);
   add_error(T, group->scope->id, false);
 }
