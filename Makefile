@@ -31,8 +31,9 @@ else
 FOUND := $(LUAS) lua5.5
 endif
 # One word for each Lua: name|incdir|interpreter|-lone,-lother|package
-FOUND := $(shell LUA_INCDIR='$(LUA_INCDIR)' LUA_BIN='$(LUA_BIN)' \
-           LUA_LIBS='$(LUA_LIBS)' tools/luas $(FOUND))
+# CHECKED has such words already.
+FOUND := $(or $(CHECKED),$(shell LUA_INCDIR='$(LUA_INCDIR)' \
+           LUA_BIN='$(LUA_BIN)' LUA_LIBS='$(LUA_LIBS)' tools/luas $(FOUND)))
 NAMES := $(foreach f,$(FOUND),$(firstword $(subst |, ,$f)))
 DEFAULT := $(firstword $(filter lua5.4,$(NAMES)) $(NAMES))
 MISSING := $(if $(LUA_INCDIR),,$(filter-out $(NAMES),$(or $(LUA),$(LUAS))))
@@ -91,11 +92,13 @@ unexport LUA_INIT LUA_PATH LUA_CPATH $(VERSIONS:%=LUA_INIT_%) \
 # env, so that a sanitizer is preloaded into the tests and not into the shell
 lua_env = env LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;' \
   LUA_CPATH='$(CURDIR)/$(BUILD)/$1/?.so;;'
-preload = $(if $(PRELOAD),LD_PRELOAD='$(PRELOAD)' ASAN_OPTIONS=detect_leaks=0)
+preload = $(if $(PRELOAD),LD_PRELOAD='$(PRELOAD)' \
+  LSAN_OPTIONS=print_suppressions=0:suppressions=$(CURDIR)/tools/lsan.supp)
 
 .PHONY: all static demo deps test spec explore ctest lint format \
   check-windows examples hosts rock rockspec asan tsan bench docs install \
-  clean help tests run-build FORCE fuzz soak lifecycle
+  clean help tests run-build FORCE fuzz soak lifecycle valgrind gcstress \
+  apicheck
 .DELETE_ON_ERROR:
 
 all: $(MODULES) ## build for every Lua found (LUA=luajit: one)
@@ -195,7 +198,7 @@ deps: ## install what `make test` needs
 suites = rm -rf $(BUILD)/results; \
   $(MAKE) -k -O --no-print-directory \
   $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS)) $1; \
-  tools/total $(BUILD)/results $$?
+  tools/total $$? $(BUILD)/results
 suite = tools/suite $(BUILD)/results
 check = $(suite) --check
 
@@ -237,19 +240,61 @@ check-windows: ## compile the runtime for Windows
 oom: ## fail every allocation in turn (SCENARIO=queue LUA=luajit), for minutes
 	+@$(call suites,run-oom SUITE_TIMEOUT=0 VERBOSE=1)
 
-# With gcc. The C tests look for leaks; the specs would find the interpreter's.
-asan: ## C tests, specs and fuzz under the address and UB sanitizers
+# ---- tools: see doc/reliability.md
+
+# With gcc. libuv and Lua are not instrumented, but what they are given is.
+asan: ## C tests, specs, fuzz and examples under the address, UB and leak sanitizers
 	+@$(MAKE) --no-print-directory BUILD=build/asan run-asan \
 	  SEEDS=$(or $(SEEDS),20) CFLAGS="-O1 -g \
 	  -fno-omit-frame-pointer -fsanitize=address,undefined \
 	  -fno-sanitize-recover=undefined" \
 	  PRELOAD=$$($(CC) -print-file-name=libasan.so)
 run-asan:
-	+@$(call suites,run-ctest run-spec run-fuzz run-c-examples)
+	+@$(call suites,run-ctest run-each run-fuzz run-c-examples)
+
+# Optimised little, so that its stacks can be read.
+valgrind: ## C tests and some specs under valgrind (SPEC=)
+	+@$(MAKE) --no-print-directory BUILD=build/valgrind run-tool \
+	  CFLAGS="-O1 -g" SEEDS=$(or $(SEEDS),1) SUITE_TIMEOUT=1800 \
+	  UNDER='tools/valgrind $$(BUILD)/valgrind' LUAS='$(TOOL_LUAS)' \
+	  SPECS='$(or $(SPEC),$(VALGRIND_SPECS))'
+
+# What is not held is gone at once. See tideL_stress.
+gcstress: ## specs and C tests of Lua with a full collection at every step
+	+@$(MAKE) --no-print-directory BUILD=build/gcstress run-tool \
+	  LUAS='$(TOOL_LUAS)' \
+	  CPPFLAGS='$(CPPFLAGS) -DTIDE_GCSTRESS=500' RUNTIME_TESTS= \
+	  SEEDS=$(or $(SEEDS),1) SUITE_TIMEOUT=900 \
+	  SPECS='$(or $(SPEC),$(filter-out $(TIMED),$(SPECS)))'
+
+# PUC Lua only: LuaJIT's checks need a debug build of all of it.
+apicheck: ## C tests and specs on Luas that check their callers (fetches sources)
+	+@checked="$$(CC='$(CC)' tools/checked-lua build/checked \
+	  $(filter-out luajit,$(or $(LUA),$(LUAS))))" && \
+	  $(MAKE) --no-print-directory BUILD=build/apicheck CHECKED="$$checked" \
+	  SEEDS=$(or $(SEEDS),1) SUITE_TIMEOUT=900 run-tool
+
+# These look at how long something took, on the real clock.
+TIMED := spec/debug_mode_spec.lua spec/docs_spec.lua
+# Under a tool each spec file is a program of its own: what it leaves and how
+# long it takes is its own, too.
+TOOL_LUAS := $(or $(LUA),lua5.1 lua5.4 luajit)
+SPECS = $(or $(SPEC),$(wildcard spec/*_spec.lua))
+# Those that are about memory: what is handed over, recycled, closed in use.
+VALGRIND_SPECS := $(patsubst %,spec/%_spec.lua,barrier callback condition \
+  coroutine debug_mode event finaliser future gather generator group_close \
+  lifetime lock loop park priority_queue queue reentry scope semaphore \
+  shield sleep suspend task timeout trace var wait with)
+run-tool:
+	+@$(call suites,run-ctest run-each)
+run-each: $(foreach l,$(NAMES),$(SPECS:spec/%_spec.lua=run-each/$l/%))
+run-each/%: run-build-static
+	@$(suite) --part spec-$(subst /,-,$*) $(call lua_env,$(*D)) TIDE_PTY='$(PTY)' \
+	  $(preload) $(UNDER) $(call interpreter,$(*D)) $(BUSTED) spec/$(*F)_spec.lua
 
 # The C tests with threads of their own.
-THREADED := test_remote test_remote_end test_work test_signal lua_threads
-THREADED := test_remote test_work test_signal lua_threads lua_lifecycle_threads
+THREADED := test_remote test_remote_end test_work test_signal lua_threads \
+  lua_lifecycle_threads
 tsan: ## the C tests that have threads under the thread sanitizer
 	+@$(MAKE) --no-print-directory BUILD=build/tsan run-tsan \
 	  CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=thread"
@@ -307,7 +352,7 @@ NO_BUSTED := $(if $(filter lua5.5,$(NAMES)),$(shell $(call \
   interpreter,lua5.5) -e 'require "busted"' >/dev/null 2>&1 || echo lua5.5))
 run-spec: $(patsubst %,run-spec-%,$(filter-out $(NO_BUSTED),$(NAMES))) \
   $(NO_BUSTED:%=run-missing-busted-for-%)
-run-spec-%: run-build
+run-spec-%: run-build-static
 	@VERBOSE='$(or $(VERBOSE),$(SPEC))' $(suite) spec-$* $(call lua_env,$*) \
 	  TIDE_PTY='$(PTY)' $(preload) $(call interpreter,$*) $(BUSTED) $(SPEC)
 
@@ -349,7 +394,7 @@ run-oom-%: run-build-oom
 run-ctest: $(TESTS:$(BUILD)/%=run-ctest/%)
 run-ctest/%: run-build-tests
 	@$(suite) ctest-$(subst /test/,-,$*) \
-	  $(call lua_env,$(firstword $(subst /, ,$*))) $(BUILD)/$*
+	  $(call lua_env,$(firstword $(subst /, ,$*))) $(UNDER) $(BUILD)/$*
 
 run-hosts: $(NAMES:%=run-hosts-%)
 run-hosts-%: run-build-static

@@ -103,6 +103,7 @@ tideR_task *tideL_entertask(lua_State *L, tideL_state *S,
 
 int tideL_endawait(lua_State *L, tideL_state *S, tideR_task *task,
                    tideL_finish finish) {
+  tideL_stress(L);
   if (task->flags & TASK_RAISE) {
     task->flags &= (uint16_t)~TASK_RAISE;
     return tideL_raisecancel(L, S, task);

@@ -39,6 +39,7 @@ tideR_task *tideL_entertask(lua_State *L, tideL_state *S, const char *function);
 /* The task on whose behalf L awaits; raises where there is none. */
 static inline tideR_task *tideL_enter(lua_State *L, tideL_state *S,
                                       const char *function) {
+  tideL_stress(L);
   tideR_task *task = S->current;
   return task != NULL && task->coro == L ? task
                                          : tideL_entertask(L, S, function);

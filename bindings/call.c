@@ -112,6 +112,7 @@ void tideL_oncall(tideR_runtime *rt, tideR_call *call) {
   int top = lua_gettop(T), n;
   bool inside = tideL_entercallback(T, S);
   bool watched = S->watching;
+  tideL_stress(T);
   tideL_own(T, OWN_NOTER);
   if (watched)
     tideL_beforecall(T, S, call);

@@ -139,9 +139,16 @@ static inline int tideL_checkstack(lua_State *co, int n) {
   return lua_checkstack(co, n);
 }
 
-/* *nresults: what tideL_nresults wants to know. */
-static inline int tideL_resume(lua_State *co, lua_State *from, int nargs,
-                               int *nresults) {
+/* `make gcstress`: collects all garbage where a coroutine is resumed and stops,
+ * a callback is called, an awaiting call begins and ends. */
+#ifdef TIDE_GCSTRESS
+void tideL_stress(lua_State *L);
+#else
+#define tideL_stress(L) ((void)(L))
+#endif
+
+static inline int tideL_bareresume(lua_State *co, lua_State *from, int nargs,
+                                   int *nresults) {
 #if LUA_VERSION_NUM >= 504
   return lua_resume(co, from, nargs, nresults);
 #else
@@ -153,6 +160,16 @@ static inline int tideL_resume(lua_State *co, lua_State *from, int nargs,
   return lua_resume(co, nargs);
 #endif
 #endif
+}
+
+/* *nresults: what tideL_nresults wants to know. */
+static inline int tideL_resume(lua_State *co, lua_State *from, int nargs,
+                               int *nresults) {
+  int status;
+  tideL_stress(from);
+  status = tideL_bareresume(co, from, nargs, nresults);
+  tideL_stress(from);
+  return status;
 }
 
 /* How many values are on top of a coroutine that was resumed: seldom asked. */

@@ -198,6 +198,7 @@ static int state__gc(lua_State *L) {
   tideL_freeruntime(S);
   tideL_forgetswallowers(S);
   tideL_forgetheld(S);
+  tideL_forgetswallowers(S);
   tideL_forgetcalls(S);
   return 0;
 }

@@ -62,7 +62,9 @@ static int core_group_enter(lua_State *L) {
 /* ---- errors ---- */
 
 /* OWN_GROUPS[id] are the errors of a group in their order; [-id] has them as
- * its keys. Pushes one of the two, made if there is none. stack: <OWN_GROUPS>
+ * its keys, and whose they are: until the group raises them nobody else may
+ * hold that Task, which the chain of who awaited whom begins with. Pushes one
+ * of the two, made if there is none. stack: <OWN_GROUPS>
  */
 static void push_errors(lua_State *L, int groups, lua_Number key) {
   lua_pushnumber(L, key);
@@ -77,15 +79,16 @@ static void push_errors(lua_State *L, int groups, lua_Number key) {
 
 /* Who awaits a task raises its very error again, which counts once. Two tasks
  * may raise equal strings, each its own. */
-static bool may_be_known(lua_State *L, bool of_body) {
+static bool may_be_known(lua_State *L, int task) {
   int type = lua_type(L, -1);
-  return of_body ||
+  return task == 0 ||
          (type != LUA_TSTRING && type != LUA_TNUMBER && type != LUA_TBOOLEAN);
 }
 
-/* Appends the error on top to those of the group; pops it. */
-static void add_error(lua_State *L, uint64_t id, bool of_body) {
-  bool may_be = may_be_known(L, of_body);
+/* Appends the error on top to those of the group; pops it. It is that of the
+ * Task at index `task`; 0: the body's. */
+static void add_error(lua_State *L, uint64_t id, int task) {
+  bool may_be = may_be_known(L, task);
   int error = lua_gettop(L), groups = error + 1, set = error + 2;
   luaL_checkstack(L, 6, NULL);
   tideL_own(L, OWN_GROUPS);
@@ -97,7 +100,10 @@ static void add_error(lua_State *L, uint64_t id, bool of_body) {
     lua_rawseti(L, -2, (int)lua_rawlen(L, -2) + 1);
     if (lua_rawequal(L, error, error)) { /* NaN is no key */
       lua_pushvalue(L, error);
-      lua_pushboolean(L, 1);
+      if (task != 0)
+        lua_pushvalue(L, task);
+      else
+        lua_pushboolean(L, 1);
       lua_rawset(L, set);
     }
   }
@@ -112,7 +118,7 @@ void tideL_tellgroup(lua_State *T, const tideR_task *task, int index) {
   if (group->scope->task != NULL)
     tideL_noteraised(T, tideL_get(T), index, group->scope->task->id);
   tideL_pushfailure(T, index, handle);
-  add_error(T, group->scope->id, false);
+  add_error(T, group->scope->id, index);
 }
 
 /* Pushes the errors of the group, a list or nil, and forgets them. */
@@ -182,7 +188,7 @@ static int core_group_fail(lua_State *L) {
     cancel(L, group, 3);
   } else {
     tideR_scope_cancel(tideL_get(L)->rt, group->scope);
-    add_error(L, self->id, true); /* raises out of memory */
+    add_error(L, self->id, 0); /* raises out of memory */
   }
   return 0;
 }

@@ -137,7 +137,7 @@ static int open_protected(lua_State *L, opening *it) {
   if (status == LUA_OK)
     return it->S != NULL ? 0 : UV_EEXIST;
   lua_pop(L, 1);
-  return status == LUA_ERRMEM ? UV_ENOMEM : UV_EEXIST;
+  return UV_ENOMEM;
 }
 
 static int open_state(lua_State *L, opening *it) {

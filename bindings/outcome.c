@@ -120,7 +120,7 @@ static void store_results(lua_State *T, int index, lua_State *co, int n) {
     return;
   tideL_pushinfo(T, index);
   ((tideL_task *)lua_touserdata(T, index))->store = STORE_NONE; /* ... it set */
-  luaL_checkstack(T, n, "too many results");
+  luaL_checkstack(T, n + 2, "too many results"); /* and their number, "n" */
   if (T == co)
     lua_insert(T, -n - 1);
   else

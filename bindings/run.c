@@ -11,6 +11,26 @@
 
 /* ---- driving ---- */
 
+#ifdef TIDE_GCSTRESS
+
+/* At so many steps of each entry into the loop, and then at every 100th: specs
+ * of 100,000 tasks would not end. */
+static unsigned steps;
+
+void tideL_stress(lua_State *L) {
+  if (steps < TIDE_GCSTRESS || steps % 100 == 0)
+    lua_gc(L, LUA_GCCOLLECT, 0);
+  steps++;
+}
+
+static void stress_again(void) {
+  steps = 0;
+}
+
+#else
+#define stress_again() ((void)0)
+#endif
+
 /* stack of S->thread: <drive, step, recover, close> */
 enum { T_DRIVE = 1, T_STEP, T_RECOVER, T_CLOSE };
 
@@ -26,6 +46,7 @@ static int resume_body(lua_State *T, tideL_state *S, int err) {
 
 static int drive_body(lua_State *T) {
   tideL_state *S = tideL_get(T);
+  stress_again();
   S->entered = true;
   return resume_body(T, S, tideR_loop_begin(S->rt));
 }
@@ -33,6 +54,7 @@ static int drive_body(lua_State *T) {
 static int step_body(lua_State *T) {
   tideL_state *S = tideL_get(T);
   double budget = lua_tonumber(T, 1);
+  stress_again();
   return resume_body(T, S, tideR_loop_begin_step(S->rt, budget));
 }
 
