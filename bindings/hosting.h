@@ -6,7 +6,7 @@
  *   held.c       tide_task and tide_future: what a program holds of Lua's
  *   ended.c      their done callbacks
  *   waiter.c     tide_await
- *   functions.c tide_setfuncs
+ *   functions.c  tide_setfuncs
  *   work.c       tide_work
  *   remote.c     tide_remote, tide_post
  *   api.c        tide_import's table
