@@ -5,8 +5,10 @@
 #   LUA_INCDIR=dir     take that Lua's lua.h (and LUA_BIN=, LUA_LIBS= with it)
 #   SPEC=spec/x.lua    only that spec file, with its output shown
 #   SEEDS=n            with how many seeds scenarios are explored
+#   SECONDS=n SEED=n   how long `fuzz` and `soak` run, and by which chance
 #   DEPS=no            `demo` and `test` install nothing
 #   BENCH=queue        only the rows of the benchmark that begin with this
+#   SCENARIO=queue     only that scenario of `make oom`
 #   CC= CFLAGS= LDFLAGS= BUILD= PREFIX= DESTDIR= WERROR=1 JOBS= V=1 VERBOSE=1
 #
 # Each Lua has a folder of its own, named after the version in its lua.h:
@@ -46,15 +48,17 @@ RUNTIME_SRC := $(wildcard runtime/*.c)
 BINDINGS_SRC := $(wildcard bindings/*.c)
 LUA_SRC := $(shell find lua -name '*.lua' 2>/dev/null)
 C_FILES := $(wildcard include/*.h runtime/*.[ch] bindings/*.[ch] test/*.[ch] \
-  bench/floors/*.c)
-LUA_FILES := $(wildcard lua spec bin/tide examples bench) \
+  bench/floors/*.c examples/*.c examples/rock/*.c soak/*.c)
+LUA_FILES := $(wildcard lua spec fuzz soak bin/tide examples bench test/*.lua) \
   $(wildcard tools/*.lua tools/check-docs tools/check-types rockspec/*.rockspec)
 RUNTIME_TESTS := $(patsubst test/%.c,%,$(wildcard test/test_*.c))
 LUA_TESTS := $(patsubst test/%.c,%,$(wildcard test/lua_*.c))
+LUA_FILES += test
 
 RUNTIME_OBJ := $(RUNTIME_SRC:runtime/%.c=$(BUILD)/runtime/obj/%.o)
 FLAG_FILES := $(patsubst %,$(BUILD)/%/flags,runtime $(NAMES))
 MODULES := $(NAMES:%=$(BUILD)/%/tide/core.so)
+SOAK := $(NAMES:%=$(BUILD)/%/soak_native.so)
 # For C programs, of lua5.4: libtide-5.4.a and tide-5.4.pc.
 tide-x = tide-$(patsubst lua5.%,5.%,$1)
 static = $(BUILD)/$1/lib$(call tide-x,$1).a $(BUILD)/$1/$(call tide-x,$1).pc
@@ -91,9 +95,10 @@ lua_env = env LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;' \
 preload = $(if $(PRELOAD),LD_PRELOAD='$(PRELOAD)' \
   LSAN_OPTIONS=print_suppressions=0:suppressions=$(CURDIR)/tools/lsan.supp)
 
-.PHONY: all static demo deps test spec explore ctest lint format check-windows \
-  examples hosts rock rockspec asan tsan valgrind gcstress apicheck bench docs \
-  install clean help tests run-build FORCE
+.PHONY: all static demo deps test spec explore ctest lint format \
+  check-windows examples hosts rock rockspec asan tsan bench docs install \
+  clean help tests run-build FORCE fuzz soak lifecycle valgrind gcstress \
+  apicheck
 .DELETE_ON_ERROR:
 
 all: $(MODULES) ## build for every Lua found (LUA=luajit: one)
@@ -101,7 +106,7 @@ all: $(MODULES) ## build for every Lua found (LUA=luajit: one)
 
 static: $(STATIC) ## the library that C programs are linked with, for every Lua
 
-tests: all static $(TESTS) $(PTY)
+tests: all static $(TESTS) $(PTY) $(SOAK)
 
 # ---- compiling
 
@@ -122,7 +127,7 @@ $(BUILD)/$1/test/%: test/%.c $(BUILD)/$1/flags $(RUNTIME_OBJ) $5
 	@mkdir -p $$(@D)
 	@echo "LINK $$@"
 	$(Q)$(CC) $(FLAGS) $3 -MMD -MP -MT $$@ -MF $$@.d $$< \
-	  $(RUNTIME_OBJ) $5 -o $$@ $(LDFLAGS) \
+	  $(RUNTIME_OBJ) $5 -o $$@ $$(LDFLAGS) \
 	  $4 $(UV_LIBS) -lm
 endef
 define lua_rules
@@ -132,6 +137,12 @@ $(BUILD)/$1/tide/core.so: $(RUNTIME_OBJ) $2
 	@mkdir -p $$(@D)
 	@echo "LINK $$@"
 	$(Q)$(CC) $(SHARED) $(CFLAGS) $$^ -o $$@ $(LDFLAGS) $(UV_LIBS) -lm
+
+$(BUILD)/$1/soak_native.so: soak/native.c $(BUILD)/$1/flags
+	@mkdir -p $$(@D)
+	@echo "LINK $$@"
+	$(Q)$(CC) $(SHARED) $(FLAGS) -I$(call incdir,$1) -MMD -MP -MF $$@.d $$< \
+	  -o $$@ $(LDFLAGS) -lpthread
 
 $(BUILD)/$1/obj/embedded.o: bindings/embed.c $(BUILD)/embedded.h \
     $(BUILD)/$1/flags
@@ -153,10 +164,14 @@ endef
 $(eval $(call rules,runtime,runtime))
 $(foreach l,$(NAMES),$(eval $(call lua_rules,$l,$(BINDINGS_SRC:bindings/%.c=$(BUILD)/$l/obj/%.o))))
 
+# Only what is linked into it sees these: see test/oom_memory.h.
+$(BUILD)/%/test/lua_oom: private LDFLAGS += \
+  $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc free)
+
 $(BUILD)/embedded.h: $(LUA_SRC) tools/embed
 	@mkdir -p $(@D)
 	@tools/embed lua $(LUA_SRC) >$@
--include $(wildcard $(BUILD)/*/obj/*.d $(BUILD)/*/test/*.d)
+-include $(wildcard $(BUILD)/*/obj/*.d $(BUILD)/*/test/*.d $(BUILD)/*/*.d)
 
 # ---- the two commands for newcomers
 
@@ -172,7 +187,8 @@ run-demo: $(BUILD)/$(DEFAULT)/tide/core.so
 test: ## install what is missing and run every check on every Lua
 	$(if $(filter no,$(DEPS)),,@tools/deps test $(or $(LUA),$(LUAS)))
 	+@$(call suites,run-lint run-windows run-clang run-ctest run-spec \
-	  run-docs-c run-docs-html run-examples run-hosts run-rock run-missing)
+	  run-fuzz run-docs-c run-docs-html run-examples run-c-examples run-hosts \
+	  run-rock run-missing run-soak)
 
 deps: ## install what `make test` needs
 	@tools/deps test $(or $(LUA),$(LUAS))
@@ -189,29 +205,52 @@ check = $(suite) --check
 lint: ## check layers, format, Lua files, source lists and types/
 spec: ## run the specs (LUA=lua5.1 SPEC=spec/task_spec.lua)
 ctest: ## run the C tests
-examples: ## run the examples on every Lua
 hosts: ## install for every Lua, build C and C++ programs with that and run them
 rock: ## lint, install and try the rocks for every Lua
-lint spec ctest examples hosts rock:
+lint spec ctest hosts rock:
 	+@$(call suites,run-$@)
+
+examples: ## run the examples, in Lua and in C, on every Lua
+	+@$(call suites,run-examples run-c-examples)
 
 # However long it takes.
 explore: ## cancel at every await, with SEEDS=1000 orders of the tasks
 	+@$(call suites,run-spec SPEC='$(wildcard spec/*explore*_spec.lua)' \
 	  SEEDS=$(or $(SEEDS),1000) SUITE_TIMEOUT=0)
 
+# Other programs each time, unless there is a SEED; those of `test` are the same.
+fuzz: ## compare random programs with a model (SECONDS=60 SEED=7 LUA=luajit)
+	+@$(call suites,run-fuzz SUITE_TIMEOUT=0 SECONDS=$(or $(SECONDS),60) \
+	  SEED=$(or $(SEED),$(shell date +%s)))
+# One Lua after the other: they would be in each other's way.
+soak: ## a mixed load for SECONDS=60 (LUA=lua5.4 SEED=7)
+	+@$(call suites,-j1 run-soak SUITE_TIMEOUT=0 VERBOSE=1 \
+	  SECONDS=$(or $(SECONDS),60) SEED=$(or $(SEED),$(shell date +%s)))
+
+# It takes some minutes for each Lua.
+lifecycle: ## open, close, exit and fork at every moment (LUA=lua5.4)
+	+@$(call suites,run-ctest LIFECYCLE=1 SUITE_TIMEOUT=0 VERBOSE=1 MODULES= \
+	  TESTS='$(foreach t,$(TESTS),$(if $(findstring lua_lifecycle,$t),$t))')
+
 check-windows: ## compile the runtime for Windows
 	+@$(call suites,run-windows)
+
+# The whole of test/lua_oom.c, of which `make ctest` runs a part.
+.PHONY: oom
+oom: ## fail every allocation in turn (SCENARIO=queue LUA=luajit), for minutes
+	+@$(call suites,run-oom SUITE_TIMEOUT=0 VERBOSE=1)
 
 # ---- tools: see doc/reliability.md
 
 # With gcc. libuv and Lua are not instrumented, but what they are given is.
-asan: ## C tests and specs under the address, UB and leak sanitizers
-	+@$(MAKE) --no-print-directory BUILD=build/asan run-tool \
+asan: ## C tests, specs, fuzz and examples under the address, UB and leak sanitizers
+	+@$(MAKE) --no-print-directory BUILD=build/asan run-asan \
 	  SEEDS=$(or $(SEEDS),20) CFLAGS="-O1 -g \
 	  -fno-omit-frame-pointer -fsanitize=address,undefined \
 	  -fno-sanitize-recover=undefined" \
 	  PRELOAD=$$($(CC) -print-file-name=libasan.so)
+run-asan:
+	+@$(call suites,run-ctest run-each run-fuzz run-c-examples)
 
 # Optimised little, so that its stacks can be read.
 valgrind: ## C tests and some specs under valgrind (SPEC=)
@@ -254,7 +293,8 @@ run-each/%: run-build-static
 	  $(preload) $(UNDER) $(call interpreter,$(*D)) $(BUSTED) spec/$(*F)_spec.lua
 
 # The C tests with threads of their own.
-THREADED := test_remote test_work test_signal lua_threads
+THREADED := test_remote test_remote_end test_work test_signal lua_threads \
+  lua_lifecycle_threads
 tsan: ## the C tests that have threads under the thread sanitizer
 	+@$(MAKE) --no-print-directory BUILD=build/tsan run-tsan \
 	  CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=thread"
@@ -263,7 +303,7 @@ run-tsan:
 	  TESTS='$(filter $(THREADED:%=\%/%),$(TESTS))')
 
 run-lint: run-lint-layers run-lint-format run-lint-luacheck run-lint-sources \
-  run-lint-types
+  run-lint-floors run-lint-types
 run-lint-layers:
 	@$(check) lint-layers tools/check-layers
 run-lint-format:
@@ -274,6 +314,10 @@ run-lint-sources:
 	@$(check) lint-sources tools/rockspec --check \
 	  $(RUNTIME_SRC) $(BINDINGS_SRC) $(LUA_SRC)
 
+# What `make bench` compiles, which no test runs.
+run-lint-floors:
+	@$(check) lint-floors $(CC) -std=gnu11 -fsyntax-only -Wall -Wextra -Werror \
+	  -Iinclude -I$(call incdir,$(DEFAULT)) $(UV_CFLAGS) bench/floors/*.c
 run-lint-types: run-build
 	@$(check) lint-types $(call lua_env,$(DEFAULT)) \
 	  $(call interpreter,$(DEFAULT)) tools/check-types
@@ -312,10 +356,22 @@ run-spec-%: run-build-static
 	@VERBOSE='$(or $(VERBOSE),$(SPEC))' $(suite) spec-$* $(call lua_env,$*) \
 	  TIDE_PTY='$(PTY)' $(preload) $(call interpreter,$*) $(BUSTED) $(SPEC)
 
+	  run-fuzz: $(NAMES:%=run-fuzz-%) run-fuzz-%: run-build @$(check) fuzz-$* \
+	  $(call lua_env,$*) $(preload) $(call interpreter,$*) fuzz/run.lua $(or \
+	  $(SECONDS),2) $(SEED run-soak: $(NAMES:%=run-soak-%) run-soak-%: \
+	  run-build-tests @$(suite) soak-$* soak/run.lua $(SEED),1) $(sort \
+	  $(wildcard soak/nouns/*.lua)
+
 run-examples: $(NAMES:%=run-examples-%)
 run-examples-%: run-build
 	@$(suite) examples-$* $(call lua_env,$*) \
 	  tools/check-examples $* $(call interpreter,$*)
+
+run-c-examples: $(NAMES:%=run-c-examples-%)
+run-c-examples-%: run-build-static
+	@$(suite) c-examples-$* tools/check-examples-c $(BUILD)/$*/examples \
+	  '$(CC) -std=gnu11 $(CFLAGS) -Iinclude -I$(call incdir,$*) $(UV_CFLAGS)' \
+	  '$(BUILD)/$*/lib$(call tide-x,$*).a $(LDFLAGS) $(call lualibs,$*) $(UV_LIBS) -lm'
 
 run-docs-c: $(NAMES:%=run-docs-c-%)
 run-docs-c-%:
@@ -326,6 +382,14 @@ run-docs-c-%:
 run-docs-html: $(if $(shell command -v mkdocs),run-docs-mkdocs,run-missing-mkdocs)
 run-docs-mkdocs:
 	@$(check) docs-html tools/docs $(BUILD)/docs
+
+run-oom: $(NAMES:%=run-oom-%)
+run-build-oom:
+	+@$(check) build-oom $(MAKE) --no-print-directory \
+	  $(NAMES:%=$(BUILD)/%/test/lua_oom)
+run-oom-%: run-build-oom
+	@$(suite) oom-$* $(call lua_env,$*) $(BUILD)/$*/test/lua_oom --whole \
+	  $(SCENARIO)
 
 run-ctest: $(TESTS:$(BUILD)/%=run-ctest/%)
 run-ctest/%: run-build-tests

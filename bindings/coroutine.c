@@ -282,7 +282,7 @@ static lua_State *own_coroutine(lua_State *T, tideR_task *task) {
 
 static int abandon_body(lua_State *T) {
   tideL_state *S = tideL_get(T);
-  tideR_task *task = lua_touserdata(T, 1);
+  tideR_task *task = S->failing;
   lua_State *co = own_coroutine(T, task);
   bool inside = tideL_entercallback(T, S);
   tideL_dropput(T, task);
@@ -307,14 +307,20 @@ static void on_abandon(tideR_runtime *rt, tideR_task *task) {
   tideL_state *S = tideR_runtime_data(rt);
   lua_State *T = S->thread;
   bool calling = S->calling;
-  tideL_pushfunction(T, abandon_body);
-  lua_pushlightuserdata(T, task);
-  if (lua_pcall(T, 1, 0, 0) != LUA_OK) {
-    lua_pop(T, 1);
-    S->calling = calling;
-    task->coro = NULL;
-    tideR_task_finish(rt, task, TIDE_END_FAILED);
-  }
+  tideL_own(T, OWN_ABANDON);
+  S->failing = task;
+  if (lua_pcall(T, 0, 0, 0) == LUA_OK)
+    return;
+  lua_pop(T, 1);
+  S->calling = calling;
+  tideL_endtask(S, task);
+}
+
+void tideL_endtask(tideL_state *S, tideR_task *task) {
+  if (task->state == TIDE_TASK_FREE)
+    return; /* it had ended before the error */
+  task->coro = NULL;
+  tideR_task_finish(S->rt, task, TIDE_END_FAILED);
 }
 
 void tideL_failtask(lua_State *T, tideL_state *S, tideR_task *task) {
@@ -425,5 +431,7 @@ void tideL_opencoroutine(lua_State *L) {
   lua_call(L, 0, 1);
   lua_rawseti(L, UP_OWN, OWN_BASE);
 #endif
+  tideL_pushfunction(L, abandon_body);
+  lua_rawseti(L, UP_OWN, OWN_ABANDON);
   wrap_running(L);
 }

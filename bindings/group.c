@@ -187,8 +187,8 @@ static int core_group_fail(lua_State *L) {
     lua_getfield(L, 2, "reason");
     cancel(L, group, 3);
   } else {
-    add_error(L, self->id, 0);
     tideR_scope_cancel(tideL_get(L)->rt, group->scope);
+    add_error(L, self->id, 0); /* raises out of memory */
   }
   return 0;
 }
@@ -231,12 +231,13 @@ static int core_group_leave(lua_State *L) {
   tideL_state *S = tideL_get(L);
   tideR_task *task = tideL_enter(L, S, name);
   const tideL_group *self = check(L, name);
-  bool failed = lua_toboolean(L, 2), own, cancelled;
+  bool failed = lua_toboolean(L, 2), own, cancelled, untold;
   lua_settop(L, 3);
   if (task->scope == NULL || task->scope->id != self->id)
     return tideL_misnested(L, S, task, self->id);
   own = failed && tideL_catchown(L, task->scope, 3);
   cancelled = task->scope->group->children.cancelled;
+  untold = task->scope->group->children.failed;
   tideL_pushreason(L, self->id);
   take_errors(L, self->id);
   tideL_leavescope(L, S, task);
@@ -246,6 +247,8 @@ static int core_group_leave(lua_State *L) {
     lua_insert(L, -2);
     return 2;
   }
+  if (untold && (own || !failed)) /* there was no memory for its error */
+    return luaL_error(L, "not enough memory");
   if (cancelled && task->flags & TIDE_CANCEL && (own || !failed))
     return tideL_raisecancel(L, S, task);
   lua_pushboolean(L, failed && !own);

@@ -40,9 +40,11 @@ typedef int (*tideL_body)(lua_State *L, tideL_state *S, void *arg);
  * what is out of memory raises in a body: then UV_ENOMEM. */
 int tideL_protect(tideL_state *S, lua_State *L, int n, int nresults,
                   tideL_body body, void *arg);
-/* The same; *begun: whether body was called. An error is left on top of L. */
+/* The same, but an error is left on top of L. */
 bool tideL_try(tideL_state *S, lua_State *L, int n, int nresults,
-               tideL_body body, void *arg, bool *begun);
+               tideL_body body, void *arg);
+/* After S->thread has run otherwise: see tideL_switchback. */
+void tideL_switchprogram(tideL_state *S);
 
 /* ---- held.c ---- */
 
@@ -51,8 +53,8 @@ struct tideL_held {
   tideL_state *state; /* NULL: lua_close has come */
   tideL_held *next, *prev;
   tideL_task *handle; /* the Task, or the base of the Future */
-  int place;          /* its place in the registry */
   unsigned count;
+  bool anchored; /* in the registry, where its own address is the key */
 };
 
 void tideL_retainheld(tideL_held *held);

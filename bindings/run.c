@@ -76,10 +76,8 @@ static void recover(tideL_state *S) {
   lua_pushvalue(T, T_RECOVER);
   lua_insert(T, -2);
   S->failing = task; /* on LuaJIT even a light userdata may need memory */
-  if (lua_pcall(T, 1, 0, 0) != LUA_OK && task->state != TIDE_TASK_FREE) {
-    task->coro = NULL; /* not even its end could be told */
-    tideR_task_finish(S->rt, task, TIDE_END_FAILED);
-  }
+  if (lua_pcall(T, 1, 0, 0) != LUA_OK)
+    tideL_endtask(S, task);
 }
 
 /* Out of memory for the very call the loop cannot run at all. */
@@ -265,7 +263,7 @@ static int core_run(lua_State *L) {
   tideL_state *S = tideL_open(L);
   tideL_task *handle;
   tideR_task *main;
-  bool told, debug, interrupted;
+  bool told, debug, interrupted, starved;
   tideL_checkcallable(L, 1, "tide.run");
   if (tideL_isbusy(S))
     return tideL_error(L, "'tide.run' cannot be called while the loop runs: "
@@ -286,6 +284,9 @@ static int core_run(lua_State *L) {
   /* Out of memory it may have ended without an outcome: it is asked. */
   while (tideL_record(tideL_astask(L, S, 1)) != NULL && tideL_drive(S) == 0)
     continue;
+  starved = tideL_record(handle) != NULL && !S->closing; /* it could not run */
+  if (starved)
+    tideR_task_give_up(S->rt, main);
   told = tideR_interrupt_told(S->rt);
   debug = S->debug;
   if (debug)
@@ -305,7 +306,7 @@ static int core_run(lua_State *L) {
     exit_now(L, S);
   if (interrupted && is_interrupted(handle, told))
     return tideL_raise(L, TIDEL_INTERRUPTED, "interrupted");
-  if (tideL_record(handle) != NULL) /* the loop could not run */
+  if (starved)
     return luaL_error(L, "not enough memory");
   return tideL_pushoutcome(L, 1, handle);
 }

@@ -36,8 +36,12 @@ static void on_after(uv_work_t *request, int status) {
   tideR__handle_closed(keeper); /* it may be the last of an ended runtime */
 }
 
+/* The child of a fork drops its parent's loop, with nobody to wait for what it
+ * began itself. */
 int tideR_work_start(tideR_runtime *rt, tideR_work *work) {
-  int err = uv_queue_work(tideR_runtime_uv(rt), &work->uv, on_work, on_after);
+  int err = UV_ECANCELED;
+  if (!tideR_loop_forked(rt))
+    err = uv_queue_work(tideR_runtime_uv(rt), &work->uv, on_work, on_after);
   if (err == 0)
     add(rt, work);
   return err;

@@ -222,3 +222,16 @@ TEST(an_end_in_the_child_of_a_fork_waits_for_no_work) {
   end(&a);
   end(&b);
 }
+
+TEST(none_begins_in_the_child_of_a_fork_on_the_loop_of_its_parent) {
+  int status = 0;
+  pid_t child;
+  job a;
+  memset(&a, 0, sizeof a);
+  a.work.work = work_at_once;
+  child = fork();
+  if (child == 0)
+    _exit(tideR_work_start(rt, &a.work) == UV_ECANCELED ? 0 : 7);
+  CHECK_EQ(waitpid(child, &status, 0), child);
+  CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}

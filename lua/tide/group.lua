@@ -31,7 +31,7 @@ end
 local function leave(group, ok, ...)
   local raised = ...
   if not ok then
-    core.group_fail(group, raised)
+    pcall(core.group_fail, group, raised) -- without memory it only cancels
   end
   join(group)
   local failed, err = group_leave(group, not ok, raised)
@@ -58,7 +58,7 @@ end
 --- An error can be replaced here, but not swallowed.
 function core.GroupClass.__close(group, err)
   if err ~= nil then
-    core.group_fail(group, err)
+    pcall(core.group_fail, group, err)
   end
   if core.can_wait() then
     join(group)
