@@ -356,11 +356,16 @@ run-spec-%: run-build-static
 	@VERBOSE='$(or $(VERBOSE),$(SPEC))' $(suite) spec-$* $(call lua_env,$*) \
 	  TIDE_PTY='$(PTY)' $(preload) $(call interpreter,$*) $(BUSTED) $(SPEC)
 
-	  run-fuzz: $(NAMES:%=run-fuzz-%) run-fuzz-%: run-build @$(check) fuzz-$* \
-	  $(call lua_env,$*) $(preload) $(call interpreter,$*) fuzz/run.lua $(or \
-	  $(SECONDS),2) $(SEED run-soak: $(NAMES:%=run-soak-%) run-soak-%: \
-	  run-build-tests @$(suite) soak-$* soak/run.lua $(SEED),1) $(sort \
-	  $(wildcard soak/nouns/*.lua)
+run-fuzz: $(NAMES:%=run-fuzz-%)
+run-fuzz-%: run-build
+	@$(check) fuzz-$* $(call lua_env,$*) $(preload) $(call interpreter,$*) \
+	  fuzz/run.lua $(or $(SECONDS),2) $(SEED)
+
+run-soak: $(NAMES:%=run-soak-%)
+run-soak-%: run-build-tests
+	@$(suite) soak-$* $(call lua_env,$*) $(preload) $(call interpreter,$*) \
+	  soak/run.lua $(or $(SECONDS),2) $(or $(SEED),1) \
+	  $(sort $(wildcard soak/nouns/*.lua))
 
 run-examples: $(NAMES:%=run-examples-%)
 run-examples-%: run-build

@@ -139,6 +139,22 @@ static inline int tideL_checkstack(lua_State *co, int n) {
   return lua_checkstack(co, n);
 }
 
+/* Pushes co onto L. The stack of one that is dead, or yielded much, may be
+ * full, and to make it larger may need memory: its topmost value makes way. */
+static inline void tideL_pushcoroutine(lua_State *L, lua_State *co) {
+  int top = lua_gettop(co);
+  if (co == L || top == 0 || (top < 10 && lua_status(co) <= LUA_YIELD)) {
+    lua_pushthread(co);
+    lua_xmove(co, L, 1);
+    return;
+  }
+  lua_xmove(co, L, 1);
+  lua_pushthread(co);
+  lua_xmove(co, L, 1);
+  lua_insert(L, -2);
+  lua_xmove(L, co, 1);
+}
+
 /* `make gcstress`: collects all garbage where a coroutine is resumed and stops,
  * a callback is called, an awaiting call begins and ends. */
 #ifdef TIDE_GCSTRESS

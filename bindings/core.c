@@ -196,7 +196,6 @@ static int state__gc(lua_State *L) {
             "await them, or start them in tide.run\n",
             (unsigned)fresh, fresh == 1 ? "" : "s");
   tideL_freeruntime(S);
-  tideL_forgetswallowers(S);
   tideL_forgetheld(S);
   tideL_forgetswallowers(S);
   tideL_forgetcalls(S);

@@ -72,7 +72,7 @@ static void report_forgotten(lua_State *T, tideL_state *S) {
 static void end_task(lua_State *T, tideL_state *S, tideR_task *task,
                      lua_State *co, bool failed, int n, bool reusable) {
   if (!failed && task->flags & TIDE_SELFCANCEL) { /* in its last step */
-    tideL_checkstack(co, 1);
+    lua_pop(co, n);
     tideL_pushcancel(T, S, task);
     lua_xmove(T, co, 1);
     failed = true;
@@ -334,10 +334,8 @@ void tideL_failtask(lua_State *T, tideL_state *S, tideR_task *task) {
     co = task->coro = lua_newthread(T);
     lua_insert(T, -2);
   }
-  if (!tideL_checkstack(co, 2)) {
-    tideL_endtask(S, task);
-    return;
-  }
+  if (lua_gettop(co) > 0)
+    lua_pop(co, 1); /* a dead one has no room: the error comes in its place */
   lua_pushvalue(T, -1);
   lua_xmove(T, co, 1);
   end_task(T, S, task, co, true, 1, false);

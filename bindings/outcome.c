@@ -156,8 +156,7 @@ static tideL_outcome store_error(lua_State *T, int index, lua_State *co) {
   if (tideL_pushnoted(T, -1, handle->id)) {
     lua_setfield(T, -3, "stack");
   } else if (T != co && lua_status(co) > LUA_YIELD && (!cancelled || debug)) {
-    lua_pushthread(co);
-    lua_xmove(co, T, 1);
+    tideL_pushcoroutine(T, co);
     lua_setfield(T, -3, "coroutine");
   }
   lua_setfield(T, -2, "error");
