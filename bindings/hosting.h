@@ -1,14 +1,15 @@
 /*
  * hosting.h: what the files of the C API share. Private.
  *
- *   host.c     tide_open, tide_close; driving
- *   settings.c the clock, user data, statistics, data that goes with a task
- *   held.c     tide_task and tide_future: what a program holds of Lua's
- *   ended.c    their done callbacks
- *   waiter.c   tide_await
- *   work.c     tide_work
- *   remote.c   tide_remote, tide_post
- *   api.c      tide_import's table
+ *   host.c       tide_open, tide_close; driving
+ *   settings.c   the clock, user data, statistics, data that goes with a task
+ *   held.c       tide_task and tide_future: what a program holds of Lua's
+ *   ended.c      their done callbacks
+ *   waiter.c     tide_await
+ *   functions.c  tide_setfuncs
+ *   work.c       tide_work
+ *   remote.c     tide_remote, tide_post
+ *   api.c        tide_import's table
  *
  * No function of the API raises unless it is for functions that Lua calls. So
  * whatever may raise is the body of a protected call, which gets our upvalues,

@@ -368,10 +368,6 @@ int tide_await(lua_State *L, const tide_await_ops *ops, void *arg) {
   return lua_gettop(L) - base;
 }
 
-void tide_pushfunction(lua_State *L, lua_CFunction function, int nup) {
-  lua_pushcclosure(L, function, nup);
-}
-
 void tideL_openwaiting(lua_State *L) {
   static const tideL_awaiting awaiting[] = {
       {"await", await_body, finish, AWAIT_RESULTS},
@@ -464,16 +460,6 @@ static int wrapped_end(lua_State *L) {
   return tideL_endawait(L, S, task, finish);
 }
 
-void tide_pushfunction(lua_State *L, lua_CFunction function, int nup) {
-  tideL_state *S = tideL_find(L);
-  if (S == NULL)
-    luaL_error(L, "tide is not loaded");
-  lua_pushcclosure(L, function, nup);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, S->wrapping);
-  lua_insert(L, -2);
-  lua_call(L, 1, 1);
-}
-
 void tideL_openwaiting(lua_State *L) {
   static const char code[] =
       "local finish = ... return function(f) return function(...) "
@@ -494,17 +480,6 @@ void tideL_openwaiting(lua_State *L) {
 }
 
 #endif
-
-void tide_setfuncs(lua_State *L, const luaL_Reg *functions, int nup) {
-  luaL_checkstack(L, nup + 3, "too many upvalues");
-  for (; functions->name != NULL; functions++) {
-    for (int i = 0; i < nup; i++)
-      lua_pushvalue(L, -nup);
-    tide_pushfunction(L, functions->func, nup);
-    lua_setfield(L, -nup - 2, functions->name);
-  }
-  lua_pop(L, nup);
-}
 
 void tideL_openwaiter(lua_State *L) {
   static const luaL_Reg metamethods[] = {{"__gc", box__gc}, {NULL, NULL}};

@@ -183,20 +183,23 @@ end
 
 --- What is still on its way, a post or a report, may come.
 function Load:rest(usual)
-  local loop, about, what = tide.loop(), nil, nil
+  local loop = tide.loop()
   local last = loop:time() + PATIENCE
-  repeat
+  while true do
     for _ = 1, 3 do
       collectgarbage()
       tide.sleep(0)
     end
-    about, what = wrong(self, usual)
+    local about, what = wrong(self, usual)
     if not about then
+      return
+    elseif loop:time() > last then
+      self:complain(about, what)
+      self.reported = self.expected -- not once more for the same
       return
     end
     tide.sleep(0.001)
-  until loop:time() > last
-  self:complain(about, what)
+  end
 end
 
 function Load:stop()

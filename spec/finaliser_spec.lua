@@ -78,6 +78,28 @@ describe("a finaliser", function()
   end)
 end)
 
+describe("a failure that nobody saw", function()
+  -- In a child, whose small heap is collected often.
+  it("is reported, also when the collector finds it while others are", function()
+    assert.equal("30000\n", (support.child [[
+      local tide = require "tide"
+      local reported = 0
+      collectgarbage("setpause", 100)
+      tide.loop():set_exception_handler(function() reported = reported + 1 end)
+      require "tide.testing".run(function()
+        for _ = 1, 100 do
+          for i = 1, 300 do
+            tide.task(error, "unseen")
+            if i % 3 == 0 then tide.sleep(0) end
+          end
+          collectgarbage()
+          tide.sleep(0)
+        end
+      end)
+      print(reported)]]))
+  end)
+end)
+
 describe("a Task that only a finaliser could reach, and that it brings back,", function()
   if _VERSION == "Lua 5.1" then -- tables have no finaliser there
     return

@@ -16,11 +16,11 @@ return function(load)
     for i = 1, math.random(6) do
       tasks[i] = tide.task(child)
     end
-    if load.chance(2) then
-      tide.sleep(0)
-      tasks[math.random(#tasks)]:cancel("by hand")
-    end
     tide.finally(function()
+      if load.chance(2) then
+        tide.sleep(0)
+        tasks[math.random(#tasks)]:cancel("by hand")
+      end
       for _, task in ipairs(tasks) do
         local ok, result = tide.pcall(task.await, task)
         assert(not ok or result == "ended")
