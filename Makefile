@@ -92,7 +92,10 @@ unexport LUA_INIT LUA_PATH LUA_CPATH $(VERSIONS:%=LUA_INIT_%) \
 # env, so that a sanitizer is preloaded into the tests and not into the shell
 lua_env = env LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;' \
   LUA_CPATH='$(CURDIR)/$(BUILD)/$1/?.so;;'
+# LeakSanitizer does not look into LuaJIT's own memory: what is only known there
+# would be a leak.
 preload = $(if $(PRELOAD),LD_PRELOAD='$(PRELOAD)' \
+  ASAN_OPTIONS=detect_leaks=$(if $(filter luajit,$1),0,1) \
   LSAN_OPTIONS=print_suppressions=0:suppressions=$(CURDIR)/tools/lsan.supp)
 
 .PHONY: all static demo deps test spec explore ctest lint format \
@@ -282,7 +285,7 @@ TOOL_LUAS := $(or $(LUA),lua5.1 lua5.4 luajit)
 SPECS = $(or $(SPEC),$(wildcard spec/*_spec.lua))
 # Those that are about memory: what is handed over, recycled, closed in use.
 VALGRIND_SPECS := $(patsubst %,spec/%_spec.lua,barrier callback condition \
-  coroutine debug_mode event finaliser future gather generator group_close \
+  coroutine event finaliser future gather generator group_close \
   lifetime lock loop park priority_queue queue reentry scope semaphore \
   shield sleep suspend task timeout trace var wait with)
 run-tool:
@@ -290,7 +293,7 @@ run-tool:
 run-each: $(foreach l,$(NAMES),$(SPECS:spec/%_spec.lua=run-each/$l/%))
 run-each/%: run-build-static
 	@$(suite) --part spec-$(subst /,-,$*) $(call lua_env,$(*D)) TIDE_PTY='$(PTY)' \
-	  $(preload) $(UNDER) $(call interpreter,$(*D)) $(BUSTED) spec/$(*F)_spec.lua
+	  $(call preload,$(*D)) $(UNDER) $(call interpreter,$(*D)) $(BUSTED) spec/$(*F)_spec.lua
 
 # The C tests with threads of their own.
 THREADED := test_remote test_remote_end test_work test_signal lua_threads \
@@ -354,16 +357,16 @@ run-spec: $(patsubst %,run-spec-%,$(filter-out $(NO_BUSTED),$(NAMES))) \
   $(NO_BUSTED:%=run-missing-busted-for-%)
 run-spec-%: run-build-static
 	@VERBOSE='$(or $(VERBOSE),$(SPEC))' $(suite) spec-$* $(call lua_env,$*) \
-	  TIDE_PTY='$(PTY)' $(preload) $(call interpreter,$*) $(BUSTED) $(SPEC)
+	  TIDE_PTY='$(PTY)' $(call preload,$*) $(call interpreter,$*) $(BUSTED) $(SPEC)
 
 run-fuzz: $(NAMES:%=run-fuzz-%)
 run-fuzz-%: run-build
-	@$(check) fuzz-$* $(call lua_env,$*) $(preload) $(call interpreter,$*) \
+	@$(check) fuzz-$* $(call lua_env,$*) $(call preload,$*) $(call interpreter,$*) \
 	  fuzz/run.lua $(or $(SECONDS),2) $(SEED)
 
 run-soak: $(NAMES:%=run-soak-%)
 run-soak-%: run-build-tests
-	@$(suite) soak-$* $(call lua_env,$*) $(preload) $(call interpreter,$*) \
+	@$(suite) soak-$* $(call lua_env,$*) $(call preload,$*) $(call interpreter,$*) \
 	  soak/run.lua $(or $(SECONDS),2) $(or $(SEED),1) \
 	  $(sort $(wildcard soak/nouns/*.lua))
 

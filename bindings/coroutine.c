@@ -139,6 +139,7 @@ static bool stopped(lua_State *T, tideL_state *S, tideR_task *task,
     *co = next;
     return true;
   }
+  task->coro = *co; /* else, out of memory for a link, one that it resumed */
   if (status == LUA_YIELD) {
     end_badyield(T, S, task, *co);
   } else {

@@ -121,12 +121,22 @@ void tideL_tellgroup(lua_State *T, const tideR_task *task, int index) {
   add_error(T, group->scope->id, index);
 }
 
-/* Pushes the errors of the group, a list or nil, and forgets them. */
+/* Pushes the errors of the group, a list or nil, and forgets them. Below it
+ * comes the Task that the first is from, or nil. */
 static void take_errors(lua_State *L, uint64_t id) {
   lua_Number key = (lua_Number)id;
+  int owner = lua_gettop(L) + 1;
+  lua_pushnil(L);
   tideL_own(L, OWN_GROUPS);
   lua_pushnumber(L, key);
-  lua_rawget(L, -2);
+  if (tideL_rawget(L, -2) == LUA_TTABLE) {
+    lua_pushnumber(L, -key);
+    lua_rawget(L, owner + 1);
+    lua_rawgeti(L, -2, 1);
+    lua_rawget(L, -2);
+    lua_replace(L, owner);
+    lua_pop(L, 1);
+  }
   for (int i = 0; i < 2; i++, key = -key) {
     lua_pushnumber(L, key);
     lua_pushnil(L);
@@ -224,8 +234,9 @@ static int core_group_join(lua_State *L) {
   return tideL_suspend(L, S, task, joined);
 }
 
-/* group_leave(group, failed, err): whether to raise an error, and which; then
- * whether err was the group's own cancellation, and the reason */
+/* group_leave(group, failed, err): true, the error to raise, and whose it is,
+ * to be held until it is raised. Or whether to raise err, err, whether it was
+ * the group's own cancellation, and the reason */
 static int core_group_leave(lua_State *L) {
   static const char name[] = "tide.group";
   tideL_state *S = tideL_get(L);
@@ -245,7 +256,8 @@ static int core_group_leave(lua_State *L) {
     unite(L);
     lua_pushboolean(L, 1);
     lua_insert(L, -2);
-    return 2;
+    lua_pushvalue(L, -3);
+    return 3;
   }
   if (untold && (own || !failed)) /* there was no memory for its error */
     return luaL_error(L, "not enough memory");
@@ -289,6 +301,7 @@ static void report_soon(lua_State *L, tideL_state *S, uint32_t count) {
 void tideL_abandongroup(lua_State *L, tideL_state *S, tideR_group *group) {
   uint32_t count = tideR_group_count(group);
   take_errors(L, group->scope->id);
+  lua_remove(L, -2);
   if (count > 0 || !lua_isnil(L, -1))
     report_soon(L, S, count);
   else

@@ -34,7 +34,7 @@ local function leave(group, ok, ...)
     pcall(core.group_fail, group, raised) -- without memory it only cancels
   end
   join(group)
-  local failed, err = group_leave(group, not ok, raised)
+  local failed, err, _ = group_leave(group, not ok, raised) -- _ is held
   if failed then
     error(err, 0)
   elseif ok then
