@@ -366,21 +366,23 @@ static int core_gather_results(lua_State *L) {
   return 2;
 }
 
-/* report_others(gather, place): the failures of all but that one, which nobody
- * will ask for, go to the exception handler */
+/* report_others(gather, place): the failures of all but that one, which may be
+ * there twice, go to the exception handler: nobody will ask for them */
 static int core_report_others(lua_State *L) {
   tideL_state *S = tideL_get(L);
   const tideL_gather *self = check(L);
-  uint32_t place = (uint32_t)lua_tonumber(L, 2);
+  lua_Number place = lua_tonumber(L, 2);
   lua_settop(L, 2);
   tideL_getuservalue(L, 1);
+  lua_rawgeti(L, 3, (int)place);
   for (uint32_t i = 1; i <= self->count; i++) {
     const tideL_task *handle;
     lua_rawgeti(L, 3, (int)i);
-    handle = tideL_toawaitable(L, 4);
-    if (i != place && handle->outcome == OUTCOME_FAILED && !handle->seen)
-      tideL_reportfailure(L, S, 4);
-    lua_settop(L, 3);
+    handle = tideL_toawaitable(L, 5);
+    if (handle->outcome == OUTCOME_FAILED && !handle->seen &&
+        !lua_rawequal(L, 4, 5))
+      tideL_reportfailure(L, S, 5);
+    lua_settop(L, 4);
   }
   return 0;
 }

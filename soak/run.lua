@@ -17,13 +17,12 @@ local ROUND = math.max(math.min(SECONDS / 20, 10), 0.1)
 
 -- By how many bytes what is in use may seem to have grown in all the time but
 -- the first quarter, in which pools fill up. In twenty minutes that is a byte
--- for some hundred tasks. LuaJIT also keeps what it compiles there, up to a
--- thousand traces; and a short soak is over before all has been filled.
-local SHORT = SECONDS < 30 and 4 or 1
+-- for some hundred tasks. LuaJIT keeps what it compiles in its heap.
+local SETTLED = 10 -- seconds from which on memory is judged
 local MAY_GROW = {
-  lua = 64 * 1024 * SHORT * (jit and 4 or 1),
-  malloc = 256 * 1024 * SHORT,
-  rss = 4 * 1024 * 1024 * SHORT,
+  lua = (jit and 256 or 64) * 1024,
+  malloc = 256 * 1024,
+  rss = 4 * 1024 * 1024,
 }
 
 math.randomseed(SEED)
@@ -99,6 +98,10 @@ local function check_memory(samples)
     late_samples[#late_samples + 1] = samples[i]
   end
   local seconds = samples[#samples].time - late_samples[1].time
+  if seconds < SETTLED then
+    print(("memory: %.0f s are too short to tell growth from warming up"):format(seconds))
+    return
+  end
   for _, name in ipairs { "lua", "malloc", "rss" } do
     local slope = meter.slope(late_samples, name)
     verdict(slope * seconds <= MAY_GROW[name], "%s: %+.1f bytes a second, %+.0f KiB in %.0f s",

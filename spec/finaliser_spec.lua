@@ -66,11 +66,12 @@ describe("a finaliser", function()
           local _ = {}
         end
         when_collected(function() return over or pcall(future.set_exception, future, "bad") end)
-        tide.loop():call_later(1, function()
+        local last = tide.loop():call_later(1, function()
           over = true
           pcall(future.set_exception, future, "bad")
         end)
         assert.is_true(support.elapsed(pcall, tide.gather, list) <= 1)
+        last:cancel()
       end
       tide.loop():set_exception_handler(nil)
     end)

@@ -178,6 +178,16 @@ describe("an error in gather", function()
     assert.equal("second", reports[1].task:exception())
   end)
 
+  it("the error of a Task that is there twice is raised, and not reported, too", function()
+    for _, several in ipairs { gather, tide.race } do
+      local reports = support.reports(function()
+        local task = tide.task(failer(1, "once"))
+        assert.same(pack(false, "once"), pack(pcall(several, task, task)))
+      end)
+      assert.equal(0, #reports)
+    end
+  end)
+
   it("of two in the same turn the one that came first wins", function()
     local reports = support.reports(function()
       local a, b = tide.future(), tide.future()

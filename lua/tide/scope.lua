@@ -11,6 +11,7 @@ core.own_chunk()
 
 local check_callable, check_seconds = core.check_callable, core.check_seconds
 local timeout_enter, scope_enter = core.timeout_enter, core.scope_enter
+local plain_pcall = core.plain.pcall -- what it calls enters a scope of its caller
 local scope_leave, note = core.scope_leave, core.note
 local TimeoutError, ScopeCancelled = core.TimeoutError, core.ScopeCancelled
 
@@ -48,7 +49,7 @@ local function was_cancelled(reason)
   return ScopeCancelled { message = "the scope was cancelled", reason = reason }
 end
 
-local function leave_timeout(id, ok, ...)
+local function leave_raising(id, ok, ...)
   if ok then
     scope_leave(id, true)
     return ...
@@ -72,7 +73,7 @@ function M.timeout(seconds, fn, ...)
     timeout_enter(seconds, "tide.timeout")
     return core.scope_object()
   end
-  return leave_timeout(timeout_enter(seconds, "tide.timeout", fn), protected(fn, note, ...))
+  return leave_raising(timeout_enter(seconds, "tide.timeout", fn), protected(fn, note, ...))
 end
 
 --- The same with a point in time, as `loop():time()` tells it.
@@ -85,7 +86,7 @@ function M.timeout_at(when, fn, ...)
   end
   when = check_limit(when, 1, "tide.timeout_at")
   check_callable(fn, 2, "tide.timeout_at")
-  return leave_timeout(scope_enter(when, false, "tide.timeout_at"), protected(fn, note, ...))
+  return leave_raising(scope_enter(when, false, "tide.timeout_at"), protected(fn, note, ...))
 end
 
 local function leave_move_on(id, ok, ...)
@@ -166,15 +167,6 @@ function M.scope(options, ...)
   return scope_with(options, count, ...)
 end
 
-local function leave_shield(id, ok, ...)
-  local err = ...
-  local own, _, reason = scope_leave(id, ok, err)
-  if ok then
-    return ...
-  end
-  error(own and was_cancelled(reason) or err, 0)
-end
-
 --- A Task or Future: waits for it; a cancel ends the waiting, it goes on. A
 -- function: calls it here; cancels from outside wait until it returned.
 function M.shield(aw, ...)
@@ -182,16 +174,26 @@ function M.shield(aw, ...)
     return core.watch(aw)
   end
   check_callable(aw, 1, "tide.shield")
-  return leave_shield(scope_enter(nil, true, "tide.shield"), protected(aw, note, ...))
+  return leave_raising(scope_enter(nil, true, "tide.shield"), protected(aw, note, ...))
+end
+
+--- Without memory for a shield it is called all the same.
+local function call_cleanup(cleanup, err)
+  local shielded, id = plain_pcall(scope_enter, nil, true, "tide.finally")
+  if shielded then
+    leave_raising(id, protected(cleanup, note, err))
+  else
+    cleanup(err)
+  end
 end
 
 local function clean_up(cleanup, ok, ...)
   local err = ...
   if ok then
-    M.shield(cleanup, nil)
+    call_cleanup(cleanup, nil)
     return ...
   end
-  M.shield(cleanup, err)
+  call_cleanup(cleanup, err)
   error(err, 0)
 end
 
@@ -249,7 +251,7 @@ function M.wait_for(aw, seconds)
     core.sleep(0)
     error(timed_out(), 0)
   end
-  return leave_timeout(timeout_enter(seconds, "tide.wait_for"), protected(aw, note))
+  return leave_raising(timeout_enter(seconds, "tide.wait_for"), protected(aw, note))
 end
 
 return M
