@@ -368,7 +368,7 @@ int tide_await(lua_State *L, const tide_await_ops *ops, void *arg) {
   return lua_gettop(L) - base;
 }
 
-void tideL_openwaiting(lua_State *L) {
+static void open_waiting(lua_State *L) {
   static const tideL_awaiting awaiting[] = {
       {"await", await_body, finish, AWAIT_RESULTS},
       {NULL, NULL, NULL, AWAIT_RESULTS}};
@@ -460,7 +460,7 @@ static int wrapped_end(lua_State *L) {
   return tideL_endawait(L, S, task, finish);
 }
 
-void tideL_openwaiting(lua_State *L) {
+static void open_waiting(lua_State *L) {
   static const char code[] =
       "local finish = ... return function(f) return function(...) "
       "return finish(f(...)) end end";
@@ -485,5 +485,5 @@ void tideL_openwaiter(lua_State *L) {
   static const luaL_Reg metamethods[] = {{"__gc", box__gc}, {NULL, NULL}};
   tideL_newclass(L, OWN_WAITERBOX, "tide.waiter", NULL, metamethods);
   lua_pop(L, 1);
-  tideL_openwaiting(L);
+  open_waiting(L);
 }

@@ -18,6 +18,7 @@ local ROUND = math.max(math.min(SECONDS / 20, 10), 0.1)
 -- By how many bytes what is in use may seem to have grown in all the time but
 -- the first quarter, in which pools fill up. After twenty minutes that is less
 -- than a byte for each thousand tasks.
+local SETTLED = 10 -- seconds from which on memory is judged
 local MAY_GROW = { lua = 64 * 1024, malloc = 256 * 1024, rss = 4 * 1024 * 1024 }
 
 math.randomseed(SEED)
@@ -93,6 +94,10 @@ local function check_memory(samples)
     late_samples[#late_samples + 1] = samples[i]
   end
   local seconds = samples[#samples].time - late_samples[1].time
+  if seconds < SETTLED then
+    print(("memory: %.0f s are too short to tell growth from warming up"):format(seconds))
+    return
+  end
   for _, name in ipairs { "lua", "malloc", "rss" } do
     local slope = meter.slope(late_samples, name)
     verdict(slope * seconds <= MAY_GROW[name], "%s: %+.1f bytes a second, %+.0f KiB in %.0f s",

@@ -44,6 +44,7 @@ end
 -- is ended.
 local function run()
   local watch, hung = uv.new_timer(), false
+  uv.update_time() -- it is as old as the last run
   watch:start(10000, 0, function()
     hung = true
     uv.stop()

@@ -90,10 +90,10 @@ local function check_left()
 end
 
 --- 5.1 marks a module that it loads, and takes the mark for a loop when it did
--- not load.
+-- not load. The mark is a light userdata, which LuaJIT may take for a number.
 local function forget_unloaded()
   for module, value in pairs(package.loaded) do
-    if type(value) == "userdata" then
+    if type(value) == "userdata" or type(value) == "number" then
       package.loaded[module] = nil
     end
   end
