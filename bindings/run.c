@@ -13,18 +13,22 @@
 
 #ifdef TIDE_GCSTRESS
 
-/* At so many steps of each entry into the loop, and then at every 100th: specs
- * of 100,000 tasks would not end. */
-static unsigned steps;
+/* At the first steps of each entry into the loop. Then, and where the heap is
+ * large, the more seldom the larger it is, or specs of 100,000 tasks would not
+ * end. */
+static unsigned steps, due;
 
 void tideL_stress(lua_State *L) {
-  if (steps < TIDE_GCSTRESS || steps % 100 == 0)
-    lua_gc(L, LUA_GCCOLLECT, 0);
-  steps++;
+  int kilobytes = lua_gc(L, LUA_GCCOUNT, 0);
+  bool small = steps++ < TIDE_GCSTRESS && kilobytes < 16 * 1024;
+  if (!small && steps < due)
+    return;
+  lua_gc(L, LUA_GCCOLLECT, 0);
+  due = steps + 100 + (unsigned)kilobytes / 16;
 }
 
 static void stress_again(void) {
-  steps = 0;
+  steps = due = 0;
 }
 
 #else

@@ -86,8 +86,11 @@ describe("a var", function()
     weak[1] = {}
     var:set(weak[1])
     var:set(nil)
-    weak[2] = {}
-    local task = tide.task(function() var:set(weak[2]) sleep(1) end)
+    local function set_another()
+      weak[2] = {}
+      var:set(weak[2])
+    end
+    local task = tide.task(function() set_another() sleep(1) end)
     sleep(0)
     collect()
     assert.is_nil(weak[1])
