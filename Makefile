@@ -48,7 +48,7 @@ LUA_SRC := $(shell find lua -name '*.lua' 2>/dev/null)
 C_FILES := $(wildcard include/*.h runtime/*.[ch] bindings/*.[ch] test/*.[ch] \
   bench/floors/*.c)
 LUA_FILES := $(wildcard lua spec fuzz bin/tide examples bench) \
-  $(wildcard tools/*.lua tools/check-docs tools/check-types rockspec/*.rockspec)
+  $(wildcard test/mutants/*.lua tools/*.lua tools/check-docs tools/check-types rockspec/*.rockspec)
 RUNTIME_TESTS := $(patsubst test/%.c,%,$(wildcard test/test_*.c))
 LUA_TESTS := $(patsubst test/%.c,%,$(wildcard test/lua_*.c))
 
@@ -92,7 +92,7 @@ preload = $(if $(PRELOAD),LD_PRELOAD='$(PRELOAD)' ASAN_OPTIONS=detect_leaks=0)
 
 .PHONY: all static demo deps test spec explore ctest lint format \
   check-windows examples hosts rock rockspec asan tsan bench docs install \
-  clean help tests run-build FORCE fuzz
+  clean help tests run-build FORCE fuzz mutants
 .DELETE_ON_ERROR:
 
 all: $(MODULES) ## build for every Lua found (LUA=luajit: one)
@@ -226,6 +226,9 @@ tsan: ## the C tests that have threads under the thread sanitizer
 run-tsan:
 	+@$(call suites,run-ctest MODULES= \
 	  TESTS='$(filter $(THREADED:%=\%/%),$(TESTS))')
+
+mutants: ## try faults on the tests; each has to be found (NAME=part, LUA=)
+	@tools/mutants $(DEFAULT) $(call interpreter,$(DEFAULT)) '$(NAME)'
 
 run-lint: run-lint-layers run-lint-format run-lint-luacheck run-lint-sources \
   run-lint-types
