@@ -5,6 +5,8 @@ max_line_length = 100
 self = false
 exclude_files = { "build" }
 files["spec"] = { std = "+busted" }
+files["test/oom"] = { read_globals = { "oom" }, globals = { "io" } }
 files["rockspec"] = { std = "rockspec" }
+files["examples/host"] = { globals = { "on_message" } }
 files["examples/love"] = { std = "max+love" }
 files["examples/neovim"] = { globals = { "vim" } }

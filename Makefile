@@ -5,9 +5,10 @@
 #   LUA_INCDIR=dir     take that Lua's lua.h (and LUA_BIN=, LUA_LIBS= with it)
 #   SPEC=spec/x.lua    only that spec file, with its output shown
 #   SEEDS=n            with how many seeds scenarios are explored
-#   SECONDS=n SEED=n   how long `fuzz` makes programs, and from which seed on
+#   SECONDS=n SEED=n   how long `fuzz` and `soak` run, and by which chance
 #   DEPS=no            `demo` and `test` install nothing
 #   BENCH=queue        only the rows of the benchmark that begin with this
+#   SCENARIO=queue     only that scenario of `make oom`
 #   CC= CFLAGS= LDFLAGS= BUILD= PREFIX= DESTDIR= WERROR=1 JOBS= V=1 VERBOSE=1
 #
 # Each Lua has a folder of its own, named after the version in its lua.h:
@@ -30,8 +31,9 @@ else
 FOUND := $(LUAS) lua5.5
 endif
 # One word for each Lua: name|incdir|interpreter|-lone,-lother|package
-FOUND := $(shell LUA_INCDIR='$(LUA_INCDIR)' LUA_BIN='$(LUA_BIN)' \
-           LUA_LIBS='$(LUA_LIBS)' tools/luas $(FOUND))
+# CHECKED has such words already.
+FOUND := $(or $(CHECKED),$(shell LUA_INCDIR='$(LUA_INCDIR)' \
+           LUA_BIN='$(LUA_BIN)' LUA_LIBS='$(LUA_LIBS)' tools/luas $(FOUND)))
 NAMES := $(foreach f,$(FOUND),$(firstword $(subst |, ,$f)))
 DEFAULT := $(firstword $(filter lua5.4,$(NAMES)) $(NAMES))
 MISSING := $(if $(LUA_INCDIR),,$(filter-out $(NAMES),$(or $(LUA),$(LUAS))))
@@ -46,15 +48,17 @@ RUNTIME_SRC := $(wildcard runtime/*.c)
 BINDINGS_SRC := $(wildcard bindings/*.c)
 LUA_SRC := $(shell find lua -name '*.lua' 2>/dev/null)
 C_FILES := $(wildcard include/*.h runtime/*.[ch] bindings/*.[ch] test/*.[ch] \
-  bench/floors/*.c)
-LUA_FILES := $(wildcard lua spec fuzz bin/tide examples bench) \
-  $(wildcard test/mutants/*.lua tools/*.lua tools/check-docs tools/check-types rockspec/*.rockspec)
+  bench/floors/*.c examples/*.c examples/rock/*.c soak/*.c)
+LUA_FILES := $(wildcard lua spec fuzz soak bin/tide examples bench test/*.lua) \
+  $(wildcard tools/*.lua tools/check-docs tools/check-types rockspec/*.rockspec)
 RUNTIME_TESTS := $(patsubst test/%.c,%,$(wildcard test/test_*.c))
 LUA_TESTS := $(patsubst test/%.c,%,$(wildcard test/lua_*.c))
+LUA_FILES += test
 
 RUNTIME_OBJ := $(RUNTIME_SRC:runtime/%.c=$(BUILD)/runtime/obj/%.o)
 FLAG_FILES := $(patsubst %,$(BUILD)/%/flags,runtime $(NAMES))
 MODULES := $(NAMES:%=$(BUILD)/%/tide/core.so)
+SOAK := $(NAMES:%=$(BUILD)/%/soak_native.so)
 # For C programs, of lua5.4: libtide-5.4.a and tide-5.4.pc.
 tide-x = tide-$(patsubst lua5.%,5.%,$1)
 static = $(BUILD)/$1/lib$(call tide-x,$1).a $(BUILD)/$1/$(call tide-x,$1).pc
@@ -88,11 +92,16 @@ unexport LUA_INIT LUA_PATH LUA_CPATH $(VERSIONS:%=LUA_INIT_%) \
 # env, so that a sanitizer is preloaded into the tests and not into the shell
 lua_env = env LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;' \
   LUA_CPATH='$(CURDIR)/$(BUILD)/$1/?.so;;'
-preload = $(if $(PRELOAD),LD_PRELOAD='$(PRELOAD)' ASAN_OPTIONS=detect_leaks=0)
+# LeakSanitizer does not look into LuaJIT's own memory: what is only known there
+# would be a leak.
+preload = $(if $(PRELOAD),LD_PRELOAD='$(PRELOAD)' \
+  ASAN_OPTIONS=detect_leaks=$(if $(filter luajit,$1),0,1) \
+  LSAN_OPTIONS=print_suppressions=0:suppressions=$(CURDIR)/tools/lsan.supp)
 
 .PHONY: all static demo deps test spec explore ctest lint format \
   check-windows examples hosts rock rockspec asan tsan bench docs install \
-  clean help tests run-build FORCE fuzz mutants
+  clean help tests run-build FORCE fuzz soak lifecycle valgrind gcstress \
+  apicheck mutants
 .DELETE_ON_ERROR:
 
 all: $(MODULES) ## build for every Lua found (LUA=luajit: one)
@@ -100,7 +109,7 @@ all: $(MODULES) ## build for every Lua found (LUA=luajit: one)
 
 static: $(STATIC) ## the library that C programs are linked with, for every Lua
 
-tests: all static $(TESTS) $(PTY)
+tests: all static $(TESTS) $(PTY) $(SOAK)
 
 # ---- compiling
 
@@ -121,7 +130,7 @@ $(BUILD)/$1/test/%: test/%.c $(BUILD)/$1/flags $(RUNTIME_OBJ) $5
 	@mkdir -p $$(@D)
 	@echo "LINK $$@"
 	$(Q)$(CC) $(FLAGS) $3 -MMD -MP -MT $$@ -MF $$@.d $$< \
-	  $(RUNTIME_OBJ) $5 -o $$@ $(LDFLAGS) \
+	  $(RUNTIME_OBJ) $5 -o $$@ $$(LDFLAGS) \
 	  $4 $(UV_LIBS) -lm
 endef
 define lua_rules
@@ -131,6 +140,12 @@ $(BUILD)/$1/tide/core.so: $(RUNTIME_OBJ) $2
 	@mkdir -p $$(@D)
 	@echo "LINK $$@"
 	$(Q)$(CC) $(SHARED) $(CFLAGS) $$^ -o $$@ $(LDFLAGS) $(UV_LIBS) -lm
+
+$(BUILD)/$1/soak_native.so: soak/native.c $(BUILD)/$1/flags
+	@mkdir -p $$(@D)
+	@echo "LINK $$@"
+	$(Q)$(CC) $(SHARED) $(FLAGS) -I$(call incdir,$1) -MMD -MP -MF $$@.d $$< \
+	  -o $$@ $(LDFLAGS) -lpthread
 
 $(BUILD)/$1/obj/embedded.o: bindings/embed.c $(BUILD)/embedded.h \
     $(BUILD)/$1/flags
@@ -152,10 +167,14 @@ endef
 $(eval $(call rules,runtime,runtime))
 $(foreach l,$(NAMES),$(eval $(call lua_rules,$l,$(BINDINGS_SRC:bindings/%.c=$(BUILD)/$l/obj/%.o))))
 
+# Only what is linked into it sees these: see test/oom_memory.h.
+$(BUILD)/%/test/lua_oom: private LDFLAGS += \
+  $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc free)
+
 $(BUILD)/embedded.h: $(LUA_SRC) tools/embed
 	@mkdir -p $(@D)
 	@tools/embed lua $(LUA_SRC) >$@
--include $(wildcard $(BUILD)/*/obj/*.d $(BUILD)/*/test/*.d)
+-include $(wildcard $(BUILD)/*/obj/*.d $(BUILD)/*/test/*.d $(BUILD)/*/*.d)
 
 # ---- the two commands for newcomers
 
@@ -171,8 +190,8 @@ run-demo: $(BUILD)/$(DEFAULT)/tide/core.so
 test: ## install what is missing and run every check on every Lua
 	$(if $(filter no,$(DEPS)),,@tools/deps test $(or $(LUA),$(LUAS)))
 	+@$(call suites,run-lint run-windows run-clang run-ctest run-spec \
-	  run-docs-c run-docs-html run-examples run-hosts run-rock run-missing \
-	  run-fuzz)
+	  run-fuzz run-docs-c run-docs-html run-examples run-c-examples run-hosts \
+	  run-rock run-missing run-soak)
 
 deps: ## install what `make test` needs
 	@tools/deps test $(or $(LUA),$(LUAS))
@@ -182,18 +201,20 @@ deps: ## install what `make test` needs
 suites = rm -rf $(BUILD)/results; \
   $(MAKE) -k -O --no-print-directory \
   $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS)) $1; \
-  tools/total $(BUILD)/results $$?
+  tools/total $$? $(BUILD)/results
 suite = tools/suite $(BUILD)/results
 check = $(suite) --check
 
 lint: ## check layers, format, Lua files, source lists and types/
 spec: ## run the specs (LUA=lua5.1 SPEC=spec/task_spec.lua)
 ctest: ## run the C tests
-examples: ## run the examples on every Lua
 hosts: ## install for every Lua, build C and C++ programs with that and run them
 rock: ## lint, install and try the rocks for every Lua
-lint spec ctest examples hosts rock:
+lint spec ctest hosts rock:
 	+@$(call suites,run-$@)
+
+examples: ## run the examples, in Lua and in C, on every Lua
+	+@$(call suites,run-examples run-c-examples)
 
 # However long it takes.
 explore: ## cancel at every await, with SEEDS=1000 orders of the tasks
@@ -204,22 +225,79 @@ explore: ## cancel at every await, with SEEDS=1000 orders of the tasks
 fuzz: ## compare random programs with a model (SECONDS=60 SEED=7 LUA=luajit)
 	+@$(call suites,run-fuzz SUITE_TIMEOUT=0 SECONDS=$(or $(SECONDS),60) \
 	  SEED=$(or $(SEED),$(shell date +%s)))
+# One Lua after the other: they would be in each other's way.
+soak: ## a mixed load for SECONDS=60 (LUA=lua5.4 SEED=7)
+	+@$(call suites,-j1 run-soak SUITE_TIMEOUT=0 VERBOSE=1 \
+	  SECONDS=$(or $(SECONDS),60) SEED=$(or $(SEED),$(shell date +%s)))
+
+# It takes some minutes for each Lua.
+lifecycle: ## open, close, exit and fork at every moment (LUA=lua5.4)
+	+@$(call suites,run-ctest LIFECYCLE=1 SUITE_TIMEOUT=0 VERBOSE=1 MODULES= \
+	  TESTS='$(foreach t,$(TESTS),$(if $(findstring lua_lifecycle,$t),$t))')
 
 check-windows: ## compile the runtime for Windows
 	+@$(call suites,run-windows)
 
-# With gcc. The C tests look for leaks; the specs would find the interpreter's.
-asan: ## C tests, specs and fuzz under the address and UB sanitizers
+# The whole of test/lua_oom.c, of which `make ctest` runs a part.
+.PHONY: oom
+oom: ## fail every allocation in turn (SCENARIO=queue LUA=luajit), for minutes
+	+@$(call suites,run-oom SUITE_TIMEOUT=0 VERBOSE=1)
+
+# ---- tools: see doc/reliability.md
+
+# With gcc. libuv and Lua are not instrumented, but what they are given is.
+asan: ## C tests, specs, fuzz and examples under the address, UB and leak sanitizers
 	+@$(MAKE) --no-print-directory BUILD=build/asan run-asan \
 	  SEEDS=$(or $(SEEDS),20) CFLAGS="-O1 -g \
 	  -fno-omit-frame-pointer -fsanitize=address,undefined \
 	  -fno-sanitize-recover=undefined" \
 	  PRELOAD=$$($(CC) -print-file-name=libasan.so)
 run-asan:
-	+@$(call suites,run-ctest run-spec run-fuzz)
+	+@$(call suites,run-ctest run-each run-fuzz run-c-examples)
+
+# Optimised little, so that its stacks can be read.
+valgrind: ## C tests and some specs under valgrind (SPEC=)
+	+@$(MAKE) --no-print-directory BUILD=build/valgrind run-tool \
+	  CFLAGS="-O1 -g" SEEDS=$(or $(SEEDS),1) SUITE_TIMEOUT=1800 \
+	  UNDER='tools/valgrind $$(BUILD)/valgrind' LUAS='$(TOOL_LUAS)' \
+	  SPECS='$(or $(SPEC),$(VALGRIND_SPECS))'
+
+# What is not held is gone at once. See tideL_stress.
+gcstress: ## specs and C tests of Lua with a full collection at every step
+	+@$(MAKE) --no-print-directory BUILD=build/gcstress run-tool \
+	  LUAS='$(TOOL_LUAS)' \
+	  CPPFLAGS='$(CPPFLAGS) -DTIDE_GCSTRESS=500' RUNTIME_TESTS= \
+	  SEEDS=$(or $(SEEDS),1) SUITE_TIMEOUT=900 \
+	  SPECS='$(or $(SPEC),$(filter-out $(TIMED),$(SPECS)))'
+
+# PUC Lua only: LuaJIT's checks need a debug build of all of it.
+apicheck: ## C tests and specs on Luas that check their callers (fetches sources)
+	+@checked="$$(CC='$(CC)' tools/checked-lua build/checked \
+	  $(filter-out luajit,$(or $(LUA),$(LUAS))))" && \
+	  $(MAKE) --no-print-directory BUILD=build/apicheck CHECKED="$$checked" \
+	  SEEDS=$(or $(SEEDS),1) SUITE_TIMEOUT=900 run-tool
+
+# These look at how long something took, on the real clock.
+TIMED := spec/debug_mode_spec.lua spec/docs_spec.lua
+# Under a tool each spec file is a program of its own: what it leaves and how
+# long it takes is its own, too.
+TOOL_LUAS := $(or $(LUA),lua5.1 lua5.4 luajit)
+SPECS = $(or $(SPEC),$(wildcard spec/*_spec.lua))
+# Those that are about memory: what is handed over, recycled, closed in use.
+VALGRIND_SPECS := $(patsubst %,spec/%_spec.lua,barrier callback condition \
+  coroutine event finaliser future gather generator group_close \
+  lifetime lock loop park priority_queue queue reentry scope semaphore \
+  shield sleep suspend task timeout trace var wait with)
+run-tool:
+	+@$(call suites,run-ctest run-each)
+run-each: $(foreach l,$(NAMES),$(SPECS:spec/%_spec.lua=run-each/$l/%))
+run-each/%: run-build-static
+	@$(suite) --part spec-$(subst /,-,$*) $(call lua_env,$(*D)) TIDE_PTY='$(PTY)' \
+	  $(call preload,$(*D)) $(UNDER) $(call interpreter,$(*D)) $(BUSTED) spec/$(*F)_spec.lua
 
 # The C tests with threads of their own.
-THREADED := test_remote test_work test_signal lua_threads
+THREADED := test_remote test_remote_end test_work test_signal lua_threads \
+  lua_lifecycle_threads
 tsan: ## the C tests that have threads under the thread sanitizer
 	+@$(MAKE) --no-print-directory BUILD=build/tsan run-tsan \
 	  CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=thread"
@@ -231,7 +309,7 @@ mutants: ## try faults on the tests; each has to be found (NAME=part, LUA=)
 	@tools/mutants $(DEFAULT) $(call interpreter,$(DEFAULT)) '$(NAME)'
 
 run-lint: run-lint-layers run-lint-format run-lint-luacheck run-lint-sources \
-  run-lint-types
+  run-lint-floors run-lint-types
 run-lint-layers:
 	@$(check) lint-layers tools/check-layers
 run-lint-format:
@@ -242,6 +320,10 @@ run-lint-sources:
 	@$(check) lint-sources tools/rockspec --check \
 	  $(RUNTIME_SRC) $(BINDINGS_SRC) $(LUA_SRC)
 
+# What `make bench` compiles, which no test runs.
+run-lint-floors:
+	@$(check) lint-floors $(CC) -std=gnu11 -fsyntax-only -Wall -Wextra -Werror \
+	  -Iinclude -I$(call incdir,$(DEFAULT)) $(UV_CFLAGS) bench/floors/*.c
 run-lint-types: run-build
 	@$(check) lint-types $(call lua_env,$(DEFAULT)) \
 	  $(call interpreter,$(DEFAULT)) tools/check-types
@@ -276,19 +358,31 @@ NO_BUSTED := $(if $(filter lua5.5,$(NAMES)),$(shell $(call \
   interpreter,lua5.5) -e 'require "busted"' >/dev/null 2>&1 || echo lua5.5))
 run-spec: $(patsubst %,run-spec-%,$(filter-out $(NO_BUSTED),$(NAMES))) \
   $(NO_BUSTED:%=run-missing-busted-for-%)
-run-spec-%: run-build
+run-spec-%: run-build-static
 	@VERBOSE='$(or $(VERBOSE),$(SPEC))' $(suite) spec-$* $(call lua_env,$*) \
-	  TIDE_PTY='$(PTY)' $(preload) $(call interpreter,$*) $(BUSTED) $(SPEC)
+	  TIDE_PTY='$(PTY)' $(call preload,$*) $(call interpreter,$*) $(BUSTED) $(SPEC)
 
 run-fuzz: $(NAMES:%=run-fuzz-%)
 run-fuzz-%: run-build
-	@$(check) fuzz-$* $(call lua_env,$*) $(preload) $(call interpreter,$*) \
+	@$(check) fuzz-$* $(call lua_env,$*) $(call preload,$*) $(call interpreter,$*) \
 	  fuzz/run.lua $(or $(SECONDS),2) $(SEED)
+
+run-soak: $(NAMES:%=run-soak-%)
+run-soak-%: run-build-tests
+	@$(suite) soak-$* $(call lua_env,$*) $(call preload,$*) $(call interpreter,$*) \
+	  soak/run.lua $(or $(SECONDS),2) $(or $(SEED),1) \
+	  $(sort $(wildcard soak/nouns/*.lua))
 
 run-examples: $(NAMES:%=run-examples-%)
 run-examples-%: run-build
 	@$(suite) examples-$* $(call lua_env,$*) \
 	  tools/check-examples $* $(call interpreter,$*)
+
+run-c-examples: $(NAMES:%=run-c-examples-%)
+run-c-examples-%: run-build-static
+	@$(suite) c-examples-$* tools/check-examples-c $(BUILD)/$*/examples \
+	  '$(CC) -std=gnu11 $(CFLAGS) -Iinclude -I$(call incdir,$*) $(UV_CFLAGS)' \
+	  '$(BUILD)/$*/lib$(call tide-x,$*).a $(LDFLAGS) $(call lualibs,$*) $(UV_LIBS) -lm'
 
 run-docs-c: $(NAMES:%=run-docs-c-%)
 run-docs-c-%:
@@ -300,10 +394,18 @@ run-docs-html: $(if $(shell command -v mkdocs),run-docs-mkdocs,run-missing-mkdoc
 run-docs-mkdocs:
 	@$(check) docs-html tools/docs $(BUILD)/docs
 
+run-oom: $(NAMES:%=run-oom-%)
+run-build-oom:
+	+@$(check) build-oom $(MAKE) --no-print-directory \
+	  $(NAMES:%=$(BUILD)/%/test/lua_oom)
+run-oom-%: run-build-oom
+	@$(suite) oom-$* $(call lua_env,$*) $(BUILD)/$*/test/lua_oom --whole \
+	  $(SCENARIO)
+
 run-ctest: $(TESTS:$(BUILD)/%=run-ctest/%)
 run-ctest/%: run-build-tests
 	@$(suite) ctest-$(subst /test/,-,$*) \
-	  $(call lua_env,$(firstword $(subst /, ,$*))) $(BUILD)/$*
+	  $(call lua_env,$(firstword $(subst /, ,$*))) $(UNDER) $(BUILD)/$*
 
 run-hosts: $(NAMES:%=run-hosts-%)
 run-hosts-%: run-build-static

@@ -25,6 +25,15 @@ function meter.sleepers(n, before, late)
   return ("%.0f %.0f %.2f"):format((after - before) / n, after / 1e6, late)
 end
 
+--- What the rows of frames print: p50, p99 and max of the times in milliseconds,
+-- and bytes each.
+function meter.frames(n, before, times)
+  local after = meter.resident()
+  table.sort(times)
+  return ("%.4f %.4f %.4f %.0f"):format(times[math.floor(#times / 2) + 1],
+    times[math.floor(#times * 99 / 100) + 1], times[#times], (after - before) / n)
+end
+
 --- `run` calls a function where the system's tasks can be made, to its end.
 function meter.main(rows, run)
   local name, n = arg[1], tonumber(arg[2])

@@ -76,6 +76,28 @@ local function permit(name, most)
   }
 end
 
+--- Frames of a host's; the lines are of the same runs.
+local function frames(name, percent, garbage, title)
+  local lines = {
+    { title = ("frame, %s: p50, ms"):format(title) },
+    { title = "the same: p99", value = 2 },
+    { title = "the same: max", value = 3 },
+  }
+  if garbage == "0" then
+    lines[4] = { title = "the same: bytes each", value = 4, plus = true }
+  end
+  return {
+    name = "frames-" .. name,
+    n = 100000,
+    heavy = true,
+    run = { "frames", percent, garbage },
+    ours = "c",
+    floor = "c", floor_run = { "frames", percent, garbage, "bare" },
+    peers = { "coroutines" },
+    lines = lines,
+  }
+end
+
 local semaphore, semaphore_waiters = permit("semaphore", { default = 1.6 })
 local lock, lock_waiters = permit("lock")
 
@@ -203,6 +225,9 @@ return {
     ours = "c", value = 2,
     floor = "c", floor_value = 1,
   },
+  frames("all", "100", "0", "100,000 actors"),
+  frames("some", "1", "0", "1% of them awake"),
+  frames("garbage", "1", "1", "1%, making tables"),
   {
     name = "startup",
     title = "start-up, milliseconds",

@@ -34,14 +34,16 @@ local function objects(sources, folder)
   return ("$(ls %s/*.c | sed 's|.*/\\(.*\\)c$|build/%s/obj/\\1o|')"):format(sources, folder)
 end
 
---- A program in bench/floors, linked with that Lua's library. `idle` is a host:
--- tide is linked into it.
+local HOSTS = { frames = true, idle = true }
+
+--- A program in bench/floors, linked with that Lua's library. Into a host tide
+-- is linked, too.
 local function floor(lua, name)
-  local tide = name == "idle" and "-Iinclude -Iruntime " .. objects("runtime", "runtime") .. " " ..
+  local tide = HOSTS[name] and "-Iinclude " .. objects("runtime", "runtime") .. " " ..
     objects("bindings", lua.name) or ""
   return build(("%s/%s-%s"):format(OUT, name, lua.name),
-    ("cc -O2 -I'%s' bench/floors/%s.c %s -o %%s %s -luv -lpthread -lm -ldl"):format(lua.incdir,
-      name, tide, lua.library))
+    ("cc -O2 -Wall -Wextra -I'%s' bench/floors/%s.c %s -o %%s %s -luv -lpthread -lm -ldl")
+      :format(lua.incdir, name, tide, lua.library))
 end
 
 local function stopwatch(n)

@@ -34,6 +34,7 @@ static const tide_api api = {
     .remote_retain = tide_remote_retain,
     .remote_release = tide_remote_release,
     .post = tide_post,
+    .keep_library = tideL_keeplibrary,
 };
 
 void tideL_openapi(lua_State *L) {

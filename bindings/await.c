@@ -52,7 +52,7 @@ static int nothing(lua_State *L) {
   return 0;
 }
 
-static bool in_finaliser(lua_State *L) {
+bool tideL_infinaliser(lua_State *L) {
   tideL_state *S = tideL_get(L);
   lua_Hook hook = lua_gethook(L);
   int mask = lua_gethookmask(L), count = lua_gethookcount(L);
@@ -69,7 +69,7 @@ static bool in_finaliser(lua_State *L) {
 }
 
 void tideL_refusefinaliser(lua_State *L, const char *function) {
-  if (in_finaliser(L))
+  if (tideL_infinaliser(L))
     tideL_error(L, "'%s' cannot be called in a finaliser", function);
 }
 
@@ -92,7 +92,7 @@ tideR_task *tideL_entertask(lua_State *L, tideL_state *S,
   if (S->hosted || !S->blocking)
     tideL_error(L, "'%s' cannot wait in the main program: %s", function,
                 S->hosted ? "a host steps the loop" : "it must not block");
-  if (in_finaliser(L))
+  if (tideL_infinaliser(L))
     tideL_error(L, "'%s' cannot wait in a finaliser", function);
   S->mainthread = L;
   root->coro = L;
@@ -103,6 +103,7 @@ tideR_task *tideL_entertask(lua_State *L, tideL_state *S,
 
 int tideL_endawait(lua_State *L, tideL_state *S, tideR_task *task,
                    tideL_finish finish) {
+  tideL_stress(L);
   if (task->flags & TASK_RAISE) {
     task->flags &= (uint16_t)~TASK_RAISE;
     return tideL_raisecancel(L, S, task);
@@ -228,8 +229,10 @@ void tideL_driveroot(tideL_state *S, tideR_task *root) {
     int err = tideL_drive(S);
     if (S->closing)
       tideL_raiseclosed(S->mainthread, S);
-    if (err < 0)
+    if (err < 0) {
+      tideR_unpark(S->rt, root);
       luaL_error(S->mainthread, "not enough memory");
+    }
   } while (root->state == TIDE_TASK_PARKED && !S->exiting);
   root->state = TIDE_TASK_RUNNING;
   S->streak = 0;

@@ -39,6 +39,7 @@ tideR_task *tideL_entertask(lua_State *L, tideL_state *S, const char *function);
 /* The task on whose behalf L awaits; raises where there is none. */
 static inline tideR_task *tideL_enter(lua_State *L, tideL_state *S,
                                       const char *function) {
+  tideL_stress(L);
   tideR_task *task = S->current;
   return task != NULL && task->coro == L ? task
                                          : tideL_entertask(L, S, function);
@@ -84,7 +85,9 @@ static inline bool tideL_checkpoint(tideL_state *S, tideR_task *task) {
 }
 int tideL_cancel(lua_State *L, tideL_state *S, tideR_task *task,
                  const char *function, tideL_finish finish);
-/* There nothing may wait, nor run or close the loop. Costs a hook call. */
+/* Whether one runs, where L is what runs. Costs a hook call. */
+bool tideL_infinaliser(lua_State *L);
+/* There nothing may wait, nor run or close the loop. */
 void tideL_refusefinaliser(lua_State *L, const char *function);
 void tideL_openyieldable(lua_State *L);
 /* Before a wait is registered: an await that cannot yield leaves no trace. */

@@ -54,6 +54,11 @@
 #include "../runtime/sync.h"
 #include "compat.h"
 
+/* A program may export functions of these names, its own copy of tide's. Ours
+ * are nobody else's, however core.so is linked. */
+#ifdef __ELF__
+#define TIDE_EXPORT __attribute__((visibility("protected")))
+#endif
 #include "../include/tide.h"
 #if LUA_VERSION_NUM < 503 && !TIDE_LUAJIT
 #include "stateview.h"
@@ -91,8 +96,9 @@ static inline void tideL_disown(lua_State *L, int place) {
 bool tideL_isforeign(lua_State *L);
 /* Raises if it has. */
 void tideL_checkcopy(lua_State *L);
-void tideL_markcopy(lua_State *L); /* it is this copy's */
-void tideL_keeplibrary(void);      /* from now on this copy stays loaded */
+void tideL_markcopy(lua_State *L); /* it is this copy's, which stays loaded */
+/* The library that has this address stays loaded from now on. */
+void tideL_keeplibrary(const void *address);
 /* In a static library: tide.core and the Lua modules are in package.preload. */
 void tideL_preload(lua_State *L);
 
@@ -180,6 +186,8 @@ void tideL_inherit(lua_State *L, lua_State *co);
 int tideL_arguments(tideR_task *task, lua_State *co);
 /* Ends a task with the error on top of T: after a longjmp out of a hook. */
 void tideL_failtask(lua_State *T, tideL_state *S, tideR_task *task);
+/* The same where there is no memory to tell anybody. Never raises. */
+void tideL_endtask(tideL_state *S, tideR_task *task);
 
 /* ---- scope.c ---- */
 

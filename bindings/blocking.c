@@ -112,33 +112,43 @@ static void wrap(lua_State *L, const struct blocker *blocker) {
   lua_call(L, 3, 1);
 }
 
-/* OWN_BLOCKERS[2 i + 1] is what was there, [2 i + 2] what replaces it. */
-static void replace(lua_State *L, int i) {
+/* Finalisers, which run wherever memory is allocated, may end or begin debug
+ * mode: then OWN_BLOCKERS is no longer the list at this index. */
+static bool is_current(lua_State *L, int list) {
+  bool same;
+  tideL_own(L, OWN_BLOCKERS);
+  same = lua_istable(L, -1) && lua_rawequal(L, -1, list);
+  lua_pop(L, 1);
+  return same;
+}
+
+/* list[2 i + 1] is what was there, [2 i + 2] what replaces it. */
+static void replace(lua_State *L, int list, int i) {
   int top = lua_gettop(L);
   if (push_library(L, &blockers[i])) {
     lua_getfield(L, top + 1, blockers[i].name);
     if (lua_isfunction(L, -1)) {
-      tideL_own(L, OWN_BLOCKERS);
-      lua_pushvalue(L, top + 2);
-      lua_rawseti(L, -2, 2 * i + 1);
       lua_pushvalue(L, top + 2);
       wrap(L, &blockers[i]);
-      lua_pushvalue(L, -1);
-      lua_rawseti(L, -3, 2 * i + 2);
-      lua_setfield(L, top + 1, blockers[i].name);
+      if (is_current(L, list)) {
+        lua_pushvalue(L, top + 2);
+        lua_rawseti(L, list, 2 * i + 1);
+        lua_pushvalue(L, top + 3);
+        lua_rawseti(L, list, 2 * i + 2);
+        lua_setfield(L, top + 1, blockers[i].name);
+      }
     }
   }
   lua_settop(L, top);
 }
 
-static void put_back(lua_State *L, int i) {
+static void put_back(lua_State *L, int list, int i) {
   int top = lua_gettop(L);
   if (push_library(L, &blockers[i])) {
-    tideL_own(L, OWN_BLOCKERS);
-    lua_rawgeti(L, -1, 2 * i + 2);
+    lua_rawgeti(L, list, 2 * i + 2);
     lua_getfield(L, top + 1, blockers[i].name);
     if (!lua_isnil(L, -1) && lua_rawequal(L, -1, -2)) {
-      lua_rawgeti(L, top + 2, 2 * i + 1);
+      lua_rawgeti(L, list, 2 * i + 1);
       lua_setfield(L, top + 1, blockers[i].name);
     }
   }
@@ -146,19 +156,26 @@ static void put_back(lua_State *L, int i) {
 }
 
 void tideL_watchblocking(lua_State *L, tideL_state *S, bool on) {
+  int list;
   luaL_checkstack(L, 12, NULL);
   if (on) {
-    lua_createtable(L, 2 * BLOCKERS, 0);
-    lua_rawseti(L, UP_OWN, OWN_BLOCKERS);
     lua_newtable(L);
+    lua_createtable(L, 2 * BLOCKERS, 0);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, UP_OWN, OWN_BLOCKERS);
+    lua_insert(L, -2);
     lua_rawseti(L, UP_OWN, OWN_WARNED);
     S->blockers = true; /* if it fails half way, what is there is put back */
+  } else {
+    tideL_own(L, OWN_BLOCKERS);
   }
-  for (int i = 0; i < BLOCKERS; i++)
-    (on ? replace : put_back)(L, i);
-  if (!on) {
+  list = lua_gettop(L);
+  for (int i = 0; i < BLOCKERS && is_current(L, list); i++)
+    (on ? replace : put_back)(L, list, i);
+  if (!on && is_current(L, list)) {
     S->blockers = false;
     tideL_disown(L, OWN_BLOCKERS);
     tideL_disown(L, OWN_WARNED);
   }
+  lua_pop(L, 1);
 }

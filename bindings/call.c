@@ -1,8 +1,8 @@
 /*
  * call.c: callbacks that the loop calls, and the handles of delayed ones.
  *
- * OWN_CALLS holds the function of each tideR_call at its slot. A call without
- * one is our own: see chores.
+ * OWN_CALLS holds the function of each tideR_call at its slot. That of slot 0
+ * has none, it is our own: see chores.
  */
 #include "bindings.h"
 
@@ -59,19 +59,18 @@ void tideL_callsoon(lua_State *L, tideL_state *S, int n) {
 }
 
 void tideL_wantchores(tideL_state *S) {
-  tideR_call *call;
-  if (S->rt != NULL && !S->chores && tideR_call_soon(S->rt, &call) == 0)
-    S->chores = true;
+  if (S->rt != NULL)
+    tideR_call_chores(S->rt);
 }
 
+/* First what never raises, for tasks wait for it. */
 static void chores(lua_State *T, tideL_state *S) {
-  S->chores = false;
+  if (S->aborts != NULL)
+    tideL_runaborts(T, S);
   if (S->signals)
     tideL_runsignals(T, S);
   if (S->swallower_count > 0)
     tideL_reportswallowers(T, S);
-  if (S->aborts != NULL)
-    tideL_runaborts(T, S);
   if (S->collect) {
     S->collect = false;
     tideL_reportunseen(T, S);
@@ -113,10 +112,11 @@ void tideL_oncall(tideR_runtime *rt, tideR_call *call) {
   int top = lua_gettop(T), n;
   bool inside = tideL_entercallback(T, S);
   bool watched = S->watching;
+  tideL_stress(T);
   tideL_own(T, OWN_NOTER);
   if (watched)
     tideL_beforecall(T, S, call);
-  n = take_call(T, S, call);
+  n = call->slot > 0 ? take_call(T, S, call) : -1;
   if (n < 0) {
     chores(T, S);
   } else if (lua_pcall(T, n, 0, top + 1) != LUA_OK) {

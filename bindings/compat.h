@@ -139,9 +139,32 @@ static inline int tideL_checkstack(lua_State *co, int n) {
   return lua_checkstack(co, n);
 }
 
-/* *nresults: what tideL_nresults wants to know. */
-static inline int tideL_resume(lua_State *co, lua_State *from, int nargs,
-                               int *nresults) {
+/* Pushes co onto L. The stack of one that is dead, or yielded much, may be
+ * full, and to make it larger may need memory: its topmost value makes way. */
+static inline void tideL_pushcoroutine(lua_State *L, lua_State *co) {
+  int top = lua_gettop(co);
+  if (co == L || top == 0 || (top < 10 && lua_status(co) <= LUA_YIELD)) {
+    lua_pushthread(co);
+    lua_xmove(co, L, 1);
+    return;
+  }
+  lua_xmove(co, L, 1);
+  lua_pushthread(co);
+  lua_xmove(co, L, 1);
+  lua_insert(L, -2);
+  lua_xmove(L, co, 1);
+}
+
+/* `make gcstress`: collects all garbage where a coroutine is resumed and stops,
+ * a callback is called, an awaiting call begins and ends. */
+#ifdef TIDE_GCSTRESS
+void tideL_stress(lua_State *L);
+#else
+#define tideL_stress(L) ((void)(L))
+#endif
+
+static inline int tideL_bareresume(lua_State *co, lua_State *from, int nargs,
+                                   int *nresults) {
 #if LUA_VERSION_NUM >= 504
   return lua_resume(co, from, nargs, nresults);
 #else
@@ -153,6 +176,16 @@ static inline int tideL_resume(lua_State *co, lua_State *from, int nargs,
   return lua_resume(co, nargs);
 #endif
 #endif
+}
+
+/* *nresults: what tideL_nresults wants to know. */
+static inline int tideL_resume(lua_State *co, lua_State *from, int nargs,
+                               int *nresults) {
+  int status;
+  tideL_stress(from);
+  status = tideL_bareresume(co, from, nargs, nresults);
+  tideL_stress(from);
+  return status;
 }
 
 /* How many values are on top of a coroutine that was resumed: seldom asked. */

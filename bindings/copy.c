@@ -49,20 +49,24 @@ void tideL_checkcopy(lua_State *L) {
 }
 
 void tideL_markcopy(lua_State *L) {
+  tideL_keeplibrary(&here);
   lua_pushlightuserdata(L, (void *)&here);
   lua_setfield(L, LUA_REGISTRYINDEX, KEY);
 }
 
 /* 5.1 and LuaJIT unload a module's library in lua_close before the finalisers
  * of objects older than the module: whatever of ours those still hold would be
- * code that is gone. So the library stays. */
-void tideL_keeplibrary(void) {
+ * code that is gone. So the library stays; and those of modules in C, which may
+ * also have a thread that runs on. */
+void tideL_keeplibrary(const void *address) {
 #if !defined(_WIN32) && defined(RTLD_NODELETE)
   Dl_info info;
   void *library = NULL;
-  if (dladdr(&here, &info) != 0 && info.dli_fname != NULL)
+  if (dladdr(address, &info) != 0 && info.dli_fname != NULL)
     library = dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
   if (library != NULL)
     dlclose(library);
+#else
+  (void)address;
 #endif
 }

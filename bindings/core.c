@@ -68,7 +68,7 @@ static int new_runtime(lua_State *L) {
   S->links = 0;
   S->hosted = false;
   tideL_watch(S);
-  if (S->options.size > 0)
+  if (S->options.size > 0 || S->embedded)
     tideL_useoptions(S);
   return 0;
 }
@@ -97,6 +97,8 @@ tideL_state *tideL_open(lua_State *L) {
     S->options.loop = NULL; /* a host's is in the parent */
     tideL_close(L, S);
   }
+  if (S->dropping)
+    luaL_error(L, "tide: the runtime is being closed");
   if (S->rt == NULL) {
     tideL_pushfunction(L, new_runtime);
     lua_call(L, 0, 0);
@@ -156,7 +158,6 @@ void tideL_close(lua_State *L, tideL_state *S) {
   tideL_freeruntime(S);
   S->current = S->spawning = NULL;
   S->mainthread = NULL;
-  S->chores = false;
   tideL_forgetswallowers(S);
   tideL_forgetcalls(S);
   S->aborts = S->last_abort = NULL;
@@ -196,6 +197,7 @@ static int state__gc(lua_State *L) {
             (unsigned)fresh, fresh == 1 ? "" : "s");
   tideL_freeruntime(S);
   tideL_forgetheld(S);
+  tideL_forgetswallowers(S);
   tideL_forgetcalls(S);
   return 0;
 }
@@ -374,7 +376,6 @@ int luaopen_tide_core(lua_State *L) {
     tideL_rawgeti(L, -1, OWN_MODULE);
     return 1;
   }
-  tideL_keeplibrary();
   tideL_markcopy(L);
   tideL_preload(L);
   push_opener(L);

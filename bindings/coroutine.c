@@ -72,7 +72,7 @@ static void report_forgotten(lua_State *T, tideL_state *S) {
 static void end_task(lua_State *T, tideL_state *S, tideR_task *task,
                      lua_State *co, bool failed, int n, bool reusable) {
   if (!failed && task->flags & TIDE_SELFCANCEL) { /* in its last step */
-    tideL_checkstack(co, 1);
+    lua_pop(co, n);
     tideL_pushcancel(T, S, task);
     lua_xmove(T, co, 1);
     failed = true;
@@ -139,6 +139,7 @@ static bool stopped(lua_State *T, tideL_state *S, tideR_task *task,
     *co = next;
     return true;
   }
+  task->coro = *co; /* else, out of memory for a link, one that it resumed */
   if (status == LUA_YIELD) {
     end_badyield(T, S, task, *co);
   } else {
@@ -282,7 +283,7 @@ static lua_State *own_coroutine(lua_State *T, tideR_task *task) {
 
 static int abandon_body(lua_State *T) {
   tideL_state *S = tideL_get(T);
-  tideR_task *task = lua_touserdata(T, 1);
+  tideR_task *task = S->failing;
   lua_State *co = own_coroutine(T, task);
   bool inside = tideL_entercallback(T, S);
   tideL_dropput(T, task);
@@ -307,14 +308,20 @@ static void on_abandon(tideR_runtime *rt, tideR_task *task) {
   tideL_state *S = tideR_runtime_data(rt);
   lua_State *T = S->thread;
   bool calling = S->calling;
-  tideL_pushfunction(T, abandon_body);
-  lua_pushlightuserdata(T, task);
-  if (lua_pcall(T, 1, 0, 0) != LUA_OK) {
-    lua_pop(T, 1);
-    S->calling = calling;
-    task->coro = NULL;
-    tideR_task_finish(rt, task, TIDE_END_FAILED);
-  }
+  tideL_own(T, OWN_ABANDON);
+  S->failing = task;
+  if (lua_pcall(T, 0, 0, 0) == LUA_OK)
+    return;
+  lua_pop(T, 1);
+  S->calling = calling;
+  tideL_endtask(S, task);
+}
+
+void tideL_endtask(tideL_state *S, tideR_task *task) {
+  if (task->state == TIDE_TASK_FREE)
+    return; /* it had ended before the error */
+  task->coro = NULL;
+  tideR_task_finish(S->rt, task, TIDE_END_FAILED);
 }
 
 void tideL_failtask(lua_State *T, tideL_state *S, tideR_task *task) {
@@ -328,11 +335,8 @@ void tideL_failtask(lua_State *T, tideL_state *S, tideR_task *task) {
     co = task->coro = lua_newthread(T);
     lua_insert(T, -2);
   }
-  if (!tideL_checkstack(co, 2)) {
-    task->coro = NULL;
-    tideR_task_finish(S->rt, task, TIDE_END_FAILED);
-    return;
-  }
+  if (lua_gettop(co) > 0)
+    lua_pop(co, 1); /* a dead one has no room: the error comes in its place */
   lua_pushvalue(T, -1);
   lua_xmove(T, co, 1);
   end_task(T, S, task, co, true, 1, false);
@@ -428,5 +432,7 @@ void tideL_opencoroutine(lua_State *L) {
   lua_call(L, 0, 1);
   lua_rawseti(L, UP_OWN, OWN_BASE);
 #endif
+  tideL_pushfunction(L, abandon_body);
+  lua_rawseti(L, UP_OWN, OWN_ABANDON);
   wrap_running(L);
 }

@@ -5,7 +5,6 @@
  */
 #include <string.h>
 
-#include "../include/tide.h"
 #include "bindings.h"
 
 #ifdef TIDE_EMBEDDED

@@ -54,6 +54,8 @@ static void drop(tideL_teller **box) {
   tideL_teller *done = take(box);
   if (done == NULL)
     return;
+  if (done->held->handle->outcome == OUTCOME_NONE)
+    done->held->handle->outcome = OUTCOME_CLOSED;
   tell(done, TIDE_DROPPED, NULL, 0);
   free_done(done);
 }
@@ -125,15 +127,15 @@ static int add_body(lua_State *L, tideL_state *S, void *arg) {
   done->box = lua_touserdata(L, -1);
   lua_pushcclosure(L, call_done, UPVALUES + 1);
   lua_call(L, 2, 0);
-  *done->box = done;
-  done->next = S->dones;
-  if (done->next != NULL)
-    done->next->prev = done;
-  S->dones = done;
   if (tideL_heldoutcome(done->held) != TIDE_PENDING)
     tideL_markseen(L, 1, done->held->handle);
   else
     done->held->handle->seen = true; /* the program will get its error */
+  *done->box = done;                 /* from here on nothing raises */
+  done->next = S->dones;
+  if (done->next != NULL)
+    done->next->prev = done;
+  S->dones = done;
   return 0;
 }
 
@@ -141,7 +143,7 @@ int tideL_ondone(tideL_held *held, const tideL_callback *callback) {
   tideL_state *S = held->state;
   tideL_teller *done;
   int err;
-  if (S == NULL || tideL_heldoutcome(held) == TIDE_DROPPED)
+  if (S == NULL || S->rt == NULL || tideL_heldoutcome(held) == TIDE_DROPPED)
     return UV_ECANCELED;
   done = calloc(1, sizeof *done);
   if (done == NULL)

@@ -308,10 +308,12 @@ static int core_metafield(lua_State *L) {
 }
 
 /* check_callable, check_seconds(value, arg, function): for lua/tide; the latter
- * returns the number */
+ * returns the number. What is checked is called, protected, when something was
+ * acquired or opened: the stack that this takes is there before. */
 static int check_callable(lua_State *L) {
   int arg = (int)lua_tointeger(L, 2);
   const char *function = lua_tostring(L, 3);
+  luaL_checkstack(L, 64, NULL);
   if (tideL_iscallable(L, 1))
     return 0;
   return tideL_argerror(

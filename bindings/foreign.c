@@ -38,8 +38,7 @@ static void link(lua_State *L, tideL_state *S, lua_State *co, uint64_t base) {
 /* Pushes OWN_LINKS and what resumed the coroutine, or nil. */
 static lua_State *push_resumer(lua_State *T, lua_State *co) {
   tideL_own(T, OWN_LINKS);
-  lua_pushthread(co);
-  lua_xmove(co, T, 1);
+  tideL_pushcoroutine(T, co);
   lua_rawget(T, -2);
   return lua_tothread(T, -1);
 }
@@ -63,8 +62,7 @@ static uint64_t unlink_resumer(lua_State *T, tideL_state *S, lua_State *co) {
   lua_pushlightuserdata(T, co);
   lua_pushnil(T);
   lua_rawset(T, -3);
-  lua_pushthread(co);
-  lua_xmove(co, T, 1);
+  tideL_pushcoroutine(T, co);
   lua_pushnil(T);
   lua_rawset(T, -3);
   lua_pop(T, 1);
@@ -74,8 +72,7 @@ static uint64_t unlink_resumer(lua_State *T, tideL_state *S, lua_State *co) {
 
 static void mark_orphan(lua_State *T, lua_State *co) {
   tideL_own(T, OWN_EXPOSED);
-  lua_pushthread(co);
-  lua_xmove(co, T, 1);
+  tideL_pushcoroutine(T, co);
   lua_pushboolean(T, 1);
   lua_rawset(T, -3);
   lua_pop(T, 1);
@@ -106,7 +103,7 @@ void tideL_orphanlinks(lua_State *L) {
 /* It awaits, or has resumed one that does: only the loop may resume it. */
 static bool is_waiting(lua_State *L, const tideL_state *S, lua_State *co) {
   bool waits = false;
-  if (S->links > 0 && tideL_checkstack(co, 1)) {
+  if (S->links > 0) {
     waits = push_resumer(L, co) != NULL;
     lua_pop(L, 2);
   }
@@ -209,9 +206,7 @@ static int give_results(lua_State *L, lua_State *co, int status, int n) {
 
 lua_State *tideL_handback(lua_State *T, tideL_state *S, tideR_task *task,
                           lua_State *co, int status, int n, int *nargs) {
-  lua_State *outer;
-  tideL_checkstack(co, 1);
-  outer = push_resumer(T, co);
+  lua_State *outer = push_resumer(T, co);
   lua_pop(T, 2);
   if (outer == NULL)
     return NULL;

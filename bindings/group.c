@@ -62,7 +62,9 @@ static int core_group_enter(lua_State *L) {
 /* ---- errors ---- */
 
 /* OWN_GROUPS[id] are the errors of a group in their order; [-id] has them as
- * its keys. Pushes one of the two, made if there is none. stack: <OWN_GROUPS>
+ * its keys, and whose they are: until the group raises them nobody else may
+ * hold that Task, which the chain of who awaited whom begins with. Pushes one
+ * of the two, made if there is none. stack: <OWN_GROUPS>
  */
 static void push_errors(lua_State *L, int groups, lua_Number key) {
   lua_pushnumber(L, key);
@@ -77,15 +79,16 @@ static void push_errors(lua_State *L, int groups, lua_Number key) {
 
 /* Who awaits a task raises its very error again, which counts once. Two tasks
  * may raise equal strings, each its own. */
-static bool may_be_known(lua_State *L, bool of_body) {
+static bool may_be_known(lua_State *L, int task) {
   int type = lua_type(L, -1);
-  return of_body ||
+  return task == 0 ||
          (type != LUA_TSTRING && type != LUA_TNUMBER && type != LUA_TBOOLEAN);
 }
 
-/* Appends the error on top to those of the group; pops it. */
-static void add_error(lua_State *L, uint64_t id, bool of_body) {
-  bool may_be = may_be_known(L, of_body);
+/* Appends the error on top to those of the group; pops it. It is that of the
+ * Task at index `task`; 0: the body's. */
+static void add_error(lua_State *L, uint64_t id, int task) {
+  bool may_be = may_be_known(L, task);
   int error = lua_gettop(L), groups = error + 1, set = error + 2;
   luaL_checkstack(L, 6, NULL);
   tideL_own(L, OWN_GROUPS);
@@ -97,7 +100,10 @@ static void add_error(lua_State *L, uint64_t id, bool of_body) {
     lua_rawseti(L, -2, (int)lua_rawlen(L, -2) + 1);
     if (lua_rawequal(L, error, error)) { /* NaN is no key */
       lua_pushvalue(L, error);
-      lua_pushboolean(L, 1);
+      if (task != 0)
+        lua_pushvalue(L, task);
+      else
+        lua_pushboolean(L, 1);
       lua_rawset(L, set);
     }
   }
@@ -112,15 +118,25 @@ void tideL_tellgroup(lua_State *T, const tideR_task *task, int index) {
   if (group->scope->task != NULL)
     tideL_noteraised(T, tideL_get(T), index, group->scope->task->id);
   tideL_pushfailure(T, index, handle);
-  add_error(T, group->scope->id, false);
+  add_error(T, group->scope->id, index);
 }
 
-/* Pushes the errors of the group, a list or nil, and forgets them. */
+/* Pushes the errors of the group, a list or nil, and forgets them. Below it
+ * comes the Task that the first is from, or nil. */
 static void take_errors(lua_State *L, uint64_t id) {
   lua_Number key = (lua_Number)id;
+  int owner = lua_gettop(L) + 1;
+  lua_pushnil(L);
   tideL_own(L, OWN_GROUPS);
   lua_pushnumber(L, key);
-  lua_rawget(L, -2);
+  if (tideL_rawget(L, -2) == LUA_TTABLE) {
+    lua_pushnumber(L, -key);
+    lua_rawget(L, owner + 1);
+    lua_rawgeti(L, -2, 1);
+    lua_rawget(L, -2);
+    lua_replace(L, owner);
+    lua_pop(L, 1);
+  }
   for (int i = 0; i < 2; i++, key = -key) {
     lua_pushnumber(L, key);
     lua_pushnil(L);
@@ -181,8 +197,8 @@ static int core_group_fail(lua_State *L) {
     lua_getfield(L, 2, "reason");
     cancel(L, group, 3);
   } else {
-    add_error(L, self->id, true);
     tideR_scope_cancel(tideL_get(L)->rt, group->scope);
+    add_error(L, self->id, 0); /* raises out of memory */
   }
   return 0;
 }
@@ -218,19 +234,21 @@ static int core_group_join(lua_State *L) {
   return tideL_suspend(L, S, task, joined);
 }
 
-/* group_leave(group, failed, err): whether to raise an error, and which; then
- * whether err was the group's own cancellation, and the reason */
+/* group_leave(group, failed, err): true, the error to raise, and whose it is,
+ * to be held until it is raised. Or whether to raise err, err, whether it was
+ * the group's own cancellation, and the reason */
 static int core_group_leave(lua_State *L) {
   static const char name[] = "tide.group";
   tideL_state *S = tideL_get(L);
   tideR_task *task = tideL_enter(L, S, name);
   const tideL_group *self = check(L, name);
-  bool failed = lua_toboolean(L, 2), own, cancelled;
+  bool failed = lua_toboolean(L, 2), own, cancelled, untold;
   lua_settop(L, 3);
   if (task->scope == NULL || task->scope->id != self->id)
     return tideL_misnested(L, S, task, self->id);
   own = failed && tideL_catchown(L, task->scope, 3);
   cancelled = task->scope->group->children.cancelled;
+  untold = task->scope->group->children.failed;
   tideL_pushreason(L, self->id);
   take_errors(L, self->id);
   tideL_leavescope(L, S, task);
@@ -238,8 +256,11 @@ static int core_group_leave(lua_State *L) {
     unite(L);
     lua_pushboolean(L, 1);
     lua_insert(L, -2);
-    return 2;
+    lua_pushvalue(L, -3);
+    return 3;
   }
+  if (untold && (own || !failed)) /* there was no memory for its error */
+    return luaL_error(L, "not enough memory");
   if (cancelled && task->flags & TIDE_CANCEL && (own || !failed))
     return tideL_raisecancel(L, S, task);
   lua_pushboolean(L, failed && !own);
@@ -280,6 +301,7 @@ static void report_soon(lua_State *L, tideL_state *S, uint32_t count) {
 void tideL_abandongroup(lua_State *L, tideL_state *S, tideR_group *group) {
   uint32_t count = tideR_group_count(group);
   take_errors(L, group->scope->id);
+  lua_remove(L, -2);
   if (count > 0 || !lua_isnil(L, -1))
     report_soon(L, S, count);
   else

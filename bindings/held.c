@@ -14,21 +14,29 @@ struct tide_task {
 
 struct tide_future {
   tideL_held held;
-  bool promised; /* it counts as a waker */
 };
 
 /* ---- holding ---- */
 
-/* A place for it in the registry, so that there is memory for what follows. */
+/* What is on top of L, which is popped. Once it is there this allocates
+ * nothing, as luaL_unref may. */
+static void anchor(lua_State *L, const tideL_held *held) {
+  lua_pushlightuserdata(L, (void *)held);
+  lua_insert(L, -2);
+  lua_rawset(L, LUA_REGISTRYINDEX);
+}
+
+/* So that there is memory for what follows. */
 static void reserve(lua_State *L, tideL_held *held) {
   lua_pushboolean(L, 0);
-  held->place = luaL_ref(L, LUA_REGISTRYINDEX);
+  anchor(L, held);
+  held->anchored = true;
 }
 
 /* The Task or Future on top of L, which stays there. */
 static void hold(lua_State *L, tideL_state *S, tideL_held *held) {
   lua_pushvalue(L, -1);
-  lua_rawseti(L, LUA_REGISTRYINDEX, held->place);
+  anchor(L, held);
   held->handle = lua_touserdata(L, -1);
   held->state = S;
   held->prev = NULL;
@@ -40,16 +48,21 @@ static void hold(lua_State *L, tideL_state *S, tideL_held *held) {
 
 static void *new_held(size_t size) {
   tideL_held *held = calloc(1, size);
-  if (held != NULL) {
+  if (held != NULL)
     held->count = 1;
-    held->place = LUA_NOREF;
-  }
   return held;
+}
+
+static void unanchor(const tideL_state *S, const tideL_held *held) {
+  if (!held->anchored)
+    return;
+  lua_pushnil(S->thread);
+  anchor(S->thread, held);
 }
 
 /* Its object could not be made. */
 static void discard(const tideL_state *S, tideL_held *held) {
-  luaL_unref(S->thread, LUA_REGISTRYINDEX, held->place);
+  unanchor(S, held);
   free(held);
 }
 
@@ -77,7 +90,7 @@ void tideL_releaseheld(tideL_held *held) {
   if (--held->count > 0)
     return;
   if (held->state != NULL) {
-    luaL_unref(held->state->thread, LUA_REGISTRYINDEX, held->place);
+    unanchor(held->state, held);
     let_go(held);
   }
   free(held);
@@ -91,7 +104,8 @@ void tideL_forgetheld(tideL_state *S) {
 }
 
 void tideL_pushheld(lua_State *L, const tideL_held *held) {
-  lua_rawgeti(L, LUA_REGISTRYINDEX, held->place);
+  lua_pushlightuserdata(L, (void *)held);
+  lua_rawget(L, LUA_REGISTRYINDEX);
 }
 
 /* Lua has been given it: its error is Lua's to see to. */
@@ -219,10 +233,8 @@ void tide_task_release(tide_task *task) {
 
 /* ---- futures ---- */
 
-static void drop_promise(tide_future *future) {
-  if (future->promised && is_current(&future->held))
-    tideR_waker_drop(future->held.state->rt);
-  future->promised = false;
+static tideR_join *join_of(const tide_future *future) {
+  return &((tideL_future *)future->held.handle)->join;
 }
 
 static int new_body(lua_State *L, tideL_state *S, void *arg) {
@@ -230,8 +242,7 @@ static int new_body(lua_State *L, tideL_state *S, void *arg) {
   reserve(L, &future->held);
   tideL_pushfuture(L, S);
   hold(L, S, &future->held);
-  tideR_waker_add(S->rt);
-  future->promised = true;
+  tideR_future_promise(S->rt, join_of(future), true);
   return 0;
 }
 
@@ -287,9 +298,8 @@ static int settle(tide_future *future, lua_State *from, int n,
     return err;
   }
   err = tideL_protect(future->held.state, from, n, 0, settle_body, &it);
-  if (err == 0)
-    drop_promise(future);
-  return err;
+  /* What came after, so that its failure would be reported, may have failed. */
+  return tideL_heldoutcome(&future->held) != TIDE_PENDING ? 0 : err;
 }
 
 int tide_future_set(tide_future *future, lua_State *from, int n) {
@@ -301,10 +311,7 @@ int tide_future_fail(tide_future *future, lua_State *from) {
 }
 
 int tide_future_cancel(tide_future *future, const char *reason) {
-  int err = cancel(&future->held, reason);
-  if (err == 0)
-    drop_promise(future);
-  return err;
+  return cancel(&future->held, reason);
 }
 
 int tide_future_on_done(tide_future *future, tide_future_cb cb, void *ud) {
@@ -319,6 +326,7 @@ tide_outcome tide_future_outcome(tide_future *future) {
 void tide_future_release(tide_future *future) {
   if (future == NULL)
     return;
-  drop_promise(future);
+  if (is_current(&future->held))
+    tideR_future_promise(future->held.state->rt, join_of(future), false);
   tideL_releaseheld(&future->held);
 }

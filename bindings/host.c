@@ -106,10 +106,11 @@ static int open_runtime(lua_State *L, tideL_state *S, void *arg) {
   tideL_open(L);
   if (!it->is_program)
     return 0;
-  if (is_there)
+  if (is_there || it->options.size == 0)
     tideL_useoptions(S);
   S->program = main_of(L, S);
   S->embedded = true;
+  S->blocking = !it->options.no_blocking && !tideR_loop_is_borrowed(S->rt);
   return 0;
 }
 
@@ -136,7 +137,7 @@ static int open_protected(lua_State *L, opening *it) {
   if (status == LUA_OK)
     return it->S != NULL ? 0 : UV_EEXIST;
   lua_pop(L, 1);
-  return status == LUA_ERRMEM ? UV_ENOMEM : UV_EEXIST;
+  return UV_ENOMEM;
 }
 
 static int open_state(lua_State *L, opening *it) {
@@ -146,7 +147,7 @@ static int open_state(lua_State *L, opening *it) {
     return err;
   S = it->S;
   tideL_closenow(S);
-  if (S->dropping)
+  if (S->closing || S->dropping || S->dead)
     return UV_EBUSY;
   if (it->options.loop != NULL && S->rt != NULL &&
       it->options.loop != tideR_runtime_uv(S->rt))
@@ -167,8 +168,6 @@ int tide_open(tide_runtime **out, lua_State *L, const tide_options *options) {
     err = open_state(L, &it);
   if (err < 0)
     return err;
-  if (it.options.no_blocking || tideR_loop_is_borrowed(it.S->rt))
-    it.S->blocking = false;
   *out = it.S;
   return 0;
 }
@@ -181,17 +180,23 @@ tide_runtime *tide_runtime_of(lua_State *L) {
 /* ---- driving ---- */
 
 int tide_step(tide_runtime *rt, double budget) {
-  if (rt->rt == NULL)
+  int result;
+  if (tideL_closenow(rt) || rt->rt == NULL)
     return UV_ECANCELED;
-  return tideL_step(rt, budget);
+  result = tideL_step(rt, budget);
+  tideL_switchprogram(rt);
+  return result;
 }
 
 int tide_run(tide_runtime *rt) {
-  if (rt->rt == NULL)
+  int err;
+  if (tideL_closenow(rt) || rt->rt == NULL)
     return UV_ECANCELED;
   if (tideL_isbusy(rt))
     return UV_EBUSY;
-  return tideL_drive(rt);
+  err = tideL_drive(rt);
+  tideL_switchprogram(rt);
+  return tideL_closenow(rt) ? UV_ECANCELED : err;
 }
 
 double tide_next_timeout(tide_runtime *rt) {
@@ -215,28 +220,57 @@ void tideL_onturn(tideR_runtime *rt) {
 
 /* ---- closing ---- */
 
-/* Another runtime of this state begins with no options of this one. */
+/* Another runtime of this state begins with no options of this one; `closed`
+ * may open it, so it comes last. On a host's loop the handles are to close
+ * first. */
 bool tideL_closenow(tideL_state *S) {
-  if (!S->closing || tideL_isbusy(S))
+  void (*closed)(void *ud) = NULL;
+  if (!S->closing || S->shutting || tideL_isbusy(S))
     return false;
-  S->closing = false;
-  S->embedded = false;
+  S->shutting = true;
+  if (S->rt != NULL && !tideR_loop_is_borrowed(S->rt)) {
+    closed = S->closed;
+    S->closed = NULL;
+  }
   if (tideL_shut(S) < 0)
     tideL_freeruntime(S); /* without memory as lua_close does it */
   memset(&S->options, 0, sizeof S->options);
+  S->embedded = S->closing = S->shutting = false;
   S->blocking = true;
+  tideL_switchprogram(S);
+  if (closed != NULL)
+    closed(S->closed_ud);
   return true;
 }
 
+static int look_body(lua_State *L, tideL_state *S, void *arg) {
+  (void)S;
+  *(bool *)arg = tideL_infinaliser(L);
+  return 0;
+}
+
+/* Outside of the loop, where a finaliser may run inside of any function of ours
+ * that allocates. From 5.4.4 on Lua tells; LuaJIT's hooks are the state's. */
+static bool in_finaliser(tideL_state *S) {
+  lua_State *L = TIDE_LUAJIT || S->program == NULL ? S->thread : S->program;
+  bool is = false;
+#if LUA_VERSION_NUM >= 504
+  if (lua_gc(S->thread, LUA_GCISRUNNING) < 0)
+    return true;
+#endif
+  tideL_protect(S, L, 0, 0, look_body, &is);
+  return is;
+}
+
 int tide_close(tide_runtime *rt, void (*closed)(void *ud), void *ud) {
-  if (rt->closing)
+  if (rt->closing || rt->dropping)
     return UV_EALREADY;
   if (rt->rt == NULL)
     return UV_ECANCELED;
   rt->closed = closed;
   rt->closed_ud = ud;
   rt->closing = true;
-  if (!tideL_closenow(rt))
+  if (tideL_isbusy(rt) || in_finaliser(rt) || !tideL_closenow(rt))
     tideR_loop_leave(rt->rt);
   return 0;
 }

@@ -1,14 +1,15 @@
 /*
  * hosting.h: what the files of the C API share. Private.
  *
- *   host.c     tide_open, tide_close; driving
- *   settings.c the clock, user data, statistics, data that goes with a task
- *   held.c     tide_task and tide_future: what a program holds of Lua's
- *   ended.c    their done callbacks
- *   waiter.c   tide_await
- *   work.c     tide_work
- *   remote.c   tide_remote, tide_post
- *   api.c      tide_import's table
+ *   host.c       tide_open, tide_close; driving
+ *   settings.c   the clock, user data, statistics, data that goes with a task
+ *   held.c       tide_task and tide_future: what a program holds of Lua's
+ *   ended.c      their done callbacks
+ *   waiter.c     tide_await
+ *   functions.c  tide_setfuncs
+ *   work.c       tide_work
+ *   remote.c     tide_remote, tide_post
+ *   api.c        tide_import's table
  *
  * No function of the API raises unless it is for functions that Lua calls. So
  * whatever may raise is the body of a protected call, which gets our upvalues,
@@ -40,9 +41,11 @@ typedef int (*tideL_body)(lua_State *L, tideL_state *S, void *arg);
  * what is out of memory raises in a body: then UV_ENOMEM. */
 int tideL_protect(tideL_state *S, lua_State *L, int n, int nresults,
                   tideL_body body, void *arg);
-/* The same; *begun: whether body was called. An error is left on top of L. */
+/* The same, but an error is left on top of L. */
 bool tideL_try(tideL_state *S, lua_State *L, int n, int nresults,
-               tideL_body body, void *arg, bool *begun);
+               tideL_body body, void *arg);
+/* After S->thread has run otherwise: see tideL_switchback. */
+void tideL_switchprogram(tideL_state *S);
 
 /* ---- held.c ---- */
 
@@ -51,8 +54,8 @@ struct tideL_held {
   tideL_state *state; /* NULL: lua_close has come */
   tideL_held *next, *prev;
   tideL_task *handle; /* the Task, or the base of the Future */
-  int place;          /* its place in the registry */
   unsigned count;
+  bool anchored; /* in the registry, where its own address is the key */
 };
 
 void tideL_retainheld(tideL_held *held);

@@ -120,7 +120,7 @@ static void store_results(lua_State *T, int index, lua_State *co, int n) {
     return;
   tideL_pushinfo(T, index);
   ((tideL_task *)lua_touserdata(T, index))->store = STORE_NONE; /* ... it set */
-  luaL_checkstack(T, n, "too many results");
+  luaL_checkstack(T, n + 2, "too many results"); /* and their number, "n" */
   if (T == co)
     lua_insert(T, -n - 1);
   else
@@ -156,8 +156,7 @@ static tideL_outcome store_error(lua_State *T, int index, lua_State *co) {
   if (tideL_pushnoted(T, -1, handle->id)) {
     lua_setfield(T, -3, "stack");
   } else if (T != co && lua_status(co) > LUA_YIELD && (!cancelled || debug)) {
-    lua_pushthread(co);
-    lua_xmove(co, T, 1);
+    tideL_pushcoroutine(T, co);
     lua_setfield(T, -3, "coroutine");
   }
   lua_setfield(T, -2, "error");

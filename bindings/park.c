@@ -203,24 +203,32 @@ static int core_park(lua_State *L) {
 
 /* ---- aborts ---- */
 
-/* True unless the function returned false; an error is reported and counts as
- * done. The parking is on top of T. */
-static bool call_abort(lua_State *T, tideL_state *S) {
-  bool aborted = true;
-  tideL_getuservalue(T, -1);
-  if (tideL_getfield(T, -1, "abort") == LUA_TNIL) {
-    lua_pop(T, 2); /* fn gave none, but was cancelled while it ran */
-    return true;
+/* aborter(parking): whether the function refused */
+static int aborter(lua_State *T) {
+  tideL_state *S = tideL_get(T);
+  const tideL_parking *self = lua_touserdata(T, 1);
+  tideL_getuservalue(T, 1);
+  if (tideL_getfield(T, -1, "abort") == LUA_TNIL)
+    return 0; /* fn gave none, but was cancelled while it ran */
+  tideL_callfor(T, S, self->task);
+  if (lua_pcall(T, 0, 1, 0) == LUA_OK) {
+    lua_pushboolean(T, lua_isboolean(T, -1) && !lua_toboolean(T, -1));
+    return 1;
   }
-  tideL_callfor(T, S, ((tideL_parking *)lua_touserdata(T, -3))->task);
-  if (lua_pcall(T, 0, 1, 0) != LUA_OK) {
-    tideL_pushreport(T, "error in the abort function of a park", -1);
-    tideL_report(T, S);
-  } else {
-    aborted = !lua_isboolean(T, -1) || lua_toboolean(T, -1);
-  }
-  lua_pop(T, 2);
-  return aborted;
+  tideL_pushreport(T, "error in the abort function of a park", -1);
+  tideL_report(T, S);
+  return 0;
+}
+
+/* False if the function refused; an error is reported and counts as done, and
+ * so does one of ours, out of memory. The parking is on top of T. */
+static bool call_abort(lua_State *T) {
+  bool refused;
+  tideL_own(T, OWN_ABORTER);
+  lua_pushvalue(T, -2);
+  refused = lua_pcall(T, 1, 1, 0) == LUA_OK && lua_toboolean(T, -1);
+  lua_pop(T, 1);
+  return !refused;
 }
 
 /* Those that are to be aborted now: what is cancelled meanwhile is for the next
@@ -232,7 +240,7 @@ void tideL_runaborts(lua_State *T, tideL_state *S) {
     unlist_abort(S, self);
     tideL_own(T, OWN_PARKED);
     lua_rawgeti(T, -1, (int)self->task->slot);
-    if (call_abort(T, S) && is_parked(self)) {
+    if (call_abort(T) && is_parked(self)) {
       end_parking(self);
       tideR_wake(S->rt, self->task, TIDE_CANCELLED);
     }
@@ -245,4 +253,6 @@ void tideL_openpark(lua_State *L) {
       {"tide.park", core_park, park_finish, AWAIT_RESULTS},
       {NULL, NULL, NULL, AWAIT_RESULTS}};
   tideL_setawaiting(L, awaiting);
+  tideL_pushfunction(L, aborter);
+  lua_rawseti(L, UP_OWN, OWN_ABORTER);
 }

@@ -21,12 +21,18 @@ int tide_post(tide_remote *remote, void (*fn)(tide_runtime *rt, void *arg),
   return tideR_remote_post((tideR_remote *)remote, fn, arg);
 }
 
+typedef struct posting {
+  const tideR_post *post;
+  bool called; /* or there was no memory for it */
+} posting;
+
 static int post_body(lua_State *T, tideL_state *S, void *arg) {
-  const tideR_post *post = arg;
+  posting *it = arg;
   bool inside;
   luaL_checkstack(T, LUA_MINSTACK, NULL);
   inside = tideL_entercallback(T, S);
-  post->fn(S, post->arg);
+  it->called = true;
+  it->post->fn(S, it->post->arg);
   tideL_leavecallback(T, S, inside);
   return 0;
 }
@@ -35,14 +41,15 @@ static int post_body(lua_State *T, tideL_state *S, void *arg) {
 bool tideL_onpost(tideR_runtime *rt, const tideR_post *post) {
   tideL_state *S = tideR_runtime_data(rt);
   lua_State *T = S->thread;
-  bool begun, calling = S->calling;
-  if (tideL_try(S, T, 0, 0, post_body, (void *)post, &begun))
+  posting it = {post, false};
+  bool calling = S->calling;
+  if (tideL_try(S, T, 0, 0, post_body, &it))
     return true;
   S->calling = calling;
-  if (begun) {
+  if (it.called) {
     tideL_pushreport(T, "error in a post", -1);
     tideL_report(T, S);
   }
   lua_pop(T, 1);
-  return begun;
+  return it.called;
 }

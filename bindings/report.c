@@ -193,11 +193,11 @@ static void report_list(lua_State *T, tideL_state *S, int place) {
   luaL_checkstack(T, 12, NULL);
   tideL_own(T, place);
   list = lua_gettop(T);
-  n = (int)lua_rawlen(T, list);
-  if (n > 0) {
-    lua_newtable(T);
+  if (lua_rawlen(T, list) > 0) {
+    lua_newtable(T); /* which may run finalisers, that add to the list */
     lua_rawseti(T, UP_OWN, place);
   }
+  n = (int)lua_rawlen(T, list);
   for (int i = 1; i <= n; i++) {
     lua_rawgeti(T, list, i);
     if (!((tideL_task *)lua_touserdata(T, -1))->seen)

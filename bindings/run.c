@@ -11,6 +11,26 @@
 
 /* ---- driving ---- */
 
+#ifdef TIDE_GCSTRESS
+
+/* At so many steps of each entry into the loop, and then at every 100th: specs
+ * of 100,000 tasks would not end. */
+static unsigned steps;
+
+void tideL_stress(lua_State *L) {
+  if (steps < TIDE_GCSTRESS || steps % 100 == 0)
+    lua_gc(L, LUA_GCCOLLECT, 0);
+  steps++;
+}
+
+static void stress_again(void) {
+  steps = 0;
+}
+
+#else
+#define stress_again() ((void)0)
+#endif
+
 /* stack of S->thread: <drive, step, recover, close> */
 enum { T_DRIVE = 1, T_STEP, T_RECOVER, T_CLOSE };
 
@@ -26,6 +46,7 @@ static int resume_body(lua_State *T, tideL_state *S, int err) {
 
 static int drive_body(lua_State *T) {
   tideL_state *S = tideL_get(T);
+  stress_again();
   S->entered = true;
   return resume_body(T, S, tideR_loop_begin(S->rt));
 }
@@ -33,6 +54,7 @@ static int drive_body(lua_State *T) {
 static int step_body(lua_State *T) {
   tideL_state *S = tideL_get(T);
   double budget = lua_tonumber(T, 1);
+  stress_again();
   return resume_body(T, S, tideR_loop_begin_step(S->rt, budget));
 }
 
@@ -54,10 +76,8 @@ static void recover(tideL_state *S) {
   lua_pushvalue(T, T_RECOVER);
   lua_insert(T, -2);
   S->failing = task; /* on LuaJIT even a light userdata may need memory */
-  if (lua_pcall(T, 1, 0, 0) != LUA_OK && task->state != TIDE_TASK_FREE) {
-    task->coro = NULL; /* not even its end could be told */
-    tideR_task_finish(S->rt, task, TIDE_END_FAILED);
-  }
+  if (lua_pcall(T, 1, 0, 0) != LUA_OK)
+    tideL_endtask(S, task);
 }
 
 /* Out of memory for the very call the loop cannot run at all. */
@@ -243,7 +263,7 @@ static int core_run(lua_State *L) {
   tideL_state *S = tideL_open(L);
   tideL_task *handle;
   tideR_task *main;
-  bool told, debug, interrupted;
+  bool told, debug, interrupted, starved;
   tideL_checkcallable(L, 1, "tide.run");
   if (tideL_isbusy(S))
     return tideL_error(L, "'tide.run' cannot be called while the loop runs: "
@@ -264,6 +284,9 @@ static int core_run(lua_State *L) {
   /* Out of memory it may have ended without an outcome: it is asked. */
   while (tideL_record(tideL_astask(L, S, 1)) != NULL && tideL_drive(S) == 0)
     continue;
+  starved = tideL_record(handle) != NULL && !S->closing; /* it could not run */
+  if (starved)
+    tideR_task_give_up(S->rt, main);
   told = tideR_interrupt_told(S->rt);
   debug = S->debug;
   if (debug)
@@ -283,7 +306,7 @@ static int core_run(lua_State *L) {
     exit_now(L, S);
   if (interrupted && is_interrupted(handle, told))
     return tideL_raise(L, TIDEL_INTERRUPTED, "interrupted");
-  if (tideL_record(handle) != NULL) /* the loop could not run */
+  if (starved)
     return luaL_error(L, "not enough memory");
   return tideL_pushoutcome(L, 1, handle);
 }

@@ -23,8 +23,7 @@ static int scopebox__gc(lua_State *L) {
 /* DETACHED[co] = box, or nil; co is not where L is. */
 static void set_box(lua_State *L, lua_State *co) {
   tideL_own(L, OWN_DETACHED);
-  lua_pushthread(co);
-  lua_xmove(co, L, 1);
+  tideL_pushcoroutine(L, co);
   lua_pushvalue(L, -3);
   lua_rawset(L, -3);
   lua_pop(L, 2);
@@ -35,7 +34,6 @@ void tideL_detachscopes(lua_State *L, tideL_state *S, tideR_task *task,
   scope_box *box;
   if (task->scope == base)
     return;
-  tideL_checkstack(co, 1);
   box = tideL_newuserdata(L, sizeof *box);
   *box = (scope_box){NULL, S->serial};
   tideL_own(L, OWN_SCOPEBOX);
@@ -49,10 +47,8 @@ void tideL_detachscopes(lua_State *L, tideL_state *S, tideR_task *task,
 
 tideR_scope *tideL_takebox(lua_State *L, const tideL_state *S, lua_State *co) {
   tideR_scope *top = NULL;
-  tideL_checkstack(co, 1);
   tideL_own(L, OWN_DETACHED);
-  lua_pushthread(co);
-  lua_xmove(co, L, 1);
+  tideL_pushcoroutine(L, co);
   if (tideL_rawget(L, -2) == LUA_TUSERDATA) {
     scope_box *box = lua_touserdata(L, -1);
     if (box->serial == S->serial)

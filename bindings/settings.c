@@ -132,6 +132,8 @@ static int set_body(lua_State *L, tideL_state *S, void *arg) {
 
 int tide_local_set(tide_runtime *rt, const void *key, void *value) {
   local it = {key, value};
+  if (rt->rt == NULL)
+    return UV_ECANCELED;
   return tideL_protect(rt, rt->thread, 0, 0, set_body, &it);
 }
 
@@ -152,7 +154,7 @@ static int get_body(lua_State *L, tideL_state *S, void *arg) {
 
 void *tide_local_get(tide_runtime *rt, const void *key) {
   local it = {key, NULL};
-  if (rt->varied)
+  if (rt->rt != NULL && rt->varied)
     tideL_protect(rt, rt->thread, 0, 0, get_body, &it);
   return it.value;
 }

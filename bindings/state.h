@@ -59,6 +59,8 @@ enum {
   OWN_SOURCES,   /* chunks that are ours: errors name the line below them */
   OWN_HANDLER,   /* the exception handler */
   OWN_TELLER,    /* ... and what calls it */
+  OWN_ABORTER,   /* calls the abort function of a parking */
+  OWN_ABANDON,   /* ends a task that is given up */
   OWN_BASE,      /* the function under each task, where there is one */
   OWN_NOTER,     /* the message handler that keeps tracebacks */
   OWN_DRAINED,   /* failed while run ended what was left */
@@ -159,7 +161,6 @@ struct tide_runtime {
   bool prompt;   /* at a prompt: what failed is looked for */
   bool collect;  /* ... now */
   bool signals;  /* a signal came that has a callback */
-  bool chores;   /* a callback for our own chores is queued */
   bool hooked;   /* see await.c */
   bool starting; /* what park starts runs */
   bool dead;     /* lua_close has come so far */
@@ -205,6 +206,7 @@ struct tide_runtime {
   void *closed_ud;
   int loop_error; /* why there was no runtime to be had, or 0 */
   bool closing;   /* ... as soon as no code of it runs */
+  bool shutting;  /* ... which it does now */
   bool dropping;  /* it is told to C programs that it closes */
 };
 

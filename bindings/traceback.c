@@ -190,12 +190,12 @@ int tideL_noter(lua_State *L) {
   if ((!S->debug && tideL_iserror(L, 1, TIDEL_CANCELLED)) ||
       is_noted(L, S, 1, id))
     return 1;
+  tideL_keepraised(L, S, 1); /* first: the others allocate */
   tideL_tracebackhere(L, co);
   lua_rawseti(L, UP_OWN, OWN_NOTEDSTACK);
   lua_pushvalue(L, 1);
   lua_rawseti(L, UP_OWN, OWN_NOTED);
   S->noted = id;
-  tideL_keepraised(L, S, 1);
   return 1;
 }
 

@@ -20,7 +20,7 @@ struct tide_waiter {
   tideL_state *state;
   tideR_task *task; /* that waits; NULL: none does, or no more */
   tide_waiter **box;
-  tide_waiter *next, *prev; /* in S->waiters, while a wake is to come */
+  tide_waiter *next, *prev; /* in S->waiters, while it is listed */
   const tide_await_ops *ops;
   void *arg;
   uint64_t id; /* of the task that waits or waited */
@@ -28,7 +28,8 @@ struct tide_waiter {
   bool pending;  /* the wake is to come */
   bool starting; /* `start` runs */
   bool aborted;  /* ... or was to be aborted meanwhile */
-  bool listed;
+  bool listed;   /* a wake is to come, and the runtime is open */
+  bool promised; /* ... which somebody waits for: a waker */
 };
 
 /* ---- owners ---- */
@@ -49,7 +50,7 @@ static void leave_box(tide_waiter *waiter) {
 
 static void list(tide_waiter *waiter) {
   tideL_state *S = waiter->state;
-  waiter->listed = true;
+  waiter->listed = waiter->promised = true;
   waiter->prev = NULL;
   waiter->next = S->waiters;
   if (waiter->next != NULL)
@@ -69,7 +70,12 @@ static void unlist(tide_waiter *waiter) {
     S->waiters = waiter->next;
   if (waiter->next != NULL)
     waiter->next->prev = waiter->prev;
-  tideR_waker_drop(S->rt);
+}
+
+static void drop_promise(tide_waiter *waiter) {
+  if (waiter->promised)
+    tideR_waker_drop(waiter->state->rt);
+  waiter->promised = false;
 }
 
 tideR_runtime *tideL_runtimeof(const tide_waiter *waiter) {
@@ -83,27 +89,35 @@ void tide_wake(tide_waiter *waiter, int status) {
   waiter->status = status;
   waiter->pending = false;
   waiter->task = NULL;
+  drop_promise(waiter);
   unlist(waiter);
   if (task != NULL && !waiter->starting)
     tideR_wake(waiter->state->rt, task, TIDE_WOKEN);
   release(waiter);
 }
 
-/* True: no wake will come. Where it came meanwhile, false. */
+/* True: no wake will come. Where it came meanwhile, false. As in a callback,
+ * the runtime is not closed then and there. */
 static bool call_abort(tide_waiter *waiter) {
   const tide_await_ops *ops = waiter->ops;
-  if (ops->abort == NULL || ops->abort(waiter, waiter->arg) == 0)
+  tideL_state *S = waiter->state;
+  bool aborted;
+  if (ops->abort == NULL)
     return false;
-  if (!waiter->pending)
-    return false;
-  waiter->pending = false;
-  return true;
+  S->busy++;
+  aborted = ops->abort(waiter, waiter->arg) != 0 && waiter->pending;
+  S->busy--;
+  if (aborted)
+    waiter->pending = false;
+  return aborted;
 }
 
 /* Nobody waits any more; a wake that may still come only releases. */
 static void detach(tide_waiter *waiter) {
   waiter->task = NULL;
-  unlist(waiter);
+  drop_promise(waiter);
+  if (!waiter->pending)
+    unlist(waiter);
 }
 
 static bool abort_waiter(tideR_runtime *rt, tideR_task *task,
@@ -121,14 +135,30 @@ static bool abort_waiter(tideR_runtime *rt, tideR_task *task,
     call_abort(waiter);
   }
   detach(waiter);
+  if (why == TIDE_ABANDONED)
+    leave_box(waiter);
   return true;
 }
 
-/* The runtime closes, or lua_close has come: without another chance. The box is
- * given up first, so that releasing comes last. */
+static bool abort_nothing(tideR_runtime *rt, tideR_task *task,
+                          tideR_status why) {
+  (void)rt;
+  (void)task;
+  (void)why;
+  return true;
+}
+
+/* The runtime closes, or lua_close has come: without another chance. Finalisers
+ * that come after may cancel the task, which waits for nothing then. */
 static void drop(tide_waiter *waiter) {
-  bool asked = waiter->task == NULL || waiter->task->flags & TIDE_ABORTED;
+  static const tideR_waitkind kind = {"await", abort_nothing, NULL};
+  static tideR_wait nothing = {&kind};
+  tideR_task *task = waiter->task;
+  bool asked = task == NULL || task->flags & TIDE_ABORTED;
+  if (task != NULL)
+    task->wait = &nothing;
   detach(waiter);
+  unlist(waiter);
   if (!asked && waiter->pending)
     call_abort(waiter);
   if (waiter->box != NULL)
@@ -141,9 +171,11 @@ void tideL_dropwaiters(tideL_state *S) {
 }
 
 static int box__gc(lua_State *L) {
-  tide_waiter **box = lua_touserdata(L, 1);
-  if (*box != NULL)
-    drop(*box);
+  tide_waiter *waiter = *(tide_waiter **)lua_touserdata(L, 1);
+  if (waiter != NULL && waiter->task != NULL)
+    drop(waiter);
+  else if (waiter != NULL)
+    leave_box(waiter);
   return 0;
 }
 
@@ -190,8 +222,10 @@ static void anchor(lua_State *L, const tideR_task *task, int index) {
   lua_pop(L, 1);
 }
 
-/* The task gives up its turn, and then its await raises. */
-static void raise_later(tideL_state *S, tideR_task *task) {
+/* The task gives up its turn, and then its await raises: nothing is left of it
+ * but that. */
+static void raise_later(tideL_state *S, tideR_task *task, tide_waiter *waiter) {
+  leave_box(waiter);
   tideR_park_raise(S->rt, task);
   task->flags |= TASK_RAISE;
 }
@@ -202,7 +236,9 @@ static bool start(tideL_state *S, tideR_task *task, tide_waiter *waiter) {
   waiter->task = task;
   waiter->pending = waiter->starting = true;
   list(waiter);
+  S->busy++;
   err = waiter->ops->start(waiter, waiter->arg);
+  S->busy--;
   waiter->starting = false;
   if (err < 0 && waiter->pending) {
     waiter->status = err;
@@ -212,7 +248,7 @@ static bool start(tideL_state *S, tideR_task *task, tide_waiter *waiter) {
   if (waiter->pending && waiter->aborted && call_abort(waiter)) {
     detach(waiter);
     task->state = TIDE_TASK_RUNNING;
-    raise_later(S, task);
+    raise_later(S, task, waiter);
     return true;
   }
   if (waiter->pending)
@@ -226,16 +262,21 @@ static bool start(tideL_state *S, tideR_task *task, tide_waiter *waiter) {
 static bool begin(lua_State *L, tideL_state *S, tideR_task *task, bool can) {
   tide_waiter *waiter = *(tide_waiter **)lua_touserdata(L, 1);
   bool cancelled = tideL_checkpoint(S, task);
-  if (!can)
-    tideL_cannotyield(L, waiter->kind.what, 2);
-  anchor(L, task, 1);
-  waiter->id = task->id;
+  if (!can) {
+    const char *name = waiter->kind.what;
+    leave_box(waiter);
+    tideL_cannotyield(L, name, 2);
+  }
   if (cancelled) {
-    raise_later(S, task);
+    raise_later(S, task, waiter);
     return true;
   }
+  anchor(L, task, 1);
+  waiter->id = task->id;
   tideR_park(S->rt, task, &waiter->wait);
-  if (start(S, task, waiter) || tideL_turn(L, S, task, NULL))
+  if (start(S, task, waiter))
+    return true;
+  if (++S->streak % STREAK == 0 && !tideL_giveturn(S, task))
     return true;
   task->status = TIDE_WOKEN;
   return false;
@@ -327,11 +368,7 @@ int tide_await(lua_State *L, const tide_await_ops *ops, void *arg) {
   return lua_gettop(L) - base;
 }
 
-void tide_pushfunction(lua_State *L, lua_CFunction function, int nup) {
-  lua_pushcclosure(L, function, nup);
-}
-
-void tideL_openwaiting(lua_State *L) {
+static void open_waiting(lua_State *L) {
   static const tideL_awaiting awaiting[] = {
       {"await", await_body, finish, AWAIT_RESULTS},
       {NULL, NULL, NULL, AWAIT_RESULTS}};
@@ -375,14 +412,18 @@ static bool can_wait(lua_State *L, const tideL_state *S) {
 }
 
 int tide_await(lua_State *L, const tide_await_ops *ops, void *arg) {
+  const char *name = ops->name != NULL ? ops->name : "tide_await";
   tideL_state *S = tideL_find(L);
+  tide_waiter *waiter;
   bool waits;
-  new_waiter(L, S, ops, arg);
-  if (!is_wrapped(L))
+  waiter = new_waiter(L, S, ops, arg);
+  if (!is_wrapped(L)) {
+    leave_box(waiter);
     return luaL_error(L,
                       "'%s' cannot await: on Lua 5.1 and LuaJIT register "
                       "the function with tide_setfuncs",
-                      ops->name != NULL ? ops->name : "tide_await");
+                      name);
+  }
   lua_rawgeti(L, LUA_REGISTRYINDEX, S->awaiting);
   lua_insert(L, -2);
   lua_pushboolean(L, can_wait(L, S));
@@ -411,7 +452,7 @@ static int wrapped_end(lua_State *L) {
     return lua_gettop(L);
   }
   luaL_checkstack(L, 8, NULL);
-  awaited = push_parked(L, task) != NULL;
+  awaited = push_parked(L, task) != NULL || task->flags & TASK_RAISE;
   lua_pop(L, 1);
   if (!awaited)
     return lua_gettop(L);
@@ -419,17 +460,7 @@ static int wrapped_end(lua_State *L) {
   return tideL_endawait(L, S, task, finish);
 }
 
-void tide_pushfunction(lua_State *L, lua_CFunction function, int nup) {
-  tideL_state *S = tideL_find(L);
-  if (S == NULL)
-    luaL_error(L, "tide is not loaded");
-  lua_pushcclosure(L, function, nup);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, S->wrapping);
-  lua_insert(L, -2);
-  lua_call(L, 1, 1);
-}
-
-void tideL_openwaiting(lua_State *L) {
+static void open_waiting(lua_State *L) {
   static const char code[] =
       "local finish = ... return function(f) return function(...) "
       "return finish(f(...)) end end";
@@ -450,20 +481,9 @@ void tideL_openwaiting(lua_State *L) {
 
 #endif
 
-void tide_setfuncs(lua_State *L, const luaL_Reg *functions, int nup) {
-  luaL_checkstack(L, nup + 3, "too many upvalues");
-  for (; functions->name != NULL; functions++) {
-    for (int i = 0; i < nup; i++)
-      lua_pushvalue(L, -nup);
-    tide_pushfunction(L, functions->func, nup);
-    lua_setfield(L, -nup - 2, functions->name);
-  }
-  lua_pop(L, nup);
-}
-
 void tideL_openwaiter(lua_State *L) {
   static const luaL_Reg metamethods[] = {{"__gc", box__gc}, {NULL, NULL}};
   tideL_newclass(L, OWN_WAITERBOX, "tide.waiter", NULL, metamethods);
   lua_pop(L, 1);
-  tideL_openwaiting(L);
+  open_waiting(L);
 }

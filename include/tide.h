@@ -33,10 +33,12 @@
 #define TIDE_VERSION "0.1.0"
 #define TIDE_VERSION_NUM 100 /* major * 10000 + minor * 100 + patch */
 
+#ifndef TIDE_EXPORT
 #if defined(_WIN32)
 #define TIDE_EXPORT __declspec(dllexport)
 #else
 #define TIDE_EXPORT __attribute__((visibility("default")))
+#endif
 #endif
 
 #ifdef __cplusplus
@@ -97,14 +99,15 @@ typedef struct tide_options {
   void (*failed)(tide_runtime *rt, const tide_failure *failure, void *userdata);
 } tide_options;
 
-/* Opens the runtime of L, or gives the one that L has, whose settings then stay
- * as they are; options may be NULL. In a static library it also puts the Lua
- * modules into package.preload. On 5.1 and LuaJIT L must be the main thread of
- * its state. The address is good until lua_close, also after tide_close, when
- * every function returns UV_ECANCELED until L has a runtime again. *out is NULL
- * after an error: UV_ENOMEM; UV_EINVAL: bad options; UV_EEXIST: L's runtime
- * has another loop than that of the options, or another copy of tide is loaded
- * in L. */
+/* Opens the runtime of L; options may be NULL. One that only Lua or a module
+ * has opened gets the options; one that was opened by this stays as it is. In a
+ * static library it also puts the Lua modules into package.preload. On 5.1 and
+ * LuaJIT tide_lua gives L only if that is the main thread of its state. The
+ * address is good until lua_close, also after tide_close, when every function
+ * returns UV_ECANCELED until L has a runtime again. *out is NULL after an
+ * error: UV_ENOMEM; UV_EINVAL: bad options; UV_EEXIST: L's runtime has another
+ * loop than that of the options, or another copy of tide is loaded in L;
+ * UV_EBUSY: it is being closed; others: libuv has no loop, UV_EMFILE. */
 TIDE_EXPORT int tide_open(tide_runtime **out, lua_State *L,
                           const tide_options *options);
 
@@ -112,13 +115,14 @@ TIDE_EXPORT int tide_open(tide_runtime **out, lua_State *L,
  * awaits in C is aborted; queued posts are called without a runtime; all
  * handles close. Then calls closed(ud), which may be NULL: at once; or, called
  * inside of a step, run or callback, when that has ended, of which no other
- * task runs any more; or, on a host's loop, in one of its next iterations.
- * UV_EALREADY: it is being closed. lua_close does the same. */
+ * task runs any more; or, in a finaliser or an abort function outside of these,
+ * when the runtime is used next; or, on a host's loop, in one of its next
+ * iterations. UV_EALREADY: it is being closed. lua_close does the same. */
 TIDE_EXPORT int tide_close(tide_runtime *rt, void (*closed)(void *ud),
                            void *ud);
 
 /* The runtime of L, opened if it has none, for C modules: Lua may close it.
- * NULL: there is no memory for it. */
+ * NULL: there is no memory for it, or it is being closed. */
 TIDE_EXPORT tide_runtime *tide_runtime_of(lua_State *L);
 
 /* The Lua module tide.core. */
@@ -148,7 +152,8 @@ TIDE_EXPORT double tide_next_timeout(tide_runtime *rt);
 TIDE_EXPORT int tide_fd(tide_runtime *rt);
 
 /* The libuv loop, the runtime's or the host's, for C with handles of its own.
- * NULL: the runtime is closed. Their callbacks may call any function here. */
+ * NULL: the runtime is closed, which has closed all handles of its own loop,
+ * also these. Their callbacks may call any function here. */
 TIDE_EXPORT struct uv_loop_s *tide_uv_loop(tide_runtime *rt);
 
 /* ---- the clock ---- */
@@ -162,12 +167,13 @@ TIDE_EXPORT int tide_set_speed(tide_runtime *rt, double speed);
 
 /* ---- what a runtime tells ---- */
 
+/* With options->wake: not while other threads post. */
 TIDE_EXPORT void tide_set_userdata(tide_runtime *rt, void *userdata);
 TIDE_EXPORT void *tide_userdata(tide_runtime *rt);
 
 /* The lua_State for C that tide calls (a post, done callbacks): what is pushed
- * on it has to be popped. Elsewhere the main one, as it was given to tide_open.
- */
+ * on it has to be popped. Elsewhere the main one, as it was given to tide_open;
+ * without that, one of the runtime's own. */
 TIDE_EXPORT lua_State *tide_lua(tide_runtime *rt);
 
 typedef struct tide_stats {
@@ -217,10 +223,11 @@ TIDE_EXPORT int tide_spawn(tide_runtime *rt, lua_State *from, int nargs,
 /* Task:cancel; reason may be NULL. UV_EALREADY: it has ended. */
 TIDE_EXPORT int tide_task_cancel(tide_task *task, const char *reason);
 
-/* Called from the loop in the turn after the task's end, with its results, or
- * its error, the n values on top of L; or when the runtime is closed before,
- * with L NULL. Several are called in order. At once a later turn's work if it
- * has ended. `task` need not be held. */
+/* Called from the loop in the turn after the task's end, or, if it has ended,
+ * in the next one, with its results, or its error, the n values on top of L; or
+ * when the runtime is closed before, TIDE_DROPPED, with L NULL. Several are
+ * called in order. `task` need not be held. An error that it raises is
+ * reported. */
 typedef void (*tide_task_cb)(tide_task *task, tide_outcome how, lua_State *L,
                              int n, void *ud);
 TIDE_EXPORT int tide_task_on_done(tide_task *task, tide_task_cb cb, void *ud);
@@ -275,7 +282,8 @@ TIDE_EXPORT void tide_pushfunction(lua_State *L, lua_CFunction function,
 typedef struct tide_await_ops {
   const char *name; /* for errors and the task tree: "image.load" */
   /* Begins it: from now on tide_wake(waiter, ...) is expected, once; it may be
-   * called right here. Negative: it could not begin, no wake will come. */
+   * called right here. Negative: it could not begin, no wake will come. As all
+   * of these but finish it must not raise, nor await. */
   int (*start)(tide_waiter *waiter, void *arg);
   /* The await is cancelled, or its runtime closes: once, in the runtime's
    * thread; calls no Lua. Nonzero: it is aborted, and no wake will come. 0, or
@@ -287,7 +295,8 @@ typedef struct tide_await_ops {
    * status. */
   int (*finish)(lua_State *L, int status, void *arg);
   /* Last of all and always once, also if tide_await raises: frees arg. Calls
-   * no Lua. */
+   * no Lua. After an error of finish, or of an await where nothing can wait, it
+   * is the collector that calls it. */
   void (*release)(void *arg);
 } tide_await_ops;
 
@@ -312,8 +321,9 @@ typedef struct tide_work_ops {
 } tide_work_ops;
 
 /* Awaits ops->work(arg), as tide_await does. A cancel is raised at once if the
- * work has not begun, which then is not done, and else when it has ended. The
- * end of the runtime waits for what has begun, but not on a host's loop. */
+ * work has not begun, which then is not done; else the await ends as the work
+ * does, and the next one raises. The end of the runtime waits for what has
+ * begun; on a host's loop it is over only then. */
 TIDE_EXPORT int tide_work(lua_State *L, const tide_work_ops *ops, void *arg);
 
 /* ---- remotes: for any thread ---- */
@@ -373,6 +383,7 @@ typedef struct tide_api {
   void (*remote_release)(tide_remote *remote);
   int (*post)(tide_remote *remote, void (*fn)(tide_runtime *rt, void *arg),
               void *arg);
+  void (*keep_library)(const void *address); /* for tide_import */
 } tide_api;
 
 #define TIDE_API_KEY "tide.api" /* where in the registry the table is */
@@ -383,19 +394,26 @@ typedef struct tide_api {
  *   int luaopen_image(lua_State *L) { tide = tide_import(L); ...
  *
  * Loads tide.core if nobody has. Raises if it is not there or older than this
- * header. */
+ * header. From here on the module's library stays loaded: what it has given
+ * tide is called until lua_close is over. */
 static inline const tide_api *tide_import(lua_State *L) {
-  const tide_api *api;
+  static const char here = 0;
+  const tide_api *api = NULL;
   lua_getglobal(L, "require");
   lua_pushliteral(L, "tide.core");
   lua_call(L, 1, 0);
   lua_pushliteral(L, TIDE_API_KEY);
   lua_rawget(L, LUA_REGISTRYINDEX);
-  api = *(const tide_api *const *)lua_touserdata(L, -1);
+  if (lua_touserdata(L, -1) != NULL)
+    api = *(const tide_api *const *)lua_touserdata(L, -1);
   lua_pop(L, 1);
-  if (api->version < TIDE_VERSION_NUM || api->size < sizeof *api)
+  if (api == NULL || api->version < TIDE_VERSION_NUM ||
+      api->size < sizeof *api) {
     luaL_error(L, "tide is older than this module needs: %d for %d",
-               api->version, TIDE_VERSION_NUM);
+               api != NULL ? api->version : 0, TIDE_VERSION_NUM);
+    return NULL; /* luaL_error never returns: not all compilers know */
+  }
+  api->keep_library(&here);
   return api;
 }
 

@@ -81,6 +81,7 @@ build = {
         "bindings/error.c",
         "bindings/event.c",
         "bindings/foreign.c",
+        "bindings/functions.c",
         "bindings/future.c",
         "bindings/gather.c",
         "bindings/group.c",

@@ -53,7 +53,7 @@ static void settle(tideR_runtime *rt) {
 /* False: the runtime is no more, but for its records. */
 static bool turn(tideR_runtime *rt) {
   tideR__poll_deliver(rt);
-  if (tideR_loop_ready(rt))
+  if (tideR_loop_ready(rt) || rt->leaves)
     rt->hooks->turn(rt);
   return !rt->is_ending;
 }

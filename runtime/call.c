@@ -44,6 +44,11 @@ int tideR_call_soon(tideR_runtime *rt, tideR_call **out) {
   return 0;
 }
 
+void tideR_call_chores(tideR_runtime *rt) {
+  if (rt->chores.state == TIDE_CALL_FREE)
+    tideR__call_queue(rt, &rt->chores);
+}
+
 int tideR_call_at(tideR_runtime *rt, uint64_t when, tideR_call **out) {
   tideR_call *call = *out = call_new(rt);
   if (call == NULL)
@@ -103,7 +108,10 @@ void tideR__calls_run(tideR_runtime *rt) {
       tideR__posts_run(rt);
       continue;
     }
-    call_free(rt, call);
+    if (call == &rt->chores)
+      call->state = TIDE_CALL_FREE;
+    else
+      call_free(rt, call);
     if (!cancelled)
       rt->hooks->call(rt, call);
   }

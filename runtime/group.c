@@ -86,10 +86,13 @@ static void wake_host(tideR_runtime *rt, tideR_group *group) {
 void tideR__group_ended(tideR_runtime *rt, tideR_gather *children,
                         tideR_end how) {
   tideR_group *group = of(children);
-  if (how == TIDE_END_FAILED)
+  if (how == TIDE_END_FAILED) {
+    children->failed = true;
     tideR_scope_cancel(rt, group->scope);
-  else if (how == TIDE_END_CANCELLED && group->scope->flags & TIDE_SCOPE_INSIDE)
+  } else if (how == TIDE_END_CANCELLED &&
+             group->scope->flags & TIDE_SCOPE_INSIDE) {
     children->cancelled = true;
+  }
   wake_host(rt, group);
 }
 

@@ -142,6 +142,7 @@ struct tideR_runtime {
   tideR_scope *free_scopes;
   tideR_group *free_groups;
   tideR_call *free_calls;
+  tideR_call chores;                   /* the bindings', always to be had */
   tideR_call *calls_head, *calls_tail; /* run in the next turn */
   uint32_t ncalls;
   uint32_t calls_due; /* of these, in this turn; left over after a longjmp */
@@ -198,6 +199,7 @@ struct tideR_runtime {
 };
 
 /* timer.c */
+int tideR__timers_init(tideR_runtime *rt);
 int tideR__timer_set(tideR_runtime *rt, tideR_timer *timer, int kind,
                      uint64_t when);
 void tideR__timer_clear(tideR_runtime *rt, tideR_timer *timer);

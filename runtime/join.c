@@ -84,6 +84,16 @@ tideR_join *tideR_link_join(tideR_runtime *rt, tideR_link *link) {
 
 /* ---- the end ---- */
 
+void tideR_future_promise(tideR_runtime *rt, tideR_join *join, bool on) {
+  if (join->promised == on || join->ended)
+    return;
+  join->promised = on;
+  if (on)
+    tideR_waker_add(rt);
+  else
+    tideR_waker_drop(rt);
+}
+
 /* Wakes who waited for it. Their `wait` must not outlive the join. */
 static void wake_waiters(tideR_runtime *rt, tideR_waitq *queue) {
   tideR_task *waiter;
@@ -93,6 +103,7 @@ static void wake_waiters(tideR_runtime *rt, tideR_waitq *queue) {
 
 void tideR__join_end(tideR_runtime *rt, tideR_join *join, tideR_end how) {
   tideR_link *link;
+  tideR_future_promise(rt, join, false);
   join->ended = true;
   join->how = (uint8_t)how;
   wake_waiters(rt, &join->joined);

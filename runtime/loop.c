@@ -55,8 +55,11 @@ int tideR_runtime_new(tideR_runtime **out, const tideR_hooks *hooks, void *data,
   *out = NULL;
   if (rt == NULL)
     return UV_ENOMEM;
-  err = open_loop(rt, loop);
+  err = tideR__timers_init(rt);
+  if (err == 0)
+    err = open_loop(rt, loop);
   if (err < 0) {
+    free(rt->heap.nodes);
     free(rt);
     return err;
   }
@@ -392,8 +395,10 @@ bool tideR__turn_alone(tideR_runtime *rt) {
   return true;
 }
 
+/* One that is left is about to be closed. In the child of a fork, which closes
+ * its copy, what it saw would be lost to the parent. */
 void tideR_loop_end(tideR_runtime *rt) {
-  if (!rt->blocking) {
+  if (!rt->blocking && !rt->leaves) {
     tideR__poll_now(rt);
     if (!has_ready(rt) && !rt->is_borrowed)
       tideR_waitq_wake_all(rt, &rt->idlers);
@@ -435,6 +440,8 @@ void tideR_loop_stop(tideR_runtime *rt) {
 void tideR_loop_leave(tideR_runtime *rt) {
   rt->leaves = true;
   rt->until = 0; /* no short cuts */
+  if (rt->announces)
+    tideR__announce(rt);
 }
 
 int tideR_loop_stop_after(tideR_runtime *rt, double seconds) {

@@ -169,7 +169,8 @@ void tideR_loop_stop(tideR_runtime *rt);
 /* What runs now is the last of all: then the step or run ends, and the runtime
  * is to be freed. */
 void tideR_loop_leave(tideR_runtime *rt);
-/* Asks tideR_loop_run to stop `seconds` from now; < 0 takes that back. */
+/* Asks tideR_loop_run to stop `seconds` from now; < 0 takes that back. Never
+ * fails. */
 int tideR_loop_stop_after(tideR_runtime *rt, double seconds);
 /* While on, tideR_loop_run also stops when all tasks that are young now have
  * ended. Returns the greatest id of these. */
@@ -312,6 +313,8 @@ tideR_scope *tideR_task_own_scope(const tideR_task *task);
 void tideR_park(tideR_runtime *rt, tideR_task *task, tideR_wait *wait);
 /* Ends the suspension; no-op on one that is not parked. */
 void tideR_wake(tideR_runtime *rt, tideR_task *task, tideR_status status);
+/* Takes a park back: the task runs on. */
+void tideR_unpark(tideR_runtime *rt, tideR_task *task);
 /* To the end of the ready queue: exactly one turn. */
 void tideR_park_turn(tideR_runtime *rt, tideR_task *task);
 /* The same, unless it is the only one that is ready and nothing else is to be
@@ -469,6 +472,8 @@ enum { TIDE_CALL_FREE, TIDE_CALL_TIMED, TIDE_CALL_QUEUED, TIDE_CALL_CANCELLED };
 /* Runs hooks->call from the loop: in the next turn, or when due. */
 int tideR_call_soon(tideR_runtime *rt, tideR_call **out);
 int tideR_call_at(tideR_runtime *rt, uint64_t when, tideR_call **out);
+/* One of slot 0, once, for what the bindings have to do. Never fails. */
+void tideR_call_chores(tideR_runtime *rt);
 void tideR_call_cancel(tideR_runtime *rt, tideR_call *call);
 tideR_call *tideR_call_in(const tideR_runtime *rt, uint32_t slot);
 uint32_t tideR_call_slots(const tideR_runtime *rt); /* slots are 1..this */

@@ -180,6 +180,7 @@ struct tideR_join {
   uint32_t awaiters;       /* how many tasks and gathers count */
   uint32_t leaving;        /* links of gathers that stay for it */
   bool cancel_queued;
+  bool promised; /* of a future: a waker until it ends */
   bool ended;
   uint8_t how; /* tideR_end, once it has ended */
 };
@@ -194,6 +195,8 @@ void tideR_join_park(tideR_runtime *rt, tideR_task *task, tideR_join *join,
                      bool counted);
 /* The future has ended: wakes who waits. A task's ends by tideR_task_finish. */
 void tideR_future_end(tideR_runtime *rt, tideR_join *join, tideR_end how);
+/* Somebody outside is to end it, or is not any more: counts as a waker. */
+void tideR_future_promise(tideR_runtime *rt, tideR_join *join, bool on);
 /* A task is cancelled as by tideR_task_cancel, a future ends cancelled. */
 int tideR_join_cancel(tideR_runtime *rt, tideR_join *join);
 
@@ -241,6 +244,7 @@ struct tideR_gather {
   bool begun;     /* all its ends were added: it may decide */
   bool leaving;   /* has cancelled what is pending, and stays for its end */
   bool cancelled; /* its waiter was; of a group: a child was, by its scope */
+  bool failed;    /* of a group: a child has */
 };
 
 void tideR_gather_init(tideR_gather *gather, tideR_until until, bool counted);

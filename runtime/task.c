@@ -150,7 +150,7 @@ static void ready_remove(tideR_runtime *rt, tideR_task *task) {
 
 /* A task that runs but is registered somewhere: its yield failed (5.1, 5.2)
  * and it went on. Takes that back. */
-static void unpark(tideR_runtime *rt, tideR_task *task) {
+void tideR_unpark(tideR_runtime *rt, tideR_task *task) {
   if (task->state == TIDE_TASK_PARKED) {
     task->wait->kind->abort(rt, task, TIDE_ABANDONED);
     if (task->flags & TIDE_LEAVING)
@@ -180,7 +180,7 @@ static void end_waits(tideR_runtime *rt, tideR_task *task, tideR_end how) {
 
 void tideR_task_finish(tideR_runtime *rt, tideR_task *task, tideR_end how) {
   if (task->state != TIDE_TASK_RUNNING)
-    unpark(rt, task); /* also: no scope left below aborts a wait */
+    tideR_unpark(rt, task); /* also: no scope left below aborts a wait */
   while (task->scope != NULL)
     tideR_scope_leave(rt, task);
   end_waits(rt, task, how);
@@ -225,7 +225,7 @@ static inline void clear_flags(tideR_task *task) {
 
 void tideR_park(tideR_runtime *rt, tideR_task *task, tideR_wait *wait) {
   if (task->state != TIDE_TASK_RUNNING)
-    unpark(rt, task);
+    tideR_unpark(rt, task);
   task->wait = wait;
   clear_flags(task);
   task->state = TIDE_TASK_PARKED;
@@ -293,7 +293,8 @@ int tideR_park_until(tideR_runtime *rt, tideR_task *task, uint64_t when) {
     tideR_waker_add(rt); /* it asked for this: no deadlock */
     return 0;
   }
-  unpark(rt, task); /* before it has the timer that the abort would clear */
+  tideR_unpark(rt,
+               task); /* before it has the timer that the abort would clear */
   task->timer.index = 0;
   int err = tideR__timer_set(rt, &task->timer, TIMER_TASK, when);
   if (err < 0)

@@ -55,8 +55,10 @@ static void sift_down(tideR_heap *heap, uint32_t at, tideR_heapnode node) {
   place(heap, at, node);
 }
 
+/* One place is kept for the stop timer: a run that has to end can be told when,
+ * also without memory. */
 static int reserve(tideR_heap *heap) {
-  if (heap->count == heap->room) {
+  if (heap->count + 1 >= heap->room) {
     uint32_t room = heap->room > 0 ? heap->room * 2 : 64;
     tideR_heapnode *nodes = realloc(heap->nodes, room * sizeof *nodes);
     if (nodes == NULL)
@@ -67,12 +69,16 @@ static int reserve(tideR_heap *heap) {
   return 0;
 }
 
+int tideR__timers_init(tideR_runtime *rt) {
+  return reserve(&rt->heap);
+}
+
 int tideR__timer_set(tideR_runtime *rt, tideR_timer *timer, int kind,
                      uint64_t when) {
   tideR_heap *heap = &rt->heap;
   if (timer->index != 0)
     tideR__timer_clear(rt, timer);
-  int err = reserve(heap);
+  int err = timer == &rt->stop_timer ? 0 : reserve(heap);
   if (err < 0)
     return err;
   timer->kind = (unsigned)kind & 3;

@@ -36,15 +36,21 @@ static void on_after(uv_work_t *request, int status) {
   tideR__handle_closed(keeper); /* it may be the last of an ended runtime */
 }
 
+/* The child of a fork drops its parent's loop, with nobody to wait for what it
+ * began itself. */
 int tideR_work_start(tideR_runtime *rt, tideR_work *work) {
-  int err = uv_queue_work(tideR_runtime_uv(rt), &work->uv, on_work, on_after);
+  int err = UV_ECANCELED;
+  if (!tideR_loop_forked(rt))
+    err = uv_queue_work(tideR_runtime_uv(rt), &work->uv, on_work, on_after);
   if (err == 0)
     add(rt, work);
   return err;
 }
 
+/* A lock that is asked for here may have been another thread's at the fork. */
 bool tideR_work_cancel(tideR_work *work) {
-  return uv_cancel((uv_req_t *)&work->uv) == 0;
+  return !tideR_loop_forked(work->keeper) &&
+         uv_cancel((uv_req_t *)&work->uv) == 0;
 }
 
 /* The threads are not in the child of a fork: there nothing more comes. */

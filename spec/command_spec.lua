@@ -351,6 +351,16 @@ describe("bin/tide", function()
     assert.equal(1, status)
   end)
 
+  it("the chain is known though garbage was collected before the group's end", function()
+    local _, errors = run_code [[
+      local tide = require "tide"
+      tide.group(function(group)
+        group:task(function() error("deep") end):set_name("inner")
+        tide.task(collectgarbage)
+      end)]]
+    assert.matches("\ninner was awaited by main:\n", errors)
+  end)
+
   it("a chain is that of the error at hand", function()
     local _, errors = run_code [[
       local tide = require "tide"

@@ -25,7 +25,7 @@ end
 
 local function busy()
   local start = os.clock()
-  while os.clock() - start < 0.02 do end
+  while os.clock() - start < 0.06 do end
 end
 
 describe("debug mode", function()
@@ -47,7 +47,7 @@ describe("debug mode", function()
   it("reports a step that is too long: its task, from where to where", function()
     local from, to, made
     local reports = debugged(function()
-      tide.loop().slow_callback_duration = 0.01
+      tide.loop().slow_callback_duration = 0.05
       made = line() local task = tide.task(function()
         from = line() tide.sleep(0)
         busy()
@@ -74,7 +74,7 @@ describe("debug mode", function()
     local function slow() busy() end
     place = "spec/debug_mode_spec.lua:" .. debug.getinfo(slow, "S").linedefined
     local reports = debugged(function()
-      tide.loop().slow_callback_duration = 0.01
+      tide.loop().slow_callback_duration = 0.05
       for _ = 1, 3 do -- in a new coroutine, and in one used again
         tide.task(slow, print):await()
       end
@@ -87,7 +87,7 @@ describe("debug mode", function()
 
   it("times each turn of a task that is alone", function()
     local reports = debugged(function()
-      tide.loop().slow_callback_duration = 0.015
+      tide.loop().slow_callback_duration = 0.05
       tide.sleep(0)
       for _ = 1, 3 do
         busy()

@@ -66,14 +66,37 @@ describe("a finaliser", function()
           local _ = {}
         end
         when_collected(function() return over or pcall(future.set_exception, future, "bad") end)
-        tide.loop():call_later(1, function()
+        local last = tide.loop():call_later(1, function()
           over = true
           pcall(future.set_exception, future, "bad")
         end)
         assert.is_true(support.elapsed(pcall, tide.gather, list) <= 1)
+        last:cancel()
       end
       tide.loop():set_exception_handler(nil)
     end)
+  end)
+end)
+
+describe("a failure that nobody saw", function()
+  -- In a child, whose small heap is collected often.
+  it("is reported, also when the collector finds it while others are", function()
+    assert.equal("30000\n", (support.child [[
+      local tide = require "tide"
+      local reported = 0
+      collectgarbage("setpause", 100)
+      tide.loop():set_exception_handler(function() reported = reported + 1 end)
+      require "tide.testing".run(function()
+        for _ = 1, 100 do
+          for i = 1, 300 do
+            tide.task(error, "unseen")
+            if i % 3 == 0 then tide.sleep(0) end
+          end
+          collectgarbage()
+          tide.sleep(0)
+        end
+      end)
+      print(reported)]]))
   end)
 end)
 

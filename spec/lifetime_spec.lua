@@ -51,6 +51,19 @@ describe("require", function()
     assert.is_true(is)
   end)
 
+  child_it("while the loop runs works with what was there before", "item\tended\ttrue\n", [[
+    local tide = require "tide"
+    tide.run(function()
+      local queue, task = tide.queue(), tide.task(tide.sleep, 0.001, "ended")
+      for name in pairs(package.loaded) do
+        if name:match("^tide") then package.loaded[name] = nil end
+      end
+      collectgarbage() collectgarbage()
+      local again = require "tide"
+      again.task(function() again.sleep(0.001) queue:put("item") end)
+      print(queue:get(), again.gather(task), again.current_task() == tide.current_task())
+    end)]])
+
   child_it("after everything of tide was collected starts anew", "1\n2\n", [[
     print(require "tide".run(function() return 1 end))
     for name in pairs(package.loaded) do

@@ -75,7 +75,7 @@ typedef struct test {
 #define TEST(name) \
   { #name, name }
 
-static int run_tests(const test *tests, size_t count, const char *only) {
+static inline int run_tests(const test *tests, size_t count, const char *only) {
   unsigned passed = 0, failed = 0;
   setvbuf(stdout, NULL, _IOLBF, 256);
   for (size_t i = 0; i < count; i++) {

@@ -58,6 +58,16 @@ TEST(a_step_with_a_budget_makes_many_turns) {
   CHECK_EQ(stats(rt).polls, 1);
 }
 
+static void leaver(actor *me) {
+  tideR_loop_leave(me->rt);
+}
+
+TEST(a_step_that_is_left_looks_for_no_events) {
+  spawn(rt, leaver);
+  CHECK_EQ(tideR_loop_step(rt, 0), 0);
+  CHECK_EQ(stats(rt).polls, 0);
+}
+
 static void numbered(actor *me) {
   say("%ld", me->n);
 }

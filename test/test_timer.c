@@ -28,7 +28,7 @@ static int pop(tideR_runtime *rt, tideR_timer *timers) {
 }
 
 static void set(tideR_runtime *rt, tideR_timer *timer, uint64_t when) {
-  CHECK_EQ(tideR__timer_set(rt, timer, TIMER_STOP, when), 0);
+  CHECK_EQ(tideR__timer_set(rt, timer, TIMER_CALL, when), 0);
 }
 
 TEST(the_heap_gives_the_earliest_first) {

@@ -14,7 +14,6 @@
 #include <lualib.h>
 #include <uv.h>
 
-#include "runtime.h"
 #include "tide.h"
 
 #define ROUNDS 100 /* in which the two take turns */
@@ -41,7 +40,7 @@ int main(int argc, char **argv) {
     return 1;
   if (argc > 2 && strcmp(argv[2], "open") == 0) {
     uv_async_init(&bare, &handles[0], ignore);
-    uv_async_init(tideR_runtime_uv(rt), &handles[1], ignore);
+    uv_async_init(tide_uv_loop(rt), &handles[1], ignore);
   }
   for (int round = 0; round < ROUNDS; round++) {
     double start = now(), middle;

@@ -112,4 +112,46 @@ function rows.sleepers(n)
   end
 end
 
+--- A scheduler as one writes it by hand: who goes on in the next frame is put
+-- into the other of two lists. Frames as in bench/floors/frames.c.
+function rows.frames(n, percent, garbage)
+  local before, threads, list, following = meter.resident(), {}, {}, {}
+  local body = garbage == 1 and function()
+    local x = { 0 }
+    while true do
+      x = { x[1] + 1 }
+      yield()
+    end
+  end or function()
+    local x = 0
+    while true do
+      x = x + 1
+      yield()
+    end
+  end
+  for i = 0, n - 1 do
+    threads[i] = create(body)
+    resume(threads[i])
+    if i % (100 / percent) == 0 then
+      list[#list + 1] = threads[i]
+    end
+  end
+  return function()
+    local times, clock = {}, os.clock
+    for frame = 1, percent < 100 and 2000 or 200 do
+      local start, count = clock(), 0
+      for i = 1, #list do
+        local thread = list[i]
+        list[i] = nil
+        assert(resume(thread))
+        count = count + 1
+        following[count] = thread
+      end
+      list, following = following, list
+      times[frame] = (clock() - start) * 1000
+    end
+    return meter.frames(n, before, times)
+  end
+end
+
 meter.main(rows, function(main) main() end)

@@ -51,6 +51,8 @@ end
 
 M.pcall, M.xpcall = pcall, xpcall
 
+core.plain = core.plain or { pcall = pcall } -- compat51 may have replaced it since
+
 if _VERSION == "Lua 5.1" and not rawget(_G, "jit") then
   local pcall, xpcall = pcall, xpcall
   local yield, create, resume = native.yield, native.create, native.resume

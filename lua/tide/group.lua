@@ -31,10 +31,10 @@ end
 local function leave(group, ok, ...)
   local raised = ...
   if not ok then
-    core.group_fail(group, raised)
+    pcall(core.group_fail, group, raised) -- without memory it only cancels
   end
   join(group)
-  local failed, err = group_leave(group, not ok, raised)
+  local failed, err, _ = group_leave(group, not ok, raised) -- _ is held
   if failed then
     error(err, 0)
   elseif ok then
@@ -58,7 +58,7 @@ end
 --- An error can be replaced here, but not swallowed.
 function core.GroupClass.__close(group, err)
   if err ~= nil then
-    core.group_fail(group, err)
+    pcall(core.group_fail, group, err)
   end
   if core.can_wait() then
     join(group)

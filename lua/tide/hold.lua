@@ -5,9 +5,8 @@ local protected = require "tide.coroutine".xpcall
 
 core.own_chunk()
 
-local function leave(resource, ok, ...)
+local function leave(close, resource, ok, ...)
   local err = ...
-  local close = getmetatable(resource).__close
   if ok then
     close(resource)
     return ...
@@ -22,7 +21,8 @@ return function(name, check)
   return function(self, fn, ...)
     check(self, name)
     core.check_callable(fn, 2, name) -- counts self
+    local close = getmetatable(self).__close -- later there may be no memory for it
     self:acquire()
-    return leave(self, protected(fn, core.note, ...))
+    return leave(close, self, protected(fn, core.note, ...))
   end
 end

@@ -11,6 +11,7 @@ core.own_chunk()
 
 local check_callable, check_seconds = core.check_callable, core.check_seconds
 local timeout_enter, scope_enter = core.timeout_enter, core.scope_enter
+local plain_pcall = core.plain.pcall -- what it calls enters a scope of its caller
 local scope_leave, note = core.scope_leave, core.note
 local TimeoutError, ScopeCancelled = core.TimeoutError, core.ScopeCancelled
 
@@ -176,13 +177,23 @@ function M.shield(aw, ...)
   return leave_raising(scope_enter(nil, true, "tide.shield"), protected(aw, note, ...))
 end
 
+--- Without memory for a shield it is called all the same.
+local function call_cleanup(cleanup, err)
+  local shielded, id = plain_pcall(scope_enter, nil, true, "tide.finally")
+  if shielded then
+    leave_raising(id, protected(cleanup, note, err))
+  else
+    cleanup(err)
+  end
+end
+
 local function clean_up(cleanup, ok, ...)
   local err = ...
   if ok then
-    M.shield(cleanup, nil)
+    call_cleanup(cleanup, nil)
     return ...
   end
-  M.shield(cleanup, err)
+  call_cleanup(cleanup, err)
   error(err, 0)
 end
 
