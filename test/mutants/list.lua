@@ -36,7 +36,8 @@ return {
   -- ---- time
   { "a timer is early by a millisecond", "runtime/clock.c",
     "return span == TIDE_NEVER ? TIDE_NEVER : tideR_now(rt) + span;",
-    "return span == TIDE_NEVER ? TIDE_NEVER : tideR_now(rt) + span - (span > 1000000 ? 1000000 : 0);" },
+    "return span == TIDE_NEVER ? TIDE_NEVER\n"
+      .. "         : tideR_now(rt) + span - (span > 1000000 ? 1000000 : 0);" },
   { "ties fire in the other order", "runtime/timer.c",
     "return ahead != 0 && ahead < 1u << (ORDER_BITS - 1);",
     "return ahead == 0 || ahead >= 1u << (ORDER_BITS - 1);" },
@@ -44,7 +45,8 @@ return {
     "for (uint32_t i = first; i < first + ARITY && i < heap->count; i++) {",
     "for (uint32_t i = first; i < first + ARITY - 1 && i < heap->count; i++) {" },
   { "a cleared timer leaves its neighbours unsorted", "runtime/timer.c",
-    "if (at > 0 && before(&last, &heap->nodes[(at - 1) / ARITY]))\n    sift_up(heap, at, last);\n  else\n    sift_down(heap, at, last);",
+    "if (at > 0 && before(&last, &heap->nodes[(at - 1) / ARITY]))\n    sift_up(heap, at, last);\n"
+      .. "  else\n    sift_down(heap, at, last);",
     "sift_down(heap, at, last);" },
   { "what is due at this moment waits", "runtime/timer.c",
     "while (heap->count > 0 && heap->nodes[0].when <= now) {",
@@ -60,7 +62,8 @@ return {
     "now = parent->flags & TIDE_SCOPE_TIMED;\n  if (scope->flags & TIDE_SCOPE_CANCEL)" },
   { "a cancel is raised once only", "runtime/task.c",
     "return task->flags & TIDE_CANCEL;\n}\n\n/* A cancel that",
-    "bool due = task->flags & TIDE_CANCEL && !(task->flags & TIDE_SWALLOWER);\n  if (due)\n    task->flags |= TIDE_SWALLOWER;\n  return due;\n}\n\n/* A cancel that" },
+    "bool due = task->flags & TIDE_CANCEL && !(task->flags & TIDE_SWALLOWER);\n  if (due)\n"
+      .. "    task->flags |= TIDE_SWALLOWER;\n  return due;\n}\n\n/* A cancel that" },
   { "a left scope does not give its task back", "runtime/scope.c",
     "scope_free(rt, scope);\n  tideR__task_mark(rt, task);", "scope_free(rt, scope);" },
   { "a scope's timer outlives it", "runtime/scope.c",
@@ -77,7 +80,9 @@ return {
     "tideR__scope_lift(rt, extra->own);", "(void)rt;" },
   { "a woken task is cancelled as well", "runtime/task.c",
     "if (task->state != TIDE_TASK_PARKED || task->flags & TIDE_ABORTED)\n    return;",
-    "if (task->flags & TIDE_ABORTED)\n    return;\n  if (task->state == TIDE_TASK_READY)\n    task->status = TIDE_CANCELLED;\n  if (task->state != TIDE_TASK_PARKED)\n    return;" },
+    "if (task->flags & TIDE_ABORTED)\n    return;\n  if (task->state == TIDE_TASK_READY)\n"
+      .. "    task->status = TIDE_CANCELLED;\n"
+      .. "  if (task->state != TIDE_TASK_PARKED)\n    return;" },
   { "a swallowed cancel costs no turn", "runtime/task.c",
     "#define SWALLOW_FREE 100", "#define SWALLOW_FREE 1000000000" },
 
@@ -134,8 +139,8 @@ return {
   { "a group ends with a child left", "runtime/group.c",
     "if (host == NULL || !tideR_group_empty(group))", "if (host == NULL)" },
   { "a failed child cancels nobody", "runtime/group.c",
-    "if (how == TIDE_END_FAILED)\n    tideR_scope_cancel(rt, group->scope);",
-    "if (how == TIDE_END_FAILED)\n    (void)rt;" },
+    "children->failed = true;\n    tideR_scope_cancel(rt, group->scope);",
+    "children->failed = true;" },
   { "a recycled coroutine keeps its hook", "bindings/spawn.c",
     "if (!same_hook(L, co))", "if (false)" },
   { "a held coroutine is used again", "bindings/spawn.c",
