@@ -64,8 +64,8 @@ describe("debug mode", function()
     assert.matches(head .. from .. ".-, to " .. to, reports[1].message)
     assert.matches(head .. to .. ".-, to its end$", reports[2].message)
     assert.equal("hog", reports[1].task:get_name())
-    assert.matches("^a callback ran for %d+%.%d+ seconds: function at spec/debug_mode_spec.lua:%d+$",
-      reports[3].message)
+    assert.matches("^a callback ran for %d+%.%d+ seconds: function at "
+      .. "spec/debug_mode_spec.lua:%d+$", reports[3].message)
     assert.is_string(made)
   end)
 
