@@ -101,7 +101,7 @@ preload = $(if $(PRELOAD),LD_PRELOAD='$(PRELOAD)' \
 .PHONY: all static demo deps test spec explore ctest lint format \
   check-windows examples hosts rock rockspec asan tsan bench docs install \
   clean help tests run-build FORCE fuzz soak lifecycle valgrind gcstress \
-  apicheck
+  apicheck mutants
 .DELETE_ON_ERROR:
 
 all: $(MODULES) ## build for every Lua found (LUA=luajit: one)
@@ -309,6 +309,9 @@ tsan: ## the C tests that have threads under the thread sanitizer
 run-tsan:
 	+@$(call suites,run-ctest MODULES= \
 	  TESTS='$(filter $(THREADED:%=\%/%),$(TESTS))')
+
+mutants: ## try faults on the tests; each has to be found (NAME=part, LUA=)
+	@tools/mutants $(DEFAULT) $(call interpreter,$(DEFAULT)) '$(NAME)'
 
 run-lint: run-lint-layers run-lint-format run-lint-luacheck run-lint-sources \
   run-lint-floors run-lint-types

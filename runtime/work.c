@@ -47,8 +47,10 @@ int tideR_work_start(tideR_runtime *rt, tideR_work *work) {
   return err;
 }
 
+/* A lock that is asked for here may have been another thread's at the fork. */
 bool tideR_work_cancel(tideR_work *work) {
-  return uv_cancel((uv_req_t *)&work->uv) == 0;
+  return !tideR_loop_forked(work->keeper) &&
+         uv_cancel((uv_req_t *)&work->uv) == 0;
 }
 
 /* The threads are not in the child of a fork: there nothing more comes. */

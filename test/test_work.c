@@ -235,3 +235,23 @@ TEST(none_begins_in_the_child_of_a_fork_on_the_loop_of_its_parent) {
   CHECK_EQ(waitpid(child, &status, 0), child);
   CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
+
+/* A thread that is not in the child may have had the lock that a cancel asks
+ * for. */
+TEST(none_of_the_parents_is_cancelled_in_the_child_of_a_fork) {
+  int status = 0;
+  pid_t child;
+  job a, b;
+  start_waiting(rt, &a, "a");
+  start(rt, &b, "b", work_at_once);
+  child = fork();
+  if (child == 0)
+    _exit(tideR_work_cancel(&b.work) ? 7 : 0);
+  CHECK_EQ(waitpid(child, &status, 0), child);
+  CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  uv_sem_post(&a.go_on);
+  run(rt);
+  CHECK_SAID("a b");
+  end(&a);
+  end(&b);
+}
