@@ -13,22 +13,26 @@
 
 #ifdef TIDE_GCSTRESS
 
-/* At the first steps of each entry into the loop. Then, and where the heap is
- * large, the more seldom the larger it is, or specs of 100,000 tasks would not
- * end. */
-static unsigned steps, due;
+/* At the first steps of each entry into the loop, as long as the heap is small
+ * and not too many were. Else the more seldom the larger it is, or specs of
+ * 100,000 tasks would not end. */
+static unsigned steps, skip, left = 40 * TIDE_GCSTRESS;
 
 void tideL_stress(lua_State *L) {
   int kilobytes = lua_gc(L, LUA_GCCOUNT, 0);
-  bool small = steps++ < TIDE_GCSTRESS && kilobytes < 16 * 1024;
-  if (!small && steps < due)
+  bool always = steps++ < TIDE_GCSTRESS && left > 0 && kilobytes < 16 * 1024;
+  if (always) {
+    left--;
+  } else if (skip > 0) {
+    skip--;
     return;
+  }
   lua_gc(L, LUA_GCCOLLECT, 0);
-  due = steps + 100 + (unsigned)kilobytes / 16;
+  skip = 100 + (unsigned)kilobytes / 16;
 }
 
 static void stress_again(void) {
-  steps = due = 0;
+  steps = 0;
 }
 
 #else

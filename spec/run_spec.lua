@@ -192,7 +192,7 @@ describe("what run leaves", function()
   end)
 
   it("is what was started since: an older task goes on", function()
-    local older = tide.task(function() return tide.sleep(0.001, "older") end)
+    local older = tide.task(function() return tide.sleep(0.1, "older") end)
     tide.run(function() tide.sleep(0) end)
     assert.is_false(older:done())
     assert.equal("older", older:await())
