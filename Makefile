@@ -283,7 +283,7 @@ apicheck: ## C tests and specs on Luas that check their callers (fetches sources
 	  SEEDS=$(or $(SEEDS),1) SUITE_TIMEOUT=900 run-tool
 
 # These look at how long something took, on the real clock.
-TIMED := spec/debug_mode_spec.lua spec/docs_spec.lua
+TIMED := $(patsubst %,spec/%_spec.lua,checkpoint debug_mode docs)
 # Under a tool each spec file is a program of its own: what it leaves and how
 # long it takes is its own, too.
 TOOL_LUAS := $(or $(LUA),lua5.1 lua5.4 luajit)

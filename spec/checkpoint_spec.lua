@@ -26,7 +26,7 @@ local function after_deadline(wait)
         return wait()
       end)
     end)
-    local ok, result = pcall(tide.wait_for, second, 0.05)
+    local ok, result = pcall(tide.wait_for, second, 0.3)
     assert.is_false(first:await())
     return ok and result or tide.is(result, tide.TimeoutError) and "nothing" or result
   end, { clock = "real" })
