@@ -440,7 +440,7 @@ describe("a future is misused at the caller's line:", function()
     end
     tide.loop():step(0)
     tide.loop():close()
-    for _ = 1, 5 do collectgarbage() end
+    support.collect()
     assert.is_nil(next(weak))
   end)
 end)
