@@ -24,7 +24,7 @@ local function outcomes(iterate)
 end
 
 local function collected()
-  for _ = 1, 3 do collectgarbage() end
+  support.collect()
   sleep(0)
 end
 

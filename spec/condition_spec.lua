@@ -73,7 +73,7 @@ describe("a condition", function()
     lock:with(function() assert.is_true(owns(first)) end)
     local weak = setmetatable({ lock }, { __mode = "v" })
     lock = nil -- luacheck: ignore
-    for _ = 1, 5 do collectgarbage() end
+    support.collect()
     assert.is_not_nil(weak[1])
     first:with(function() assert.is_true(second:locked()) end)
   end)

@@ -143,7 +143,7 @@ describe("an event", function()
       done = true
     end)
     sleep(0)
-    for _ = 1, 5 do collectgarbage() end
+    support.collect()
     weak[1]:set()
     sleep(0)
     assert.is_true(done)
@@ -264,7 +264,7 @@ describe("an event is misused at the caller's line:", function()
     event:set()
     tide.loop():close()
     event = setmetatable({ event }, { __mode = "v" })
-    for _ = 1, 5 do collectgarbage() end
+    support.collect()
     assert.is_nil(event[1])
     assert.same({}, log)
   end)

@@ -211,7 +211,7 @@ describe("a group that is closed where nothing can wait", function()
       end)
       assert.same({ WAITS }, reports)
       assert.is_true(child:cancelled())
-      for _ = 1, 3 do collectgarbage() end
+      support.collect()
     end
   end)
 

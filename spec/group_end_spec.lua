@@ -219,7 +219,7 @@ describe("a group in a tide.coroutine", function()
       co()
       sleep(0)
       co = nil -- luacheck: ignore
-      for _ = 1, 5 do collectgarbage() end
+      support.collect()
       sleep(0)
     end)
     assert.same({ WAITS .. ": early" },

@@ -219,7 +219,7 @@ describe("Loop:run_forever", function()
     tide.task(function() error("nobody's", 0) end)
     loop():call_later(0.001, function() loop():stop() end)
     loop():run_forever()
-    for _ = 1, 3 do collectgarbage() end
+    support.collect()
     sleep(0.001)
     loop():set_exception_handler(nil)
     assert.same({ "nobody's" }, reports)

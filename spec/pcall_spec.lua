@@ -180,7 +180,7 @@ describe("tide.pcall", function()
         held = nil -- luacheck: ignore 311
       end
       tide.sleep(0)
-      for _ = 1, 4 do collectgarbage() end
+      support.collect()
       assert.is_nil(weak[1])
     end)
   end)
@@ -257,7 +257,7 @@ describe("tide.pcall in a task", function()
       tide.pcall(f, {}, {})
     end
     call()
-    for _ = 1, 3 do collectgarbage() end
+    support.collect()
     assert.same({}, { weak[1], weak[2], weak[3], weak[4], weak[5] })
   end)
 

@@ -211,7 +211,7 @@ describe("a queue", function()
       task, other = nil, nil -- luacheck: ignore
       turns(2)
       tide.task(function() end):await() -- the stacks of those that ended
-      for _ = 1, 3 do collectgarbage() end
+      support.collect()
       assert.is_nil(next(weak))
     end
   end)
@@ -225,7 +225,7 @@ describe("a queue", function()
       turns(1)
       tide.loop():call_later(1, function() weak[1]:put_nowait("item") end)
     end
-    for _ = 1, 5 do collectgarbage() end
+    support.collect()
     sleep(2)
     assert.equal("item", got)
   end)
@@ -462,7 +462,7 @@ describe("a queue is misused at the caller's line:", function()
       tide.loop():step(0)
       tide.loop():close()
       q = nil -- luacheck: ignore
-      for _ = 1, 5 do collectgarbage() end
+      support.collect()
       assert.is_nil(weak[1])
       assert.equal(0, tide.stats().tasks)
     end

@@ -272,7 +272,7 @@ describe("a putter that is given up", function()
       end)
       assert.matches("1 item, maxsize 1, 0 getters, 0 putters", tostring(q))
       run(function() end)
-      for _ = 1, 3 do collectgarbage() end
+      support.collect()
       assert.is_nil(next(weak))
       tide.loop():close()
     end

@@ -137,7 +137,7 @@ describe("a Scope", function()
       end
       local keep = { reason = setmetatable({}, { __mode = "v" }) }
       tide.coroutine.resume(open(keep))
-      for _ = 1, 3 do collectgarbage() end
+      support.collect()
       assert.is_false(keep[1]:cancel())
       assert.is_true(keep[1]:cancel_called())
       assert.is_true(keep[1].deadline > now())
