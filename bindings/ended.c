@@ -4,7 +4,8 @@
  * Each is an ordinary done callback of the Task or Future: a closure over a box
  * that leads to the record. Whoever tells the program takes the record out of
  * the box: the call from the loop, the end of the runtime, or lua_close, which
- * finalises the boxes before the state. The record keeps the object held.
+ * finalises the boxes before the state. The record keeps the object held, and
+ * its box: the closure may be lost, out of memory.
  */
 #include <stdlib.h>
 
@@ -16,7 +17,16 @@ typedef struct tideL_teller {
   tideL_held *held;
   tideL_callback callback;
   bool told;
+  bool anchored;
 } tideL_teller;
+
+static void unanchor(const tideL_state *S, tideL_teller *done) {
+  if (!done->anchored)
+    return;
+  done->anchored = false;
+  lua_pushnil(S->thread);
+  tideL_anchor(S->thread, done);
+}
 
 /* From here on it is the caller's. */
 static tideL_teller *take(tideL_teller **box) {
@@ -32,6 +42,7 @@ static tideL_teller *take(tideL_teller **box) {
   if (done->next != NULL)
     done->next->prev = done->prev;
   *box = NULL;
+  unanchor(S, done);
   return done;
 }
 
@@ -125,6 +136,9 @@ static int add_body(lua_State *L, tideL_state *S, void *arg) {
     lua_pushvalue(L, lua_upvalueindex(i));
   push_box(L);
   done->box = lua_touserdata(L, -1);
+  lua_pushvalue(L, -1);
+  tideL_anchor(L, done);
+  done->anchored = true;
   lua_pushcclosure(L, call_done, UPVALUES + 1);
   lua_call(L, 2, 0);
   if (tideL_heldoutcome(done->held) != TIDE_PENDING)
@@ -152,10 +166,12 @@ int tideL_ondone(tideL_held *held, const tideL_callback *callback) {
   done->callback = *callback;
   tideL_pushheld(S->thread, held);
   err = tideL_protect(S, S->thread, 1, 0, add_body, done);
-  if (err < 0)
+  if (err < 0) {
+    unanchor(S, done);
     free(done);
-  else
+  } else {
     tideL_retainheld(held);
+  }
   return err;
 }
 

@@ -15,7 +15,7 @@ void tide_pushfunction(lua_State *L, lua_CFunction function, int nup) {
   if (S == NULL)
     luaL_error(L, "tide is not loaded");
   lua_pushcclosure(L, function, nup);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, S->wrapping);
+  tideL_pushanchored(L, &S->wrapping);
   lua_insert(L, -2);
   lua_call(L, 1, 1);
 }

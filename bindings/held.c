@@ -18,25 +18,28 @@ struct tide_future {
 
 /* ---- holding ---- */
 
-/* What is on top of L, which is popped. Once it is there this allocates
- * nothing, as luaL_unref may. */
-static void anchor(lua_State *L, const tideL_held *held) {
-  lua_pushlightuserdata(L, (void *)held);
+void tideL_anchor(lua_State *L, const void *key) {
+  lua_pushlightuserdata(L, (void *)key);
   lua_insert(L, -2);
   lua_rawset(L, LUA_REGISTRYINDEX);
+}
+
+void tideL_pushanchored(lua_State *L, const void *key) {
+  lua_pushlightuserdata(L, (void *)key);
+  lua_rawget(L, LUA_REGISTRYINDEX);
 }
 
 /* So that there is memory for what follows. */
 static void reserve(lua_State *L, tideL_held *held) {
   lua_pushboolean(L, 0);
-  anchor(L, held);
+  tideL_anchor(L, held);
   held->anchored = true;
 }
 
 /* The Task or Future on top of L, which stays there. */
 static void hold(lua_State *L, tideL_state *S, tideL_held *held) {
   lua_pushvalue(L, -1);
-  anchor(L, held);
+  tideL_anchor(L, held);
   held->handle = lua_touserdata(L, -1);
   held->state = S;
   held->prev = NULL;
@@ -57,7 +60,7 @@ static void unanchor(const tideL_state *S, const tideL_held *held) {
   if (!held->anchored)
     return;
   lua_pushnil(S->thread);
-  anchor(S->thread, held);
+  tideL_anchor(S->thread, held);
 }
 
 /* Its object could not be made. */
@@ -104,8 +107,7 @@ void tideL_forgetheld(tideL_state *S) {
 }
 
 void tideL_pushheld(lua_State *L, const tideL_held *held) {
-  lua_pushlightuserdata(L, (void *)held);
-  lua_rawget(L, LUA_REGISTRYINDEX);
+  tideL_pushanchored(L, held);
 }
 
 /* Lua has been given it: its error is Lua's to see to. */

@@ -58,6 +58,11 @@ struct tideL_held {
   bool anchored; /* in the registry, where its own address is the key */
 };
 
+/* The registry has what is on top of L, which is popped, under the address of
+ * something in C; nil: no more. Allocates only the first time, where luaL_unref
+ * may; and on 5.1 and 5.2 a table that cannot grow may hide its numbers. */
+void tideL_anchor(lua_State *L, const void *key);
+void tideL_pushanchored(lua_State *L, const void *key);
 void tideL_retainheld(tideL_held *held);
 void tideL_releaseheld(tideL_held *held);
 void tideL_pushheld(lua_State *L, const tideL_held *held);

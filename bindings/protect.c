@@ -19,7 +19,7 @@ static bool call(tideL_state *S, lua_State *L, int n, int nresults,
   tideL_job *before = S->job;
   int status;
   S->job = job;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, S->protector);
+  tideL_pushanchored(L, &S->protector);
   lua_insert(L, -n - 1);
   status = lua_pcall(L, n, nresults, 0);
   S->job = before;
@@ -82,5 +82,5 @@ int tideL_protect(tideL_state *S, lua_State *L, int n, int nresults,
 
 void tideL_openprotect(lua_State *L) {
   tideL_pushfunction(L, protector);
-  tideL_get(L)->protector = luaL_ref(L, LUA_REGISTRYINDEX);
+  tideL_anchor(L, &tideL_get(L)->protector);
 }

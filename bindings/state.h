@@ -196,9 +196,9 @@ struct tide_runtime {
   tide_options options;  /* of who opened it; their userdata: tide_userdata */
   lua_State *program;    /* what tide_lua gives outside of the loop */
   struct tideL_job *job; /* to be done in the protected call that begins */
-  int protector;         /* places in the registry: what makes that call, */
-  int awaiting;          /* ... what begins an await of C, */
-  int wrapping;          /* ... and what makes a function of one that awaits */
+  char protector;        /* the address of each is a key, see tideL_anchor: */
+  char awaiting;         /* what makes that call, what begins an await of C, */
+  char wrapping;         /* and what makes a function of one that awaits */
   tideL_held *held;      /* what programs hold */
   struct tideL_teller *dones;  /* their callbacks that are yet to be called */
   struct tide_waiter *waiters; /* whose wake is yet to come */

@@ -362,7 +362,7 @@ int tide_await(lua_State *L, const tide_await_ops *ops, void *arg) {
   int base;
   new_waiter(L, S, ops, arg);
   base = lua_gettop(L) - 1;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, S->awaiting);
+  tideL_pushanchored(L, &S->awaiting);
   lua_insert(L, -2);
   lua_callk(L, 1, LUA_MULTRET, base, await_k);
   return lua_gettop(L) - base;
@@ -375,7 +375,7 @@ static void open_waiting(lua_State *L) {
   lua_newtable(L);
   tideL_setawaiting(L, awaiting);
   lua_getfield(L, -1, "await");
-  tideL_get(L)->awaiting = luaL_ref(L, LUA_REGISTRYINDEX);
+  tideL_anchor(L, &tideL_get(L)->awaiting);
   lua_pop(L, 1);
 }
 
@@ -424,7 +424,7 @@ int tide_await(lua_State *L, const tide_await_ops *ops, void *arg) {
                       "the function with tide_setfuncs",
                       name);
   }
-  lua_rawgeti(L, LUA_REGISTRYINDEX, S->awaiting);
+  tideL_pushanchored(L, &S->awaiting);
   lua_insert(L, -2);
   lua_pushboolean(L, can_wait(L, S));
   lua_call(L, 2, 1);
@@ -466,12 +466,12 @@ static void open_waiting(lua_State *L) {
       "return finish(f(...)) end end";
   tideL_state *S = tideL_get(L);
   tideL_pushfunction(L, await_body);
-  S->awaiting = luaL_ref(L, LUA_REGISTRYINDEX);
+  tideL_anchor(L, &S->awaiting);
   if (luaL_loadbuffer(L, code, sizeof code - 1, WRAPPER) != LUA_OK)
     lua_error(L);
   tideL_pushfunction(L, wrapped_end);
   lua_call(L, 1, 1);
-  S->wrapping = luaL_ref(L, LUA_REGISTRYINDEX);
+  tideL_anchor(L, &S->wrapping);
   tideL_own(L, OWN_SOURCES);
   lua_pushliteral(L, WRAPPER);
   lua_pushboolean(L, 1);

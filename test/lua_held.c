@@ -424,6 +424,25 @@ static void another_runtime_does_not_know_them(void) {
   lua_close(L);
 }
 
+/* As it is lost without memory: the list that it is in goes. */
+static void a_callback_that_is_lost_is_told_at_the_end(void) {
+  lua_State *L = begin();
+  told it = {0};
+  tide_task *task = spawn(L, "require'tide'.sleep(99)");
+  CHECK(tide_task_on_done(task, on_task, &it) == 0);
+  CHECK(tide_task_push(task, L) == 0);
+  lua_setglobal(L, "task");
+  RUN(L, "local get = debug.getuservalue or debug.getfenv "
+         "assert(get(task).callbacks) get(task).callbacks = nil "
+         "for _ = 1, 3 do collectgarbage() end");
+  CHECK(it.calls == 0);
+  CHECK(tide_close(rt, NULL, NULL) == 0);
+  CHECK(it.calls == 1 && it.how == TIDE_DROPPED);
+  tide_task_release(task);
+  lua_close(L);
+  CHECK(it.calls == 1);
+}
+
 static const test tests[] = {
     TEST(a_task_runs_in_steps_only),
     TEST(arguments_are_from_any_thread),
@@ -440,7 +459,8 @@ static const test tests[] = {
     TEST(who_awaits_it_may_be_cancelled),
     TEST(releasing_it_breaks_the_promise),
     TEST(closing_drops_futures),
-    TEST(another_runtime_does_not_know_them)};
+    TEST(another_runtime_does_not_know_them),
+    TEST(a_callback_that_is_lost_is_told_at_the_end)};
 
 int main(int argc, char **argv) {
   return run_tests(tests, sizeof tests / sizeof *tests,
