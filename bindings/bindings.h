@@ -241,6 +241,7 @@ bool tideL_pushcaller(lua_State *L);
 void tideL_droplinks(lua_State *T, tideL_state *S, tideR_task *task);
 /* The same for all tasks: the runtime closes. */
 void tideL_orphanlinks(lua_State *L);
+void tideL_freelinks(tideL_state *S);
 
 /* ---- context.c ---- */
 

@@ -65,7 +65,6 @@ static int new_runtime(lua_State *L) {
     return luaL_error(L, "tide: no event loop: %s", uv_strerror(err));
   S->serial++;
   S->pooled = 0;
-  S->links = 0;
   S->hosted = false;
   tideL_watch(S);
   if (S->options.size > 0 || S->embedded)
@@ -162,6 +161,7 @@ void tideL_close(lua_State *L, tideL_state *S) {
   tideL_forgetcalls(S);
   S->aborts = S->last_abort = NULL;
   S->detached = 0;
+  tideL_freelinks(S);
   clear_table(L, UP_THREADS);
   clear_table(L, UP_HANDLES);
   for (size_t i = 0; i < sizeof per_runtime / sizeof *per_runtime; i++) {
@@ -199,6 +199,7 @@ static int state__gc(lua_State *L) {
   tideL_forgetheld(S);
   tideL_forgetswallowers(S);
   tideL_forgetcalls(S);
+  tideL_freelinks(S);
   return 0;
 }
 

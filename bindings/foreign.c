@@ -9,8 +9,12 @@
  *
  * OWN_LINKS: inner coroutine -> outer; address of the inner -> scope that was
  * the innermost when it was resumed: scopes inside that are the inner's own.
+ * The inner waits by then and has to be linked, with memory or without: each
+ * resume has a record at hand, which then is in S->unlisted.
  */
-#include "bindings.h"
+#include <stdlib.h>
+
+#include "hosting.h"
 
 #define RESUMES_MAX 200 /* inside each other, on LuaJIT */
 
@@ -23,37 +27,102 @@ static lua_State *check_coroutine(lua_State *L, const char *function) {
 
 /* ---- links ---- */
 
-static void link(lua_State *L, tideL_state *S, lua_State *co, uint64_t base) {
+/* stack: <inner>; this is the outer. An entry half made is harmless. */
+static int link_body(lua_State *L, tideL_state *S, void *base) {
   tideL_own(L, OWN_LINKS);
+  lua_pushlightuserdata(L, lua_tothread(L, 1));
+  lua_pushnumber(L, (lua_Number) * (uint64_t *)base);
+  lua_rawset(L, -3);
   lua_pushvalue(L, 1);
   lua_pushthread(L);
   lua_rawset(L, -3);
-  lua_pushlightuserdata(L, co);
-  lua_pushnumber(L, (lua_Number)base);
-  lua_rawset(L, -3);
+  S->links++;
+  return 0;
+}
+
+static void add_spare(tideL_state *S, tideL_link *link) {
+  link->next = S->spares;
+  S->spares = link;
+}
+
+static void reserve_spare(lua_State *L, tideL_state *S) {
+  tideL_link *link;
+  if (S->spares != NULL)
+    return;
+  link = malloc(sizeof *link);
+  if (link == NULL)
+    luaL_error(L, "not enough memory");
+  add_spare(S, link);
+}
+
+static tideL_link *take_spare(tideL_state *S) {
+  tideL_link *link = S->spares;
+  S->spares = link->next;
+  return link;
+}
+
+/* co is at 1. */
+static void link(lua_State *L, tideL_state *S, lua_State *co, uint64_t base,
+                 tideL_link *spare) {
+  lua_pushvalue(L, 1);
+  if (tideL_tryhere(S, L, 1, link_body, &base)) {
+    add_spare(S, spare);
+    return;
+  }
   lua_pop(L, 1);
+  *spare = (tideL_link){S->unlisted, co, L, base};
+  S->unlisted = spare;
   S->links++;
 }
 
-/* Pushes OWN_LINKS and what resumed the coroutine, or nil. */
-static lua_State *push_resumer(lua_State *T, lua_State *co) {
+/* Where the record is, or NULL. */
+static tideL_link **find_unlisted(tideL_state *S, const lua_State *co) {
+  tideL_link **at = &S->unlisted;
+  while (*at != NULL && (*at)->inner != co)
+    at = &(*at)->next;
+  return *at != NULL ? at : NULL;
+}
+
+static void free_links(tideL_link **list) {
+  while (*list != NULL) {
+    tideL_link *link = *list;
+    *list = link->next;
+    free(link);
+  }
+}
+
+void tideL_freelinks(tideL_state *S) {
+  free_links(&S->unlisted);
+  free_links(&S->spares);
+  S->links = 0;
+}
+
+lua_State *tideL_resumer(lua_State *T, lua_State *co) {
+  tideL_state *S = tideL_get(T);
+  lua_State *outer;
+  tideL_link **at;
+  if (S->links == 0)
+    return NULL;
+  if ((at = find_unlisted(S, co)) != NULL)
+    return (*at)->outer;
   tideL_own(T, OWN_LINKS);
   tideL_pushcoroutine(T, co);
   lua_rawget(T, -2);
-  return lua_tothread(T, -1);
-}
-
-lua_State *tideL_resumer(lua_State *L, lua_State *co) {
-  lua_State *outer;
-  if (tideL_get(L)->links == 0)
-    return NULL;
-  outer = push_resumer(L, co);
-  lua_pop(L, 2);
+  outer = lua_tothread(T, -1);
+  lua_pop(T, 2);
   return outer;
 }
 
 static uint64_t unlink_resumer(lua_State *T, tideL_state *S, lua_State *co) {
+  tideL_link **at = find_unlisted(S, co);
   uint64_t base;
+  S->links--;
+  if (at != NULL) {
+    tideL_link *link = *at;
+    *at = link->next;
+    add_spare(S, link);
+    return link->base;
+  }
   tideL_own(T, OWN_LINKS);
   lua_pushlightuserdata(T, co);
   lua_rawget(T, -2);
@@ -66,7 +135,6 @@ static uint64_t unlink_resumer(lua_State *T, tideL_state *S, lua_State *co) {
   lua_pushnil(T);
   lua_rawset(T, -3);
   lua_pop(T, 1);
-  S->links--;
   return base;
 }
 
@@ -81,8 +149,7 @@ static void mark_orphan(lua_State *T, lua_State *co) {
 void tideL_droplinks(lua_State *T, tideL_state *S, tideR_task *task) {
   lua_State *co = task->coro;
   while (S->links > 0 && co != NULL) {
-    lua_State *outer = push_resumer(T, co);
-    lua_pop(T, 2);
+    lua_State *outer = tideL_resumer(T, co);
     if (outer == NULL)
       break;
     mark_orphan(T, co);
@@ -92,21 +159,20 @@ void tideL_droplinks(lua_State *T, tideL_state *S, tideR_task *task) {
 }
 
 void tideL_orphanlinks(lua_State *L) {
+  const tideL_link *link;
   tideL_own(L, OWN_LINKS);
   for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
     if (lua_isthread(L, -2)) /* other keys are addresses */
       mark_orphan(L, lua_tothread(L, -2));
   }
   lua_pop(L, 1);
+  for (link = tideL_get(L)->unlisted; link != NULL; link = link->next)
+    mark_orphan(L, link->inner);
 }
 
 /* It awaits, or has resumed one that does: only the loop may resume it. */
-static bool is_waiting(lua_State *L, const tideL_state *S, lua_State *co) {
-  bool waits = false;
-  if (S->links > 0) {
-    waits = push_resumer(L, co) != NULL;
-    lua_pop(L, 2);
-  }
+static bool is_waiting(lua_State *L, lua_State *co) {
+  bool waits = tideL_resumer(L, co) != NULL;
   if (!waits && lua_status(co) == LUA_YIELD && co != L) {
     tideL_own(L, OWN_EXPOSED);
     lua_pushvalue(L, 1);
@@ -206,8 +272,7 @@ static int give_results(lua_State *L, lua_State *co, int status, int n) {
 
 lua_State *tideL_handback(lua_State *T, tideL_state *S, tideR_task *task,
                           lua_State *co, int status, int n, int *nargs) {
-  lua_State *outer = push_resumer(T, co);
-  lua_pop(T, 2);
+  lua_State *outer = tideL_resumer(T, co);
   if (outer == NULL)
     return NULL;
   task->coro = outer;
@@ -246,7 +311,7 @@ static int resume_k(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;
 #endif
-  if (is_waiting(L, tideL_get(L), lua_tothread(L, 1))) {
+  if (is_waiting(L, lua_tothread(L, 1))) {
     lua_settop(L, 1); /* resumed by somebody else: goes on waiting */
     return lua_yieldk(L, 0, 0, resume_k);
   }
@@ -271,6 +336,7 @@ static int resume_as(lua_State *L, tideL_state *S, tideR_task *task,
   uint64_t base = scope_id(task->scope);
   unsigned pinned = task->flags & TASK_PINNED;
   lua_State *pinner = S->pinner;
+  tideL_link *spare;
   int status, n;
   if (pinned == 0 && !tideL_yieldable(L, task)) {
     task->flags |= TASK_PINNED;
@@ -278,14 +344,16 @@ static int resume_as(lua_State *L, tideL_state *S, tideR_task *task,
   }
   task->coro = co;
   tideL_attachscopes(L, S, task, co);
+  spare = take_spare(S);
   status = resume(S, co, L, nargs, &n);
   task->flags &= (uint16_t)~TASK_PINNED;
   task->flags |= (uint16_t)pinned;
   S->pinner = pinner;
   if (status == LUA_YIELD && task->state != TIDE_TASK_RUNNING) {
-    link(L, S, co, base);
+    link(L, S, co, base, spare);
     return wait_for_inner(L, S, task);
   }
+  add_spare(S, spare);
   task->coro = L;
   if (S->breaks)
     tideL_movebreak(S, co, L);
@@ -299,11 +367,11 @@ static int refuse_resume(lua_State *L, const char *state) {
   return 2;
 }
 
-static const char *status_of(lua_State *L, tideL_state *S, lua_State *co) {
+static const char *status_of(lua_State *L, lua_State *co) {
   lua_Debug ar;
   if (co == L)
     return "running";
-  if (is_waiting(L, S, co))
+  if (is_waiting(L, co))
     return "normal";
   switch (lua_status(co)) {
   case LUA_YIELD:
@@ -328,6 +396,7 @@ static int resume_for(lua_State *L, tideL_state *S, lua_State *co,
     return 2;
   }
   task = task_of(L, S);
+  reserve_spare(L, S);
   lua_xmove(L, co, nargs);
   if (task != NULL) {
     task->flags |= flags;
@@ -341,7 +410,7 @@ static int resume_for(lua_State *L, tideL_state *S, lua_State *co,
 static int foreign_resume(lua_State *L) {
   tideL_state *S = tideL_get(L);
   lua_State *co = check_coroutine(L, "coroutine.resume");
-  const char *state = status_of(L, S, co);
+  const char *state = status_of(L, co);
   if (*state != 's')
     return refuse_resume(L, *state == 'd' ? "dead" : "non-suspended");
   return resume_for(L, S, co, TASK_GUARDED);
@@ -378,7 +447,7 @@ static int foreign_yield(lua_State *L) {
 
 static int foreign_status(lua_State *L) {
   lua_State *co = check_coroutine(L, "coroutine.status");
-  lua_pushstring(L, status_of(L, tideL_get(L), co));
+  lua_pushstring(L, status_of(L, co));
   return 1;
 }
 

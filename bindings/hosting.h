@@ -44,6 +44,9 @@ int tideL_protect(tideL_state *S, lua_State *L, int n, int nresults,
 /* The same, but an error is left on top of L. */
 bool tideL_try(tideL_state *S, lua_State *L, int n, int nresults,
                tideL_body body, void *arg);
+/* The same on the thread that runs. */
+bool tideL_tryhere(tideL_state *S, lua_State *L, int n, tideL_body body,
+                   void *arg);
 /* After S->thread has run otherwise: see tideL_switchback. */
 void tideL_switchprogram(tideL_state *S);
 

@@ -72,6 +72,12 @@ bool tideL_try(tideL_state *S, lua_State *L, int n, int nresults,
   return ok;
 }
 
+bool tideL_tryhere(tideL_state *S, lua_State *L, int n, tideL_body body,
+                   void *arg) {
+  tideL_job job = {body, arg};
+  return call(S, L, n, 0, &job);
+}
+
 int tideL_protect(tideL_state *S, lua_State *L, int n, int nresults,
                   tideL_body body, void *arg) {
   if (tideL_try(S, L, n, nresults, body, arg))

@@ -108,6 +108,11 @@ typedef enum tideL_class {
 typedef struct tideL_parking tideL_parking;
 typedef struct tideL_held tideL_held;
 typedef struct tideL_trace tideL_trace;
+typedef struct tideL_link { /* see foreign.c */
+  struct tideL_link *next;
+  lua_State *inner, *outer;
+  uint64_t base;
+} tideL_link;
 #define TIDEL_PLACE 128 /* bytes of a place in the source */
 
 /* One per lua_State: the userdata made first, so finalised last. It is what C
@@ -135,7 +140,9 @@ struct tide_runtime {
   uint32_t deferred_room; /* so many tables there is room for */
   uint32_t serial : 24;   /* of the runtime: tells objects of a closed one */
   uint32_t pooled;        /* coroutines kept for the next tasks */
-  uint32_t links;         /* entries in OWN_LINKS */
+  uint32_t links;         /* entries in OWN_LINKS, and: */
+  tideL_link *unlisted;   /* those that there was no memory for */
+  tideL_link *spares;     /* records for such */
   uint32_t detached;      /* entries ever made in OWN_DETACHED */
   uint32_t abort_round;   /* of those that come next */
   uint32_t unseen;        /* sentinels of failures that are not collected */

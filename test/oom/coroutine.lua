@@ -10,7 +10,20 @@ local function body(...)
   return "end", got
 end
 
+--- A sleep in n coroutines, each inside the next.
+local function deep(n)
+  return n == 0 and tide.sleep or cothread.wrap(deep(n - 1))
+end
+
+--- Whatever failed before, the task may wait.
+local function check_wait()
+  local ok, why = tide.pcall(tide.sleep, 0)
+  assert(ok or tostring(why):find "memory")
+end
+
 return function()
+  tide.pcall(deep(9), 1)
+  check_wait()
   local co = cothread.create(body)
   local ok, one, two = cothread.resume(co, 2)
   if ok then
@@ -31,5 +44,5 @@ return function()
     error { "failed" }
   end))
   tide.move_on_after(1, cothread.wrap(tide.sleep), 5)
-  tide.pcall(tide.sleep, 0)
+  check_wait()
 end
