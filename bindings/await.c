@@ -190,7 +190,8 @@ static int yield(lua_State *L, const tideR_task *task, tideL_finish finish) {
   (void)finish;
   if (task->flags & TASK_GUARDED) {
     const tideL_awaiting *await = lua_touserdata(L, UP_AWAITING);
-    if (await->kind != AWAIT_RESULTS && await->kind != AWAIT_VALUE) {
+    if (await->kind != AWAIT_RESULTS && await->kind != AWAIT_VALUE &&
+        await->kind != AWAIT_MANY) {
       lua_pushinteger(L, AWAIT_PAUSE);
       return 1;
     }
@@ -360,6 +361,11 @@ static const char *const wrappers[] = {
                     "if done == true then return result end "
                     "if done then return result, done end "
                     "return finish(a, b, c) end",
+    [AWAIT_MANY] = "local start, finish = ... return function(...) "
+                   "local result, done = start(...) "
+                   "if done == true then return result end "
+                   "if done then return result, done end "
+                   "return finish(...) end",
     [AWAIT_END] = PAUSES "return function(a) local result, done = start(a) "
                          "if done then return result end "
                          "if done == false then return end "

@@ -23,6 +23,7 @@ typedef struct tideL_awaiting {
                       start is called without an argument if the first is 0 */
     AWAIT_NOTHING, /* finish only raises; there is no result */
     AWAIT_VALUE,   /* as RESULTS; start may return tideL_done, or two values */
+    AWAIT_MANY,    /* as VALUE, any number of arguments */
     AWAIT_VOID,    /* as NOTHING; up to three arguments, start may return 0 */
     AWAIT_END,     /* one argument; start may return tideL_ended */
     AWAIT_SELF     /* finish only raises; the result is the only argument, start

@@ -4,7 +4,7 @@
  * OWN_CALLS holds the function of each tideR_call at its slot. That of slot 0
  * has none, it is our own: see chores.
  */
-#include "bindings.h"
+#include "streams.h"
 
 /* ---- callbacks ---- */
 
@@ -75,6 +75,7 @@ static void chores(lua_State *T, tideL_state *S) {
     S->collect = false;
     tideL_reportunseen(T, S);
   }
+  tideL_reporttrouble(T, S);
   tideL_flushreports(T, S);
 }
 

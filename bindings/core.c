@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "hosting.h"
+#include "streams.h"
 
 void tideL_pushfunction(lua_State *L, lua_CFunction f) {
   for (int i = 1; i <= UPVALUES; i++)
@@ -313,6 +314,9 @@ static int open_module(lua_State *L) {
   tideL_opensignal(L);
   tideL_openbreak(L);
   tideL_openinput(L);
+  tideL_openstream(L);
+  tideL_opentcp(L);
+  tideL_openserver(L);
   tideL_opentesting(L);
   tideL_openended(L);
   tideL_openhost(L);

@@ -2,7 +2,7 @@
 #ifndef TIDE_INTERNAL_H
 #define TIDE_INTERNAL_H
 
-#include "sync.h"
+#include "io.h"
 
 #pragma GCC visibility push(hidden)
 
@@ -191,7 +191,11 @@ struct tideR_runtime {
   uv_check_t check;
   uv_idle_t idle;
   uv_pid_t pid;
-  tideR_input *inputs;    /* that it reads */
+  tideR_input *inputs;                /* that it reads */
+  tideR_handle *open;                 /* see handle.c */
+  struct tideR_chunk *chunk, *chunks; /* where reading goes; empty ones */
+  unsigned chunks_kept;
+  int accept_trouble;     /* see tideR_server_trouble */
   tideR_signal *signals;  /* that it watches */
   tideR_work *works;      /* under way */
   tideR_signal interrupt; /* SIGINT, if it is watched for a cancel: */
@@ -401,6 +405,44 @@ void tideR__works_end(tideR_runtime *rt);
 /* input.c: how many wait to be read; when the runtime ends */
 uint32_t tideR__inputs_active(const tideR_runtime *rt);
 void tideR__inputs_end(tideR_runtime *rt);
+
+/* handle.c: when the runtime ends, and when it is no more; whether something
+ * may come of one; how many are open, or active */
+void tideR__handles_end(tideR_runtime *rt);
+void tideR__handles_orphan(tideR_runtime *rt);
+bool tideR__handles_active(const tideR_runtime *rt);
+uint32_t tideR__handles_count(const tideR_runtime *rt, bool active);
+
+/* buffer.c: where the next bytes can go, NULL: no memory; how many came there;
+ * room for so many more in one piece, in memory of its own; bytes that are
+ * there lie elsewhere now; nothing is there; the first n are taken */
+typedef struct tideR_chunk tideR_chunk;
+char *tideR__buffer_room(tideR_runtime *rt, tideR_buffer *buffer, size_t *size);
+void tideR__buffer_filled(tideR_runtime *rt, tideR_buffer *buffer, size_t size,
+                          size_t n);
+bool tideR__buffer_reserve(tideR_runtime *rt, tideR_buffer *buffer,
+                           size_t size);
+bool tideR__buffer_append(tideR_runtime *rt, tideR_buffer *buffer,
+                          const char *bytes, size_t n);
+void tideR__buffer_leave(tideR_runtime *rt, tideR_buffer *buffer);
+void tideR__buffer_clear(tideR_runtime *rt, tideR_buffer *buffer);
+void tideR__buffer_take(tideR_runtime *rt, tideR_buffer *buffer, size_t n);
+const char *tideR__find(const char *text, size_t length, const char *what,
+                        size_t n);
+void tideR__chunks_free(tideR_runtime *rt);
+
+/* reader.c, wire.c */
+void tideR__reader_init(tideR_stream *stream);
+void tideR__reader_closed(tideR_stream *stream);
+bool tideR__wire_abort(tideR_runtime *rt, tideR_task *task, tideR_status why);
+
+/* What a host lets scripts do is to be asked here, before anything is opened or
+ * begun: `what` is the operation, "connect" say. */
+static inline int tideR__permit(tideR_runtime *rt, const char *what) {
+  (void)rt;
+  (void)what;
+  return 0;
+}
 
 /* signal.c: in and out of the list that the handler walks; after each poll;
  * when the runtime ends */

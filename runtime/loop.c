@@ -99,6 +99,8 @@ void tideR__runtime_release(tideR_runtime *rt) {
   tideR__pool_free(&rt->groups);
   free(rt->heap.nodes);
   free(rt->newest);
+  tideR__handles_orphan(rt);
+  tideR__chunks_free(rt);
   free(rt);
 }
 
@@ -109,6 +111,7 @@ static void close_own(tideR_runtime *rt) {
   if (forked)
     uv_loop_fork(rt->uv);
   tideR__inputs_end(rt);
+  tideR__handles_end(rt);
   uv_walk(rt->uv, close_handle, NULL);
   /* Work of the parent's threads does not end here. */
   uv_run(rt->uv, forked ? UV_RUN_NOWAIT : UV_RUN_DEFAULT);
@@ -495,6 +498,9 @@ void tideR_runtime_stats(tideR_runtime *rt, tideR_stats *out) {
   out->polls = rt->polls;
   out->wakers = tideR__wakers(rt);
   out->swallowed = rt->swallowed;
-  out->handles =
-      rt->is_borrowed ? tideR__inputs_active(rt) : rt->uv->active_handles;
+  out->handles = tideR__handles_count(rt, false);
+  if (rt->is_borrowed)
+    out->handles += tideR__inputs_active(rt);
+  else
+    out->handles += rt->uv->active_handles - tideR__handles_count(rt, true);
 }

@@ -115,7 +115,7 @@ typedef struct tideR_stats {
   uint64_t ready;    /* of these, waiting for their turn */
   uint64_t sleeping; /* of these, with a timer of their own */
   uint64_t timers;   /* all timers: sleeps, deadlines, delayed calls */
-  uint64_t handles;  /* libuv handles that keep the loop alive */
+  uint64_t handles;  /* what is open, and others that keep the loop alive */
   uint64_t switches; /* resumes so far */
   uint64_t turns;
   uint64_t spawned;

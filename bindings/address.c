@@ -1,0 +1,64 @@
+/* address.c: hosts and ports, as Lua has them and as sockets do. */
+#include <string.h>
+#ifndef _WIN32
+#include <sys/un.h>
+#endif
+#include <stddef.h>
+
+#include "streams.h"
+
+unsigned tideL_checkport(lua_State *L, int arg, const char *function) {
+  int isnum;
+  lua_Number port = tideL_tonumber(L, arg, &isnum);
+  if (!isnum)
+    tideL_typeerror(L, arg, function, "port");
+  if (!(port >= 0 && port <= 65535) || port != (lua_Number)(unsigned)port)
+    tideL_argerror(L, arg, function, "a port is 0 to 65535");
+  return (unsigned)port;
+}
+
+bool tideL_readaddress(lua_State *L, int arg, const char *function,
+                       tideL_address *out) {
+  size_t length;
+  const char *host;
+  int port = (int)tideL_checkport(L, arg + 1, function);
+  if (lua_type(L, arg) != LUA_TSTRING)
+    tideL_typeerror(L, arg, function, "host");
+  host = lua_tolstring(L, arg, &length);
+  memset(out, 0, sizeof *out);
+  return strlen(host) == length &&
+         (uv_ip4_addr(host, port, (struct sockaddr_in *)out) == 0 ||
+          uv_ip6_addr(host, port, (struct sockaddr_in6 *)out) == 0);
+}
+
+static int push_host(lua_State *L, const tideL_address *address, int port) {
+  char host[INET6_ADDRSTRLEN + 1] = "";
+  if (address->ss_family == AF_INET6)
+    uv_ip6_name((const struct sockaddr_in6 *)address, host, sizeof host);
+  else
+    uv_ip4_name((const struct sockaddr_in *)address, host, sizeof host);
+  lua_pushstring(L, host);
+  lua_pushinteger(L, port);
+  return 2;
+}
+
+int tideL_pushaddress(lua_State *L, const tideL_address *address, int size) {
+#ifndef _WIN32
+  const struct sockaddr_un *name = (const struct sockaddr_un *)address;
+  size_t length = (size_t)size - offsetof(struct sockaddr_un, sun_path);
+  if (address->ss_family == AF_UNIX) {
+    if ((size_t)size <= offsetof(struct sockaddr_un, sun_path))
+      length = 0; /* it has none */
+    else if (name->sun_path[0] != '\0')
+      length = strnlen(name->sun_path, length);
+    lua_pushlstring(L, name->sun_path, length);
+    return 1;
+  }
+#endif
+  (void)size;
+  if (address->ss_family == AF_INET6)
+    return push_host(L, address,
+                     ntohs(((const struct sockaddr_in6 *)address)->sin6_port));
+  return push_host(L, address,
+                   ntohs(((const struct sockaddr_in *)address)->sin_port));
+}

@@ -1,0 +1,77 @@
+/*
+ * streams.h: what the files of streams and servers share among them. Private.
+ *
+ *   address.c  hosts and ports, to and from sockaddr
+ *   stream.c   the Stream object: its life, its names, its numbers
+ *   reader.c   its methods that read
+ *   writer.c   its methods that write
+ *   tcp.c      streams that connect
+ *   server.c   the Server object
+ */
+#ifndef TIDE_STREAMS_H
+#define TIDE_STREAMS_H
+
+#include "../runtime/io.h"
+#include "bindings.h"
+
+#pragma GCC visibility push(hidden)
+
+typedef struct sockaddr_storage tideL_address;
+
+/* ---- address.c ---- */
+
+/* The host at `arg`, in numbers, and the port after it. False: it is a name. */
+bool tideL_readaddress(lua_State *L, int arg, const char *function,
+                       tideL_address *out);
+unsigned tideL_checkport(lua_State *L, int arg, const char *function);
+/* Pushes host and port, or the path of a Unix socket; returns how many. */
+int tideL_pushaddress(lua_State *L, const tideL_address *address, int size);
+
+/* ---- stream.c ---- */
+
+typedef struct tideL_stream {
+  uint32_t magic;
+  uint32_t serial;      /* of the runtime */
+  tideR_stream *stream; /* NULL: it could not be made */
+  uv_buf_t *separators; /* of who reads */
+  unsigned room;
+} tideL_stream;
+
+/* How streams are to be: what an options table says of it. */
+typedef struct tideL_wiring {
+  bool nodelay;
+  unsigned keepalive; /* seconds; 0: no */
+  size_t limit, high_water;
+} tideL_wiring;
+
+/* Of the table at `arg`, or nil. */
+void tideL_readwiring(lua_State *L, int arg, const char *function,
+                      tideL_wiring *out);
+/* A number of bytes that the table may have. */
+size_t tideL_optsize(lua_State *L, int arg, const char *function,
+                     const char *field, size_t otherwise);
+bool tideL_optflag(lua_State *L, int arg, const char *field, bool otherwise);
+
+/* Pushes one that has no stream yet. */
+tideL_stream *tideL_newstream(lua_State *L, const tideL_state *S);
+/* Gives it that. */
+void tideL_wire(tideL_stream *self, tideR_wire *wire,
+                const tideL_wiring *wiring);
+tideL_stream *tideL_checkstream(lua_State *L, const char *function);
+/* nil, message, code; of one that is closed, or at its end, in words. */
+int tideL_pushfault(lua_State *L, int err);
+
+/* ---- reader.c, writer.c, tcp.c, server.c ---- */
+
+void tideL_addreading(lua_State *L); /* to the methods on top */
+void tideL_addwriting(lua_State *L);
+void tideL_addopening(lua_State *L);
+void tideL_openstream(lua_State *L);
+void tideL_opentcp(lua_State *L);
+void tideL_openserver(lua_State *L);
+/* A chore: reports why accepting pauses. */
+void tideL_reporttrouble(lua_State *T, tideL_state *S);
+
+#pragma GCC visibility pop
+
+#endif

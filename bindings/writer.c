@@ -1,0 +1,185 @@
+/*
+ * writer.c: the methods of a Stream that write.
+ *
+ * What is to be written is never joined: many strings are one call of the
+ * system's. Those of a list are taken some at a time.
+ */
+#include "streams.h"
+
+#define BATCH 256 /* pieces at once */
+
+static int pushed_done(lua_State *L, const tideR_stream *stream) {
+  int err = tideR_stream_failure(stream);
+  if (err < 0)
+    return tideL_pushfault(L, err);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* ---- what is to be written ---- */
+
+static bool is_piece(lua_State *L, int index) {
+  int type = lua_type(L, index);
+  return type == LUA_TSTRING || type == LUA_TNUMBER;
+}
+
+static void check_list(lua_State *L, int arg, const char *name) {
+  int n = (int)lua_rawlen(L, arg);
+  for (int i = 1; i <= n; i++) {
+    lua_rawgeti(L, arg, i);
+    if (!is_piece(L, -1))
+      tideL_argerror(L, arg, name, "a list has strings and numbers");
+    lua_pop(L, 1);
+  }
+}
+
+/* Before anything goes out. */
+static void check_pieces(lua_State *L, const char *name) {
+  int top = lua_gettop(L);
+  for (int arg = 2; arg <= top; arg++) {
+    if (lua_type(L, arg) == LUA_TTABLE)
+      check_list(L, arg, name);
+    else if (!is_piece(L, arg))
+      tideL_typeerror(L, arg, name, "string, number or list");
+  }
+}
+
+typedef struct batch {
+  tideR_stream *stream;
+  uv_buf_t pieces[BATCH];
+  unsigned count;
+  int base; /* of the stack: above are numbers of a list, as strings */
+  int err;
+} batch;
+
+static void flush(lua_State *L, batch *it) {
+  if (it->err == 0 && it->count > 0)
+    it->err = tideR_stream_write(it->stream, it->pieces, it->count);
+  it->count = 0;
+  lua_settop(L, it->base);
+}
+
+/* A string that something else keeps, or a number that this makes one. */
+static void add(lua_State *L, batch *it, int index) {
+  size_t n;
+  const char *bytes = lua_tolstring(L, index, &n);
+  uv_buf_t *piece = &it->pieces[it->count];
+  piece->base = (char *)bytes;
+  piece->len = n;
+  it->count += n > 0;
+}
+
+static void add_list(lua_State *L, batch *it, int arg) {
+  int n = (int)lua_rawlen(L, arg);
+  for (int i = 1; i <= n && it->err == 0; i++) {
+    bool is_string = tideL_rawgeti(L, arg, i) == LUA_TSTRING;
+    add(L, it, -1);
+    if (is_string)
+      lua_pop(L, 1); /* the list has it */
+    if (it->count == BATCH)
+      flush(L, it);
+  }
+}
+
+/* No Lua runs in it, so that it is one write. */
+static int write_pieces(lua_State *L, tideR_stream *stream) {
+  batch it;
+  int top = lua_gettop(L);
+  it.stream = stream;
+  it.count = 0;
+  it.err = 0;
+  it.base = top;
+  for (int arg = 2; arg <= top && it.err == 0; arg++) {
+    if (lua_type(L, arg) == LUA_TTABLE)
+      add_list(L, &it, arg);
+    else
+      add(L, &it, arg);
+    if (it.count == BATCH)
+      flush(L, &it);
+  }
+  flush(L, &it);
+  return it.err;
+}
+
+/* ---- write ---- */
+
+static int has_written(lua_State *L, tideL_state *S, tideR_task *task) {
+  tideL_checkdelivered(L, S, task);
+  return pushed_done(L, tideL_checkstream(L, "Stream:write")->stream);
+}
+
+/* Stream:write(...): strings, numbers, lists of these; true once no more than
+ * the high-water mark is unsent */
+static int stream_write(lua_State *L) {
+  static const char name[] = "Stream:write";
+  tideL_state *S = tideL_get(L);
+  tideR_task *task = tideL_enter(L, S, name);
+  tideR_stream *stream = tideL_checkstream(L, name)->stream;
+  int err;
+  check_pieces(L, name);
+  luaL_checkstack(L, BATCH + 4, "too many arguments");
+  if (tideL_checkpoint(S, task))
+    return tideL_cancel(L, S, task, name, has_written);
+  if (tideR_stream_full(stream))
+    tideL_checkyield(L, task, name);
+  err = write_pieces(L, stream);
+  if (err == 0 && tideR_stream_full(stream) && tideL_yieldable(L, task)) {
+    tideR_stream_park_full(S->rt, task, stream);
+    return tideL_suspend(L, S, task, has_written);
+  }
+  if (tideL_turn(L, S, task, NULL))
+    return tideL_suspend(L, S, task, has_written);
+  if (err == 0)
+    lua_pushboolean(L, 1);
+  return err == 0 ? tideL_done(L) : tideL_finishnow(L, S, task, has_written);
+}
+
+/* ---- drain, shutdown ---- */
+
+static int has_drained(lua_State *L, tideL_state *S, tideR_task *task) {
+  tideL_checkwoken(L, S, task);
+  return pushed_done(L, tideL_checkstream(L, "Stream:drain")->stream);
+}
+
+static int drain(lua_State *L, const char *name, tideR_task *task,
+                 tideR_stream *stream) {
+  tideL_state *S = tideL_get(L);
+  if (tideR_stream_drained(stream))
+    return tideL_ready(L, S, task, NULL, has_drained);
+  tideL_checkyield(L, task, name);
+  tideR_stream_park_drain(S->rt, task, stream);
+  return tideL_suspend(L, S, task, has_drained);
+}
+
+/* Stream:drain(): true once all that was written is sent */
+static int stream_drain(lua_State *L) {
+  static const char name[] = "Stream:drain";
+  tideL_state *S = tideL_get(L);
+  tideR_task *task = tideL_enter(L, S, name);
+  tideR_stream *stream = tideL_checkstream(L, name)->stream;
+  if (tideL_checkpoint(S, task))
+    return tideL_cancel(L, S, task, name, has_drained);
+  return drain(L, name, task, stream);
+}
+
+/* Stream:shutdown(): nothing more will be written; true once all is sent */
+static int stream_shutdown(lua_State *L) {
+  static const char name[] = "Stream:shutdown";
+  tideL_state *S = tideL_get(L);
+  tideR_task *task = tideL_enter(L, S, name);
+  tideR_stream *stream = tideL_checkstream(L, name)->stream;
+  if (tideL_checkpoint(S, task))
+    return tideL_cancel(L, S, task, name, has_drained);
+  tideL_checkyield(L, task, name);
+  tideR_stream_shutdown(stream);
+  return drain(L, name, task, stream);
+}
+
+void tideL_addwriting(lua_State *L) {
+  static const tideL_awaiting awaiting[] = {
+      {"Stream:write", stream_write, has_written, AWAIT_MANY},
+      {"Stream:drain", stream_drain, has_drained, AWAIT_RESULTS},
+      {"Stream:shutdown", stream_shutdown, has_drained, AWAIT_RESULTS},
+      {NULL, NULL, NULL, AWAIT_RESULTS}};
+  tideL_setawaiting(L, awaiting);
+}

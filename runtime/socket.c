@@ -1,0 +1,110 @@
+/* socket.c: sockets as the system has them, where libuv's functions do not do.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* accept4 */
+#endif
+#include <stddef.h>
+#include <string.h>
+#ifndef _WIN32
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+#endif
+
+#include "socket.h"
+
+#ifdef _WIN32
+
+void tideR__socket_close(uv_os_sock_t fd) {
+  closesocket(fd);
+}
+
+int tideR__socket_name(const uv_handle_t *handle, bool of_peer,
+                       struct sockaddr_storage *name, int *size) {
+  (void)handle, (void)of_peer, (void)name, (void)size;
+  return UV_ENOTSUP;
+}
+
+#else
+
+void tideR__socket_close(uv_os_sock_t fd) {
+  close(fd);
+}
+
+int tideR__errno(void) {
+  return uv_translate_sys_error(errno);
+}
+
+#if !defined(SOCK_NONBLOCK) || !defined(SOCK_CLOEXEC)
+static int prepare(int fd) {
+  if (fd >= 0) {
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+  }
+  return fd;
+}
+#endif
+
+int tideR__socket_new(int domain, int type) {
+#if defined(SOCK_NONBLOCK) && defined(SOCK_CLOEXEC)
+  int fd = socket(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+#else
+  int fd = prepare(socket(domain, type, 0));
+#endif
+  return fd >= 0 ? fd : tideR__errno();
+}
+
+/* One that its peer has given up is passed over. */
+int tideR__socket_accept(int fd) {
+  int accepted;
+  do {
+#if defined(SOCK_NONBLOCK) && defined(SOCK_CLOEXEC)
+    accepted = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+#else
+    accepted = prepare(accept(fd, NULL, NULL));
+#endif
+  } while (accepted < 0 &&
+           (errno == EINTR || errno == ECONNABORTED || errno == EPROTO));
+  return accepted >= 0 ? accepted : tideR__errno();
+}
+
+int tideR__socket_name(const uv_handle_t *handle, bool of_peer,
+                       struct sockaddr_storage *name, int *size) {
+  socklen_t length = (socklen_t)*size;
+  struct sockaddr *at = (struct sockaddr *)name;
+  uv_os_fd_t fd;
+  int err = uv_fileno(handle, &fd);
+  if (err == 0 && (of_peer ? getpeername(fd, at, &length)
+                           : getsockname(fd, at, &length)) < 0)
+    err = tideR__errno();
+  *size = (int)length;
+  return err;
+}
+
+int tideR__socket_set(int fd, int level, int option, bool on) {
+  int value = on;
+  if (setsockopt(fd, level, option, &value, sizeof value) < 0)
+    return tideR__errno();
+  return 0;
+}
+
+int tideR__unix_address(const char *name, size_t length,
+                        struct sockaddr_un *address, socklen_t *size) {
+  bool is_abstract = length > 0 && name[0] == '\0';
+  memset(address, 0, sizeof *address);
+  address->sun_family = AF_UNIX;
+  if (length + !is_abstract > sizeof address->sun_path)
+    return UV_ENAMETOOLONG;
+  if (length == 0 || (!is_abstract && memchr(name, '\0', length) != NULL))
+    return UV_EINVAL;
+#ifndef __linux__
+  if (is_abstract)
+    return UV_ENOTSUP;
+#endif
+  memcpy(address->sun_path, name, length);
+  *size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length +
+                      !is_abstract);
+  return 0;
+}
+
+#endif

@@ -1,0 +1,30 @@
+/* socket.h: sockets as the system has them; see socket.c. */
+#ifndef TIDE_SOCKET_H
+#define TIDE_SOCKET_H
+
+#include "internal.h"
+#ifndef _WIN32
+#include <sys/socket.h>
+#include <sys/un.h>
+#endif
+
+#pragma GCC visibility push(hidden)
+
+void tideR__socket_close(uv_os_sock_t fd);
+/* The name of a Unix socket, or its peer's. */
+int tideR__socket_name(const uv_handle_t *handle, bool of_peer,
+                       struct sockaddr_storage *name, int *size);
+#ifndef _WIN32
+int tideR__errno(void); /* as a code of libuv's */
+/* Of this kind, not inherited by children, never blocking; or negative. */
+int tideR__socket_new(int domain, int type);
+/* A connection that waits; UV_EAGAIN: there is none. */
+int tideR__socket_accept(int fd);
+int tideR__socket_set(int fd, int level, int option, bool on);
+int tideR__unix_address(const char *name, size_t length,
+                        struct sockaddr_un *address, socklen_t *size);
+#endif
+
+#pragma GCC visibility pop
+
+#endif

@@ -1,0 +1,36 @@
+/* stream.c: streams: how they begin and end. */
+#include "internal.h"
+
+static bool abort_waiting(tideR_runtime *rt, tideR_task *task,
+                          tideR_status why) {
+  return tideR_waitq_abort(rt, task, why);
+}
+
+void tideR__stream_init(tideR_runtime *rt, tideR_stream *stream,
+                        const tideR_handlekind *kind,
+                        const tideR_transport *transport) {
+  static const tideR_waitkind writing = {"write", abort_waiting, NULL};
+  static const tideR_waitkind draining = {"drain", abort_waiting, NULL};
+  tideR__handle_init(rt, &stream->handle, kind);
+  stream->transport = transport;
+  stream->limit = stream->high_water = TIDE_LIMIT;
+  tideR__reader_init(stream);
+  tideR_waitq_init(&stream->writers, &writing);
+  tideR_waitq_init(&stream->drainers, &draining);
+}
+
+void tideR__stream_closed(tideR_stream *stream) {
+  tideR__reader_closed(stream);
+  if (stream->failure == 0)
+    stream->failure = UV_ECANCELED;
+  tideR_waitq_wake_all(stream->handle.rt, &stream->writers);
+  tideR_waitq_wake_all(stream->handle.rt, &stream->drainers);
+}
+
+void tideR__stream_orphan(tideR_stream *stream) {
+  tideR__buffer_clear(stream->handle.rt, &stream->unread);
+}
+
+bool tideR_stream_closed(const tideR_stream *stream) {
+  return stream->handle.closed;
+}
