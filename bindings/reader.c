@@ -20,13 +20,10 @@ static int begin(lua_State *L, const char *name, tideR_stream *stream,
                  tideR_task *task, const tideR_reading *reading,
                  tideL_finish finish) {
   tideL_state *S = tideL_get(L);
-  int err;
   if (tideR_stream_ready(stream, reading))
     return tideL_ready(L, S, task, tideR_stream_promise(stream), finish);
   tideL_checkyield(L, task, name);
-  err = tideR_stream_park(S->rt, task, stream);
-  if (err < 0)
-    return tideL_error(L, "'%s': %s", name, uv_strerror(err));
+  tideR_stream_park(S->rt, task, stream);
   return tideL_suspend(L, S, task, finish);
 }
 

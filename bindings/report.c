@@ -111,6 +111,19 @@ void tideL_reporttext(lua_State *L, tideL_state *S, const char *message) {
   tideL_report(L, S);
 }
 
+/* report(message, error): of the task that runs, which has caught it */
+static int core_report(lua_State *L) {
+  tideL_state *S = tideL_get(L);
+  lua_settop(L, 2);
+  tideL_pushreport(L, luaL_checkstring(L, 1), 2);
+  if (S->current != NULL) {
+    lua_rawgeti(L, UP_HANDLES, (int)S->current->slot);
+    lua_setfield(L, 3, "task");
+  }
+  tideL_report(L, S);
+  return 0;
+}
+
 /* ---- failures ---- */
 
 void tideL_reportfailure(lua_State *T, tideL_state *S, int index) {
@@ -310,6 +323,7 @@ void tideL_openreport(lua_State *L) {
   static const luaL_Reg metamethods[] = {{"__gc", sentinel__gc}, {NULL, NULL}};
   static const luaL_Reg functions[] = {
       {"print_report", core_print_report},
+      {"report", core_report},
       {"set_interactive", core_set_interactive},
       {NULL, NULL}};
   tideL_newclass(L, OWN_SENTINEL, "tide.sentinel", NULL, metamethods);

@@ -168,6 +168,22 @@ void tideL_reporttrouble(lua_State *T, tideL_state *S) {
   lua_pop(T, 1);
 }
 
+/* check_server(value, function) */
+static int core_check_server(lua_State *L) {
+  check_type(L, luaL_checkstring(L, 2));
+  return 0;
+}
+
+/* check_port(value, argument, function) */
+static int core_check_port(lua_State *L) {
+  int arg = (int)luaL_checkinteger(L, 2);
+  lua_settop(L, 3);
+  lua_pushvalue(L, 1);
+  lua_insert(L, arg); /* where the caller's function has it */
+  tideL_checkport(L, arg, luaL_checkstring(L, 4));
+  return 0;
+}
+
 void tideL_openserver(lua_State *L) {
   static const luaL_Reg methods[] = {{"close", server_close},
                                      {"is_closing", server_is_closing},
@@ -179,6 +195,8 @@ void tideL_openserver(lua_State *L) {
                                          {NULL, NULL}};
   static const luaL_Reg functions[] = {{"tcp_listen", core_tcp_listen},
                                        {"unix_listen", core_unix_listen},
+                                       {"check_server", core_check_server},
+                                       {"check_port", core_check_port},
                                        {NULL, NULL}};
   static const tideL_awaiting awaiting[] = {
       {"Server:accept", server_accept, has_accepted, AWAIT_RESULTS},

@@ -19,11 +19,16 @@ tideL_stream *tideL_newstream(lua_State *L, const tideL_state *S) {
   return self;
 }
 
+static void set_stream(tideL_stream *self, tideR_stream *stream,
+                       const tideL_wiring *wiring) {
+  self->stream = stream;
+  stream->limit = wiring->limit;
+  stream->high_water = wiring->high_water;
+}
+
 void tideL_wire(tideL_stream *self, tideR_wire *wire,
                 const tideL_wiring *wiring) {
-  self->stream = &wire->stream;
-  self->stream->limit = wiring->limit;
-  self->stream->high_water = wiring->high_water;
+  set_stream(self, &wire->stream, wiring);
   if (wire->uv.handle.type != UV_TCP)
     return;
   if (wiring->nodelay)
@@ -228,7 +233,33 @@ static int stream__tostring(lua_State *L) {
   return 1;
 }
 
+/* stream_pair([options]): two streams in memory, each the other's peer */
+static int core_stream_pair(lua_State *L) {
+  static const char name[] = "testing.stream_pair";
+  const tideL_state *S = tideL_open(L);
+  tideL_stream *boxes[2];
+  tideR_stream *streams[2];
+  tideL_wiring wiring;
+  tideL_readwiring(L, 1, name, &wiring);
+  for (int i = 0; i < 2; i++)
+    boxes[i] = tideL_newstream(L, S);
+  if (tideR_pair_new(S->rt, streams) < 0)
+    return luaL_error(L, "not enough memory");
+  for (int i = 0; i < 2; i++)
+    set_stream(boxes[i], streams[i], &wiring);
+  return 2;
+}
+
+/* check_stream(value, function) */
+static int core_check_stream(lua_State *L) {
+  check_type(L, luaL_checkstring(L, 2));
+  return 0;
+}
+
 void tideL_openstream(lua_State *L) {
+  static const luaL_Reg functions[] = {{"stream_pair", core_stream_pair},
+                                       {"check_stream", core_check_stream},
+                                       {NULL, NULL}};
   static const luaL_Reg methods[] = {{"close", stream_close},
                                      {"is_closing", stream_is_closing},
                                      {"sockname", stream_sockname},
@@ -244,5 +275,6 @@ void tideL_openstream(lua_State *L) {
   tideL_addreading(L);
   tideL_addwriting(L);
   tideL_addopening(L);
-  lua_setfield(L, -2, "Stream");
+  lua_setfield(L, -2, "Stream"); /* its methods: lua/tide adds to them */
+  tideL_setfunctions(L, functions);
 }

@@ -431,6 +431,9 @@ const char *tideR__find(const char *text, size_t length, const char *what,
                         size_t n);
 void tideR__chunks_free(tideR_runtime *rt);
 
+/* writer.c: all but the first `skip` bytes */
+void tideR__copy_bufs(char *to, const uv_buf_t *bufs, unsigned n, size_t skip);
+
 /* reader.c, wire.c */
 void tideR__reader_init(tideR_stream *stream);
 void tideR__reader_closed(tideR_stream *stream);

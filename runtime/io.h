@@ -152,15 +152,15 @@ void tideR__stream_filled(tideR_stream *stream, ssize_t n);
 /* There was no room: who reads is told, the next one tries again. */
 void tideR__stream_starved(tideR_stream *stream);
 
-/* True: it is decided, take it. */
+/* True: it is decided, take it. Else bytes are on their way. */
 bool tideR_stream_ready(tideR_stream *stream, const tideR_reading *reading);
 bool tideR_stream_busy(const tideR_stream *stream);
 bool tideR_stream_held(const tideR_stream *stream);
 /* It is the caller's, though a turn may come first: what to forfeit. */
 tideR_wait *tideR_stream_promise(tideR_stream *stream);
 /* Until it is decided. */
-int tideR_stream_park(tideR_runtime *rt, tideR_task *task,
-                      tideR_stream *stream);
+void tideR_stream_park(tideR_runtime *rt, tideR_task *task,
+                       tideR_stream *stream);
 /* What was decided, for who reads it; its bytes are at *bytes, until they are
  * taken or the next one reads: also when it is closed meanwhile. */
 const tideR_reading *tideR_stream_see(tideR_stream *stream, const char **bytes);
@@ -221,6 +221,10 @@ int tideR_wire_name(const tideR_wire *wire, bool of_peer,
                     struct sockaddr_storage *name, int *size);
 int tideR_wire_opened(const tideR_wire *wire);
 void tideR_wire_park(tideR_runtime *rt, tideR_task *task, tideR_wire *wire);
+
+/* ---- pairs (pair.c) ---- */
+
+int tideR_pair_new(tideR_runtime *rt, tideR_stream *out[2]);
 
 /* ---- TCP (tcp.c) ---- */
 

@@ -136,8 +136,10 @@ static int start(tideR_stream *stream) {
   int err;
   if (stream->started || stream->end != 0)
     return 0;
+  stream->started = true;
   err = stream->transport->start(stream);
-  stream->started = err == 0;
+  if (err < 0)
+    stream->started = false;
   return err;
 }
 
@@ -228,6 +230,11 @@ bool tideR_stream_ready(tideR_stream *stream, const tideR_reading *reading) {
   stream->held = false; /* if it still was, the last one has failed */
   stream->reading = *reading;
   stream->decided = decide(stream);
+  if (!stream->decided && !stream->started) {
+    int err = start(stream); /* which may bring bytes at once */
+    stream->decided =
+        err < 0 ? end_with(&stream->reading, err, 0) : decide(stream);
+  }
   return stream->decided;
 }
 
@@ -244,14 +251,10 @@ tideR_wait *tideR_stream_promise(tideR_stream *stream) {
   return &stream->reader.wait;
 }
 
-int tideR_stream_park(tideR_runtime *rt, tideR_task *task,
-                      tideR_stream *stream) {
-  int err = start(stream);
-  if (err == 0) {
-    tideR_waitq_park(rt, task, &stream->reader);
-    stream->busy = true;
-  }
-  return err;
+void tideR_stream_park(tideR_runtime *rt, tideR_task *task,
+                       tideR_stream *stream) {
+  tideR_waitq_park(rt, task, &stream->reader);
+  stream->busy = true;
 }
 
 const tideR_reading *tideR_stream_see(tideR_stream *stream,

@@ -4,7 +4,6 @@
  * A write that does not go out at once has a record with the bytes behind it.
  */
 #include <stdlib.h>
-#include <string.h>
 #ifndef _WIN32
 #include <signal.h>
 #endif
@@ -63,19 +62,6 @@ static void on_written(uv_write_t *request, int status) {
   tideR__stream_sent(&wire->stream, size, status);
 }
 
-static void copy(char *to, const uv_buf_t *bufs, unsigned n, size_t skip) {
-  for (unsigned i = 0; i < n; i++) {
-    size_t length = bufs[i].len;
-    if (skip >= length) {
-      skip -= length;
-      continue;
-    }
-    memcpy(to, bufs[i].base + skip, length - skip);
-    to += length - skip;
-    skip = 0;
-  }
-}
-
 static int write_rest(tideR_stream *stream, const uv_buf_t *bufs, unsigned n,
                       size_t skip, size_t size) {
   writing *it = malloc(sizeof *it + size);
@@ -83,7 +69,7 @@ static int write_rest(tideR_stream *stream, const uv_buf_t *bufs, unsigned n,
   int err;
   if (it == NULL)
     return UV_ENOMEM;
-  copy(it->bytes, bufs, n, skip);
+  tideR__copy_bufs(it->bytes, bufs, n, skip);
   it->size = size;
   rest = uv_buf_init(it->bytes, 0);
   rest.len = size;

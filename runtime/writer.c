@@ -6,6 +6,8 @@
  * whole and they are in order, as the next is only tried when nothing is
  * unsent. The first failure is that of all that come later.
  */
+#include <string.h>
+
 #include "internal.h"
 
 static size_t total(const uv_buf_t *bufs, unsigned n) {
@@ -45,6 +47,19 @@ int tideR_stream_write(tideR_stream *stream, const uv_buf_t *bufs, unsigned n) {
   return 0;
 }
 
+void tideR__copy_bufs(char *to, const uv_buf_t *bufs, unsigned n, size_t skip) {
+  for (unsigned i = 0; i < n; i++) {
+    size_t length = bufs[i].len;
+    if (skip >= length) {
+      skip -= length;
+      continue;
+    }
+    memcpy(to, bufs[i].base + skip, length - skip);
+    to += length - skip;
+    skip = 0;
+  }
+}
+
 bool tideR_stream_full(const tideR_stream *stream) {
   return stream->unsent > stream->high_water && stream->failure == 0;
 }
@@ -74,9 +89,10 @@ int tideR_stream_shutdown(tideR_stream *stream) {
     return stream->failure;
   if (stream->ending)
     return 0;
+  stream->ending = true;
   err = stream->transport->shutdown(stream);
-  if (err == 0)
-    stream->ending = true;
+  if (err < 0)
+    stream->ending = false;
   return err;
 }
 

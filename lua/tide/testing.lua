@@ -58,6 +58,13 @@ end
 --- Waits until every other task is blocked.
 M.wait_all_tasks_blocked = core.wait_all_tasks_blocked
 
+--- Two streams in memory, each the other's peer: stream_pair([options]), as
+-- those of `tide.net.connect`. Nothing of it is I/O: time may be virtual.
+function M.stream_pair(options)
+  require "tide.stream"
+  return core.stream_pair(options)
+end
+
 local function outcome(k, at, ok, ...)
   return { k = k, at = at, ok = ok, hit = core.probe_hit(), n = select("#", ...), ... }
 end

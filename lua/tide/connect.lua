@@ -1,0 +1,87 @@
+--- How a host is connected to: all of its addresses are tried, the next one when
+-- the last has failed or 250 ms have passed (RFC 8305).
+
+local tide = require "tide"
+local core = require "tide.core"
+
+core.own_chunk()
+
+local DELAY = 0.25
+
+local function open(host, port, options)
+  local stream, message, code = core.tcp_connect(host, port, options)
+  if not stream then
+    return nil, message, code
+  end
+  return stream:opened()
+end
+
+--- The families take turns, beginning with that of the first address.
+local function interleave(addresses)
+  local first, other, list = {}, {}, {}
+  for _, address in ipairs(addresses) do
+    local of = address.family == addresses[1].family and first or other
+    of[#of + 1] = address.host
+  end
+  for i = 1, math.max(#first, #other) do
+    list[#list + 1] = first[i]
+    list[#list + 1] = other[i]
+  end
+  return list
+end
+
+--- One address: the first stream of all wins, and ends the other attempts.
+local function attempt(race, host)
+  local stream, message, code = open(host, race.port, race.options)
+  if not stream then
+    race.message, race.code = race.message or message, race.code or code
+  elseif race.stream then
+    stream:close()
+  else
+    race.stream = stream
+    race.group:cancel()
+  end
+  race.failed:set()
+end
+
+local function attempt_all(group, race, hosts)
+  race.group = group
+  for i, host in ipairs(hosts) do
+    race.failed = tide.event()
+    group:task(attempt, race, host)
+    if i < #hosts then
+      tide.move_on_after(DELAY, race.failed.wait, race.failed)
+    end
+  end
+end
+
+local function connect_first(hosts, port, options)
+  local race = { port = port, options = options }
+  local ok, err = tide.pcall(tide.group, attempt_all, race, hosts)
+  if ok and race.stream then
+    return race.stream
+  elseif race.stream then
+    race.stream:close()
+  end
+  if not ok then
+    error(err, 0)
+  end
+  return nil, race.message, race.code
+end
+
+--- tide.net.connect(host, port[, options])
+return function(host, port, options)
+  core.check_port(port, 2, "tide.net.connect")
+  if core.is_address(host) then
+    return open(host, port, options)
+  end
+  local found, message, code = require "tide.dns".getaddrinfo(host, port)
+  if not found then
+    return nil, message, code
+  end
+  local hosts = interleave(found)
+  if #hosts == 1 then
+    return open(hosts[1], port, options)
+  end
+  return connect_first(hosts, port, options)
+end
