@@ -239,6 +239,8 @@ bool tideL_pushcaller(lua_State *L);
 /* The task is given up: what it had resumed will not come back, and nobody may
  * resume it. */
 void tideL_droplinks(lua_State *T, tideL_state *S, tideR_task *task);
+/* The same of what nothing but C knows of. Never raises. */
+void tideL_forgetlinks(tideL_state *S, const tideR_task *task);
 /* The same for all tasks: the runtime closes. */
 void tideL_orphanlinks(lua_State *L);
 void tideL_freelinks(tideL_state *S);

@@ -320,6 +320,7 @@ static void on_abandon(tideR_runtime *rt, tideR_task *task) {
 void tideL_endtask(tideL_state *S, tideR_task *task) {
   if (task->state == TIDE_TASK_FREE)
     return; /* it had ended before the error */
+  tideL_forgetlinks(S, task);
   task->coro = NULL;
   tideR_task_finish(S->rt, task, TIDE_END_FAILED);
 }

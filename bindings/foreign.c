@@ -61,16 +61,16 @@ static tideL_link *take_spare(tideL_state *S) {
   return link;
 }
 
-/* co is at 1. */
-static void link(lua_State *L, tideL_state *S, lua_State *co, uint64_t base,
-                 tideL_link *spare) {
+/* co, of the task, is at 1. */
+static void link(lua_State *L, tideL_state *S, tideR_task *task, lua_State *co,
+                 uint64_t base, tideL_link *spare) {
   lua_pushvalue(L, 1);
   if (tideL_tryhere(S, L, 1, link_body, &base)) {
     add_spare(S, spare);
     return;
   }
   lua_pop(L, 1);
-  *spare = (tideL_link){S->unlisted, co, L, base};
+  *spare = (tideL_link){S->unlisted, task, co, L, base};
   S->unlisted = spare;
   S->links++;
 }
@@ -152,9 +152,24 @@ void tideL_droplinks(lua_State *T, tideL_state *S, tideR_task *task) {
     lua_State *outer = tideL_resumer(T, co);
     if (outer == NULL)
       break;
-    mark_orphan(T, co);
     unlink_resumer(T, S, co);
-    co = task->coro = outer;
+    task->coro = outer;
+    mark_orphan(T, co);
+    co = outer;
+  }
+}
+
+void tideL_forgetlinks(tideL_state *S, const tideR_task *task) {
+  tideL_link **at = &S->unlisted;
+  while (*at != NULL) {
+    tideL_link *link = *at;
+    if (link->task == task) {
+      *at = link->next;
+      add_spare(S, link);
+      S->links--;
+    } else {
+      at = &link->next;
+    }
   }
 }
 
@@ -350,7 +365,7 @@ static int resume_as(lua_State *L, tideL_state *S, tideR_task *task,
   task->flags |= (uint16_t)pinned;
   S->pinner = pinner;
   if (status == LUA_YIELD && task->state != TIDE_TASK_RUNNING) {
-    link(L, S, co, base, spare);
+    link(L, S, task, co, base, spare);
     return wait_for_inner(L, S, task);
   }
   add_spare(S, spare);

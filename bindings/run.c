@@ -383,8 +383,9 @@ void tideL_openrun(lua_State *L) {
                                        {"is_exiting", core_is_exiting},
                                        {NULL, NULL}};
   lua_State *T = tideL_get(L)->thread;
-  lua_pushcfunction(T, nothing); /* its first call allocates, the others not */
-  lua_call(T, 0, 0);
+  lua_pushcfunction(L, nothing); /* on T nobody would catch what this raises */
+  lua_xmove(L, T, 1);
+  lua_call(T, 0, 0); /* its first call allocates, the others not */
   tideL_setfunctions(L, functions);
   tideL_pushfunction(L, drive_body);
   tideL_pushfunction(L, step_body);

@@ -112,6 +112,7 @@ typedef struct tideL_held tideL_held;
 typedef struct tideL_trace tideL_trace;
 typedef struct tideL_link { /* see foreign.c */
   struct tideL_link *next;
+  tideR_task *task;
   lua_State *inner, *outer;
   uint64_t base;
 } tideL_link;

@@ -237,6 +237,8 @@ static bool run_scenario(const char *name, bool whole) {
     waitpid(pid, &status, 0);
     if (WIFSIGNALED(status))
       fail(at, name, strsignal(WTERMSIG(status)));
+    else if (status != 0)
+      fail(at, name, "it ended the process");
     if (status != 0) {
       show(said);
       at->failed++;
