@@ -167,8 +167,9 @@ endef
 $(eval $(call rules,runtime,runtime))
 $(foreach l,$(NAMES),$(eval $(call lua_rules,$l,$(BINDINGS_SRC:bindings/%.c=$(BUILD)/$l/obj/%.o))))
 
-# Only what is linked into it sees these: see test/oom_memory.h.
-$(BUILD)/%/test/lua_oom: private LDFLAGS += \
+# Only what is linked into them sees these: see test/oom_memory.h, test/memory.h.
+$(BUILD)/%/test/lua_oom $(BUILD)/%/test/test_buffer \
+$(BUILD)/%/test/test_reader $(BUILD)/%/test/test_pair: private LDFLAGS += \
   $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc free)
 
 $(BUILD)/embedded.h: $(LUA_SRC) tools/embed
