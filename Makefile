@@ -169,7 +169,7 @@ $(foreach l,$(NAMES),$(eval $(call lua_rules,$l,$(BINDINGS_SRC:bindings/%.c=$(BU
 
 # Only what is linked into them sees these: see test/oom_memory.h, test/memory.h.
 $(BUILD)/%/test/lua_oom $(BUILD)/%/test/test_buffer \
-$(BUILD)/%/test/test_reader $(BUILD)/%/test/test_pair: private LDFLAGS += \
+$(BUILD)/%/test/test_stream $(BUILD)/%/test/test_pair: private LDFLAGS += \
   $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc free)
 
 $(BUILD)/embedded.h: $(LUA_SRC) tools/embed
