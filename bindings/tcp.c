@@ -107,9 +107,9 @@ static int has_opened(lua_State *L, tideL_state *S, tideR_task *task) {
   return 1;
 }
 
-/* Stream:opened(): itself, once it is connected; or nil, message, code. A
- * cancel closes it. */
-static int stream_opened(lua_State *L) {
+/* opened(stream): itself, once it is connected; or nil, message, code. A cancel
+ * closes it. */
+static int core_opened(lua_State *L) {
   static const char name[] = "tide.net.connect";
   tideL_state *S = tideL_get(L);
   tideR_task *task = tideL_enter(L, S, name);
@@ -125,17 +125,14 @@ static int stream_opened(lua_State *L) {
   return tideL_suspend(L, S, task, has_opened);
 }
 
-void tideL_addopening(lua_State *L) {
-  static const tideL_awaiting awaiting[] = {
-      {"Stream:opened", stream_opened, has_opened, AWAIT_RESULTS},
-      {NULL, NULL, NULL, AWAIT_RESULTS}};
-  tideL_setawaiting(L, awaiting);
-}
-
 void tideL_opentcp(lua_State *L) {
   static const luaL_Reg functions[] = {{"tcp_connect", core_tcp_connect},
                                        {"unix_connect", core_unix_connect},
                                        {"is_address", core_is_address},
                                        {NULL, NULL}};
+  static const tideL_awaiting awaiting[] = {
+      {"net.opened", core_opened, has_opened, AWAIT_RESULTS},
+      {NULL, NULL, NULL, AWAIT_RESULTS}};
   tideL_setfunctions(L, functions);
+  tideL_setawaiting(L, awaiting);
 }

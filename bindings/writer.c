@@ -8,8 +8,7 @@
 
 #define BATCH 256 /* pieces at once */
 
-static int pushed_done(lua_State *L, const tideR_stream *stream) {
-  int err = tideR_stream_failure(stream);
+static int push_done(lua_State *L, int err) {
   if (err < 0)
     return tideL_pushfault(L, err);
   lua_pushboolean(L, 1);
@@ -87,7 +86,7 @@ static int write_pieces(lua_State *L, tideR_stream *stream) {
   int top = lua_gettop(L);
   it.stream = stream;
   it.count = 0;
-  it.err = 0;
+  it.err = tideR_stream_failure(stream);
   it.base = top;
   for (int arg = 2; arg <= top && it.err == 0; arg++) {
     if (lua_type(L, arg) == LUA_TTABLE)
@@ -104,8 +103,13 @@ static int write_pieces(lua_State *L, tideR_stream *stream) {
 /* ---- write ---- */
 
 static int has_written(lua_State *L, tideL_state *S, tideR_task *task) {
+  tideL_stream *self;
+  int err;
   tideL_checkdelivered(L, S, task);
-  return pushed_done(L, tideL_checkstream(L, "Stream:write")->stream);
+  self = tideL_checkstream(L, "Stream:write");
+  err = self->refused;
+  self->refused = 0;
+  return push_done(L, err != 0 ? err : tideR_stream_failure(self->stream));
 }
 
 /* Stream:write(...): strings, numbers, lists of these; true once no more than
@@ -114,7 +118,8 @@ static int stream_write(lua_State *L) {
   static const char name[] = "Stream:write";
   tideL_state *S = tideL_get(L);
   tideR_task *task = tideL_enter(L, S, name);
-  tideR_stream *stream = tideL_checkstream(L, name)->stream;
+  tideL_stream *self = tideL_checkstream(L, name);
+  tideR_stream *stream = self->stream;
   int err;
   check_pieces(L, name);
   luaL_checkstack(L, BATCH + 4, "too many arguments");
@@ -127,7 +132,9 @@ static int stream_write(lua_State *L) {
     tideR_stream_park_full(S->rt, task, stream);
     return tideL_suspend(L, S, task, has_written);
   }
-  if (tideL_turn(L, S, task, NULL))
+  if (err != 0 && err != tideR_stream_failure(stream))
+    self->refused = err; /* this one is, and told at once */
+  else if (tideL_turn(L, S, task, NULL))
     return tideL_suspend(L, S, task, has_written);
   if (err == 0)
     lua_pushboolean(L, 1);
@@ -138,7 +145,8 @@ static int stream_write(lua_State *L) {
 
 static int has_drained(lua_State *L, tideL_state *S, tideR_task *task) {
   tideL_checkwoken(L, S, task);
-  return pushed_done(L, tideL_checkstream(L, "Stream:drain")->stream);
+  return push_done(
+      L, tideR_stream_failure(tideL_checkstream(L, "Stream:drain")->stream));
 }
 
 static int drain(lua_State *L, const char *name, tideR_task *task,

@@ -102,6 +102,7 @@ typedef struct tideR_reading {
   const uv_buf_t *separators; /* the user's, as long as it waits */
   unsigned count;
   size_t scanned; /* bytes that no separator ends in */
+  bool cuts;      /* a line that is too long, and its end is yet to come */
   int status;     /* 0, UV_EOF, UV_EMSGSIZE or another error; once decided: */
   size_t length;  /* of what is there for it, which it takes */
 } tideR_reading;

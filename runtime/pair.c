@@ -155,6 +155,8 @@ int tideR_pair_new(tideR_runtime *rt, tideR_stream *out[2]) {
   }
   one->peer = other;
   other->peer = one;
+  /* As a socket takes bytes before anybody reads them. */
+  one->stream.started = other->stream.started = true;
   out[0] = &one->stream;
   out[1] = &other->stream;
   return 0;

@@ -27,6 +27,7 @@ static void forfeit_reading(tideR_runtime *rt, tideR_task *task) {
   tideR_stream *stream = stream_of(task);
   (void)rt;
   stream->reading.length = 0;
+  stream->reading.cuts = false;
   tideR_stream_take(stream);
 }
 
@@ -86,8 +87,7 @@ static bool decide_until(tideR_stream *stream, tideR_reading *reading) {
   return stream->end != 0 && end_with(reading, stream->end, text->length);
 }
 
-/* One that is too long is taken, too, but for nothing: and so is what comes of
- * it later, once it is taken. */
+/* One that is too long is taken, too, but for nothing. */
 static bool decide_line(tideR_stream *stream, tideR_reading *reading) {
   const tideR_buffer *text = &stream->unread;
   size_t n = text->length;
@@ -97,8 +97,10 @@ static bool decide_line(tideR_stream *stream, tideR_reading *reading) {
         memchr(text->bytes + reading->scanned, '\n', n - reading->scanned);
   if (newline != NULL)
     n = (size_t)(newline - text->bytes) + 1;
-  if (n > reading->size + (newline != NULL))
+  if (n > reading->size + (newline != NULL)) {
+    reading->cuts = newline == NULL && stream->end == 0;
     return end_with(reading, UV_EMSGSIZE, n);
+  }
   if (newline != NULL)
     return end_with(reading, 0, n);
   reading->scanned = n;
@@ -225,22 +227,18 @@ void tideR__reader_closed(tideR_stream *stream) {
 
 /* ---- the reader's side ---- */
 
-/* Bytes may come at once, as they do to who waits: all that it wants. */
-static void begin(tideR_stream *stream) {
-  int err;
-  stream->busy = true;
-  err = start(stream);
-  stream->busy = false;
-  if (err < 0 && !stream->decided)
-    stream->decided = end_with(&stream->reading, err, 0);
-}
-
 bool tideR_stream_ready(tideR_stream *stream, const tideR_reading *reading) {
   stream->held = false; /* if it still was, the last one has failed */
   stream->reading = *reading;
   stream->decided = decide(stream);
-  if (!stream->decided && !stream->started)
-    begin(stream);
+  if (!stream->decided && !stream->started) {
+    int err;
+    stream->busy = true; /* for bytes may come at once */
+    err = start(stream);
+    stream->busy = false;
+    if (err < 0 && !stream->decided)
+      stream->decided = end_with(&stream->reading, err, 0);
+  }
   return stream->decided;
 }
 
@@ -271,13 +269,6 @@ const tideR_reading *tideR_stream_see(tideR_stream *stream,
   return &stream->reading;
 }
 
-/* It is of a line that was too long, but not its end. */
-static bool is_cut(const tideR_stream *stream) {
-  const tideR_reading *it = &stream->reading;
-  return it->wanting == TIDE_READ_LINE && it->status == UV_EMSGSIZE &&
-         it->length > 0 && stream->unread.bytes[it->length - 1] != '\n';
-}
-
 void tideR_stream_take(tideR_stream *stream) {
   bool paused = !stream->started && stream->bytes_read > 0;
   tideR_runtime *rt = stream->handle.rt;
@@ -286,11 +277,13 @@ void tideR_stream_take(tideR_stream *stream) {
     tideR__buffer_clear(rt, &stream->unread);
     return;
   }
-  stream->skips = stream->skips || is_cut(stream);
   if (stream->reading.length > 0)
     tideR__buffer_take(rt, &stream->unread, stream->reading.length);
-  if (stream->skips && stream->unread.length > 0)
-    skip_line(stream); /* more of it has come meanwhile */
+  if (stream->reading.cuts) {
+    stream->skips = true;
+    if (stream->unread.length > 0)
+      skip_line(stream); /* what has come meanwhile */
+  }
   if (paused && stream->unread.length <= stream->limit)
     start(stream); /* if it cannot, who reads next is told */
 }

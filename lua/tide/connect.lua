@@ -13,7 +13,7 @@ local function open(host, port, options)
   if not stream then
     return nil, message, code
   end
-  return stream:opened()
+  return core.opened(stream)
 end
 
 --- The families take turns, beginning with that of the first address.

@@ -33,7 +33,7 @@ function net.connect(host, port, options)
   if not stream then
     return nil, message, code
   end
-  return stream:opened()
+  return core.opened(stream)
 end
 
 --- Where a name may be listened at: all of its addresses.
