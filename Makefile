@@ -68,6 +68,9 @@ TESTS := $(RUNTIME_TESTS:%=$(BUILD)/runtime/test/%) \
 
 # A terminal for the specs of the command.
 PTY := $(BUILD)/runtime/test/pty
+# What makes calls of sockets fail, for their specs.
+FAULTS := $(if $(filter Linux,$(shell uname -s)),$(BUILD)/runtime/test/faults.so)
+helpers = TIDE_PTY='$(PTY)' TIDE_FAULTS='$(FAULTS)'
 
 UV_CFLAGS := $(shell pkg-config --cflags libuv 2>/dev/null)
 UV_LIBS := $(shell pkg-config --libs libuv 2>/dev/null || echo -luv)
@@ -109,7 +112,7 @@ all: $(MODULES) ## build for every Lua found (LUA=luajit: one)
 
 static: $(STATIC) ## the library that C programs are linked with, for every Lua
 
-tests: all static $(TESTS) $(PTY) $(SOAK)
+tests: all static $(TESTS) $(PTY) $(FAULTS) $(SOAK)
 
 # ---- compiling
 
@@ -171,6 +174,12 @@ $(foreach l,$(NAMES),$(eval $(call lua_rules,$l,$(BINDINGS_SRC:bindings/%.c=$(BU
 $(BUILD)/%/test/lua_oom $(BUILD)/%/test/test_buffer \
 $(BUILD)/%/test/test_stream $(BUILD)/%/test/test_pair: private LDFLAGS += \
   $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc free)
+
+# Under a sanitizer, too, as it is: that comes before it.
+$(BUILD)/runtime/test/faults.so: test/faults.c $(BUILD)/runtime/flags
+	@mkdir -p $(@D)
+	@echo "LINK $@"
+	$(Q)$(CC) -std=gnu11 -O2 -g -fPIC -shared $(WARNINGS) $< -o $@ -ldl
 
 $(BUILD)/embedded.h: $(LUA_SRC) tools/embed
 	@mkdir -p $(@D)
@@ -298,7 +307,7 @@ run-tool:
 	+@$(call suites,run-ctest run-each)
 run-each: $(foreach l,$(NAMES),$(SPECS:spec/%_spec.lua=run-each/$l/%))
 run-each/%: run-build-static
-	@$(suite) --part spec-$(subst /,-,$*) $(call lua_env,$(*D)) TIDE_PTY='$(PTY)' \
+	@$(suite) --part spec-$(subst /,-,$*) $(call lua_env,$(*D)) $(helpers) \
 	  $(call preload,$(*D)) $(UNDER) $(call interpreter,$(*D)) $(BUSTED) spec/$(*F)_spec.lua
 
 # The C tests with threads of their own.
@@ -343,7 +352,7 @@ run-windows:
 	  -Iinclude -Iruntime -isystem build/windows $(RUNTIME_SRC)
 
 run-build:
-	+@$(check) build $(MAKE) --no-print-directory all $(PTY)
+	+@$(check) build $(MAKE) --no-print-directory all $(PTY) $(FAULTS)
 # After the modules: two makes at once would both build the runtime's objects.
 run-build-static: run-build
 	+@$(check) build-static $(MAKE) --no-print-directory static
@@ -366,7 +375,7 @@ run-spec: $(patsubst %,run-spec-%,$(filter-out $(NO_BUSTED),$(NAMES))) \
   $(NO_BUSTED:%=run-missing-busted-for-%)
 run-spec-%: run-build-static
 	@VERBOSE='$(or $(VERBOSE),$(SPEC))' $(suite) spec-$* $(call lua_env,$*) \
-	  TIDE_PTY='$(PTY)' $(call preload,$*) $(call interpreter,$*) $(BUSTED) $(SPEC)
+	  $(helpers) $(call preload,$*) $(call interpreter,$*) $(BUSTED) $(SPEC)
 
 run-fuzz: $(NAMES:%=run-fuzz-%)
 run-fuzz-%: run-build
