@@ -5,6 +5,7 @@
 #   LUA_INCDIR=dir     take that Lua's lua.h (and LUA_BIN=, LUA_LIBS= with it)
 #   SPEC=spec/x.lua    only that spec file, with its output shown
 #   SEEDS=n            with how many seeds scenarios are explored
+#   COUNT=n            so many of `make connections`
 #   SECONDS=n SEED=n   how long `fuzz` and `soak` run, and by which chance
 #   DEPS=no            `demo` and `test` install nothing
 #   BENCH=queue        only the rows of the benchmark that begin with this
@@ -201,7 +202,7 @@ test: ## install what is missing and run every check on every Lua
 	$(if $(filter no,$(DEPS)),,@tools/deps test $(or $(LUA),$(LUAS)))
 	+@$(call suites,run-lint run-windows run-clang run-ctest run-spec \
 	  run-fuzz run-docs-c run-docs-html run-examples run-c-examples run-hosts \
-	  run-rock run-missing run-soak)
+	  run-rock run-missing run-soak run-connections)
 
 deps: ## install what `make test` needs
 	@tools/deps test $(or $(LUA),$(LUAS))
@@ -239,6 +240,12 @@ fuzz: ## compare random programs with a model (SECONDS=60 SEED=7 LUA=luajit)
 soak: ## a mixed load for SECONDS=60 (LUA=lua5.4 SEED=7)
 	+@$(call suites,-j1 run-soak SUITE_TIMEOUT=0 VERBOSE=1 \
 	  SECONDS=$(or $(SECONDS),60) SEED=$(or $(SEED),$(shell date +%s)))
+
+# Without room for as many descriptors it is skipped.
+.PHONY: connections
+connections: ## hold and drop COUNT=10000 connections (LUA=lua5.4)
+	+@$(call suites,-j1 run-connections SUITE_TIMEOUT=0 VERBOSE=1 \
+	  COUNT=$(or $(COUNT),10000))
 
 # It takes some minutes for each Lua.
 lifecycle: ## open, close, exit and fork at every moment (LUA=lua5.4)
@@ -387,6 +394,12 @@ run-soak-%: run-build-tests
 	@$(suite) soak-$* $(call lua_env,$*) $(call preload,$*) $(call interpreter,$*) \
 	  soak/run.lua $(or $(SECONDS),2) $(or $(SEED),1) \
 	  $(sort $(wildcard soak/nouns/*.lua))
+
+run-connections: $(NAMES:%=run-connections-%)
+run-connections-%: run-build-tests
+	@$(suite) connections-$* sh -c 'ulimit -n "$$(ulimit -Hn)"; exec "$$@"' - \
+	  $(call lua_env,$*) $(call preload,$*) $(call interpreter,$*) \
+	  soak/connections.lua $(or $(COUNT),100)
 
 run-examples: $(NAMES:%=run-examples-%)
 run-examples-%: run-build

@@ -20,11 +20,11 @@ end
 local function run(rules, options)
   options = options or {}
   local log = os.tmpname()
+  local line = ("FAULTS='%s' FAULTS_SEED=%d FAULTS_LOG=%s $t env LD_PRELOAD=\"$LD_PRELOAD %s\" ")
+    :format(rules, options.seed or 1, log, library)
   local pipe = assert(io.popen(("if command -v timeout >/dev/null; then t='timeout 60'; fi; " ..
-    "FAULTS='%s' FAULTS_SEED=%d FAULTS_LOG=%s $t env LD_PRELOAD=\"$LD_PRELOAD %s\" " ..
-    "%s %s %s %d %d 2>&1 </dev/null; echo \"exit $?\""):format(rules, options.seed or 1, log, library,
-    support.interpreter(), program, options.address or "tcp", options.clients or 4,
-    options.bytes or 100000)))
+    "%s %s %s %s %d %d 2>&1 </dev/null; echo \"exit $?\""):format(line, support.interpreter(),
+    program, options.address or "tcp", options.clients or 4, options.bytes or 100000)))
   local output = pipe:read "*a"
   pipe:close()
   local seen = { output = output, faults = {}, clients = {} }
