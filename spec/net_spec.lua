@@ -6,7 +6,8 @@ local streams = require "spec.stream_support"
 require("tide.busted").configure { timeout = 60 }
 
 local misuse, pack, raises = support.misuse, support.pack, support.raises
-local opens, listen, tcp_pair, fails = streams.opens, streams.listen, streams.tcp_pair, streams.fails
+local opens, fails = streams.opens, streams.fails
+local listen, tcp_pair = streams.listen, streams.tcp_pair
 local sleep = tide.sleep
 
 local EOF = pack(nil, "end of stream", "EOF")
@@ -255,18 +256,22 @@ describe("net.connect", function()
   end)
 
   it("takes a port that is a number from 0 to 65535, and a host that is a string", function()
-    misuse("bad argument #2 to 'tide.net.connect' %(a port", function() net.connect("127.0.0.1", 70000) end)
-    misuse("bad argument #2 to 'tide.net.connect' %(a port", function() net.connect("127.0.0.1", -1) end)
-    misuse("bad argument #2 to 'tide.net.connect' %(a port", function() net.connect("127.0.0.1", 1.5) end)
-    misuse("bad argument #2 to 'tide.net.connect'", function() net.connect("127.0.0.1") end)
-    misuse("bad argument #2 to 'tide.net.connect'", function() net.connect("localhost", "http!") end)
-    misuse("bad argument #2 to 'tide.net.connect' %(a port", function() net.connect("localhost", 70000) end)
-    misuse("bad argument #1 to 'tide.net.connect' %(string expected, got nil", function() net.connect() end)
-    misuse("bad argument #1 to 'tide.net.connect' %(string expected, got number", function() net.connect(1, 2) end)
-    misuse("bad argument #2 to 'tide.net.listen' %(a port", function() net.listen("127.0.0.1", 70000) end)
-    misuse("bad argument #2 to 'tide.net.listen'", function() net.listen("127.0.0.1") end)
-    misuse("bad argument #2 to 'tide.net.listen'", function() net.listen() end)
-    misuse("bad argument #1 to 'tide.net.listen'", function() net.listen({}, 0) end)
+    local connect, listen_at, host = net.connect, net.listen, "127.0.0.1"
+    local port = "bad argument #2 to 'tide.net.connect'"
+    misuse(port .. " %(a port is 0 to 65535", function() connect(host, 70000) end)
+    misuse(port .. " %(a port", function() connect(host, -1) end)
+    misuse(port .. " %(a port", function() connect(host, 1.5) end)
+    misuse(port, function() connect(host) end)
+    misuse(port, function() connect("localhost", "http!") end)
+    misuse(port .. " %(a port", function() connect("localhost", 70000) end)
+    port = "bad argument #2 to 'tide.net.listen'"
+    misuse(port .. " %(a port", function() listen_at(host, 70000) end)
+    misuse(port, function() listen_at(host) end)
+    misuse(port, function() listen_at() end)
+    local name = "bad argument #1 to 'tide.net.connect' %(string expected, got "
+    misuse(name .. "nil", function() connect() end)
+    misuse(name .. "number", function() connect(1, 2) end)
+    misuse("bad argument #1 to 'tide.net.listen'", function() listen_at({}, 0) end)
   end)
 
   it("takes options: nodelay, keepalive, limit, high_water", function()
@@ -285,19 +290,21 @@ describe("net.connect", function()
   end)
 
   it("refuses options that it cannot use", function()
-    local connect, port = net.connect, free_port()
+    local connect, listen_at, host, port = net.connect, net.listen, "127.0.0.1", free_port()
     local handles = tide.stats().handles
-    misuse("'tide.net.connect'.*table", function() connect("127.0.0.1", port, 5) end)
-    misuse("bad option 'keepalive'", function() connect("127.0.0.1", port, { keepalive = "x" }) end)
-    misuse("bad option 'keepalive'", function() connect("127.0.0.1", port, { keepalive = 0 }) end)
-    misuse("bad option 'limit'", function() connect("127.0.0.1", port, { limit = 0 }) end)
-    misuse("bad option 'high_water'", function() connect("127.0.0.1", port, { high_water = "1k" }) end)
+    misuse("'tide.net.connect'.*table", function() connect(host, port, 5) end)
+    misuse("bad option 'keepalive'", function() connect(host, port, { keepalive = "x" }) end)
+    misuse("bad option 'keepalive'", function() connect(host, port, { keepalive = 0 }) end)
+    misuse("bad option 'limit'", function() connect(host, port, { limit = 0 }) end)
+    misuse("bad option 'high_water'", function() connect(host, port, { high_water = "1k" }) end)
     misuse("bad option 'limit'", function() connect("unix:/x", { limit = 0 }) end)
-    for _, local_address in ipairs { "localhost", 5, {}, { "127.0.0.1", "x" }, { 5 }, { "127.0.0.1", 70000 } } do
-      misuse("bad option 'local_address' to 'tide.net.connect'", function() connect("127.0.0.1", port, { local_address = local_address }) end)
+    local bad = { "localhost", 5, {}, { host, "x" }, { 5 }, { host, 70000 }, { host, 0 / 0 } }
+    for _, from in ipairs(bad) do
+      local options = { local_address = from }
+      misuse("bad option 'local_address' to", function() connect(host, port, options) end)
     end
-    misuse("'tide.net.listen'.*table", function() net.listen("127.0.0.1", port, 5) end)
-    misuse("bad option 'backlog' to 'tide.net.listen'", function() net.listen("127.0.0.1", port, { backlog = 0 }) end)
+    misuse("'tide.net.listen'.*table", function() listen_at(host, port, 5) end)
+    misuse("bad option 'backlog' to", function() listen_at(host, port, { backlog = 0 }) end)
     assert.equal(handles, tide.stats().handles)
   end)
 
@@ -307,9 +314,10 @@ describe("net.connect", function()
     assert.equal("127.0.0.2", (client:sockname()))
     assert.equal("127.0.0.2", (opens(server:accept()):peername()))
     local from = free_port()
-    client = opens(assert(net.connect("127.0.0.1", port, { local_address = { "127.0.0.3", from } })))
+    local options = { local_address = { "127.0.0.3", from } }
+    client = opens(assert(net.connect("127.0.0.1", port, options)))
     assert.same(pack("127.0.0.3", from), pack(client:sockname()))
-    assert.is_nil((net.connect("127.0.0.1", port, { local_address = { "127.0.0.3", from } })))
+    assert.is_nil((net.connect("127.0.0.1", port, options)))
     client = opens(assert(net.connect("127.0.0.1", port, { local_address = { "127.0.0.3" } })))
     assert.equal("127.0.0.3", (client:sockname()))
   end)
@@ -333,7 +341,8 @@ describe("net.connect", function()
     end)
     sleep(0.001)
     assert.matches("'tide.net.connect' cannot wait in a callback", err)
-    misuse("cannot wait in a plain coroutine", coroutine.wrap(function() net.connect("127.0.0.1", port) end))
+    local connect, host = net.connect, "127.0.0.1"
+    misuse("a plain coroutine", coroutine.wrap(function() connect(host, port) end))
     support.collect()
     assert.equal(handles, tide.stats().handles)
   end)
@@ -434,10 +443,11 @@ describe("net.connect by a name", function()
 
   it("misused tells the caller's line, before any lookup", function()
     names("127.0.0.1", "127.0.0.2")
-    misuse("bad option 'limit' to 'tide.net.connect'", function() net.connect("a.name", 80, { limit = 0 }) end)
-    misuse("'tide.net.connect'.*table", function() net.connect("a.name", 80, 5) end)
-    misuse("bad option 'local_address'", function() net.connect("a.name", 80, { local_address = "x" }) end)
-    misuse("bad option 'backlog' to 'tide.net.listen'", function() net.listen("a.name", 80, { backlog = {} }) end)
+    local connect, listen_at, name = net.connect, net.listen, "a.name"
+    misuse("bad option 'limit' to", function() connect(name, 80, { limit = 0 }) end)
+    misuse("'tide.net.connect'.*table", function() connect(name, 80, 5) end)
+    misuse("bad option 'local_address'", function() connect(name, 80, { local_address = "x" }) end)
+    misuse("bad option 'backlog' to", function() listen_at(name, 80, { backlog = {} }) end)
     assert.same({}, asked)
   end)
 

@@ -90,7 +90,8 @@ describe("in whatever chunks its bytes come", function()
   chunked("read(-1) gives all", "abcdefgh", { limit = 2, high_water = 1 },
     { { "readexactly", 1 }, { "read", -1 }, { "read" } }, [["a" "bcdefgh" EOF]])
 
-  chunked("readline gives lines", "a\n\r\nbc\r\nd", nil, { { "readline" } }, [["a" "" "bc" "d" EOF]])
+  chunked("readline gives lines", "a\n\r\nbc\r\nd", nil, { { "readline" } },
+    [["a" "" "bc" "d" EOF]])
 
   chunked("readline gives lines with their ends", "a\nb\r\n\nc\n", nil,
     { { "readline", { keep = true } } }, [["a\
@@ -130,7 +131,7 @@ describe("in whatever chunks its bytes come", function()
   chunked("readuntil counts only what is before the separator", "abcde---f", { limit = 5 },
     { { "readuntil", "---" } }, [["abcde---" EOF "f"]])
 
-  chunked("readuntil is over the limit when the separator comes too late", "abcdef---", { limit = 5 },
+  chunked("readuntil is over the limit of a separator too late", "abcdef---", { limit = 5 },
     { { "readuntil", "---" }, { "readexactly", 5 }, { "readuntil", "---" } },
     [[EMSGSIZE "abcde" "f---" EOF ""]])
 
