@@ -245,6 +245,19 @@ describe("Stream:readline", function()
     assert.equal("two\r\n", b:readline { keep = true })
   end)
 
+  it("reads its options when it is called, and never again", function()
+    local a, b = pair()
+    local options, reads = { keep = true }, 0
+    setmetatable(options, { __index = function() reads = reads + 1 end })
+    local task = tide.task(b.readline, b, options)
+    sleep(0)
+    local before = reads
+    options.keep = nil
+    a:write("line\n")
+    assert.equal("line\n", task:await())
+    assert.equal(before, reads)
+  end)
+
   it("139: a last line without a newline is a line, then comes EOF", function()
     local b = source(nil, "one\ntw", "o\r")
     assert.equal("one", b:readline())
