@@ -32,8 +32,7 @@ static void on_room(uv_handle_t *handle, size_t wanted, uv_buf_t *room) {
 
 static void on_read(uv_stream_t *uv, ssize_t n, const uv_buf_t *room) {
   tideR_wire *wire = uv->data;
-  (void)room;
-  if (n == UV_ENOBUFS)
+  if (n == UV_ENOBUFS && room->base == NULL) /* else it is the system's */
     tideR__stream_starved(&wire->stream);
   else
     tideR__stream_filled(&wire->stream, n);
