@@ -35,6 +35,7 @@ typedef struct tideL_stream {
   tideR_stream *stream; /* NULL: it could not be made */
   uv_buf_t *separators; /* of who reads */
   unsigned room;
+  bool keeps;  /* ... the end of its line */
   int refused; /* why a write was not done, until it has told so */
 } tideL_stream;
 

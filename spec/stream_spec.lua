@@ -245,6 +245,19 @@ describe("Stream:readline", function()
     assert.equal("two\r\n", b:readline { keep = true })
   end)
 
+  it("reads its options when it is called, and never again", function()
+    local a, b = pair()
+    local options, reads = { keep = true }, 0
+    setmetatable(options, { __index = function() reads = reads + 1 end })
+    local task = tide.task(b.readline, b, options)
+    sleep(0)
+    local before = reads
+    options.keep = nil
+    a:write("line\n")
+    assert.equal("line\n", task:await())
+    assert.equal(before, reads)
+  end)
+
   it("139: a last line without a newline is a line, then comes EOF", function()
     local b = source(nil, "one\ntw", "o\r")
     assert.equal("one", b:readline())
@@ -405,7 +418,8 @@ describe("a stream's reader", function()
         tide.wait { task }
         return b:read()
       end):await()))
-      if cancelled == 1 then assert.same(EOF, task:await()) else assert.is_true(task:cancelled()) end
+      assert.equal(cancelled == 2, task:cancelled())
+      assert.same(EOF, cancelled == 1 and task:await() or EOF)
     end
   end)
 
@@ -832,8 +846,9 @@ describe("a stream is misused at the caller's line:", function()
 
   it("its options", function()
     misuse("'testing.stream_pair'.*table", function() testing.stream_pair(5) end)
-    misuse("bad option 'limit' to 'testing.stream_pair'", function() testing.stream_pair { limit = {} } end)
-    misuse("bad option 'high_water'", function() testing.stream_pair { high_water = -1 } end)
+    local new = testing.stream_pair
+    misuse("bad option 'limit' to 'testing.stream_pair'", function() new { limit = {} } end)
+    misuse("bad option 'high_water'", function() new { high_water = -1 } end)
   end)
 
   it("awaits in a callback and in a plain coroutine", function()
@@ -863,7 +878,8 @@ describe("a stream is misused at the caller's line:", function()
           method(old)
         elseif name ~= "lines" then
           local argument = name == "readexactly" and 1 or name == "readuntil" and "x" or nil
-          misuse("'Stream:" .. name .. "': the loop is closed", function() method(old, argument) end)
+          local message = "'Stream:" .. name .. "': the loop is closed"
+          misuse(message, function() method(old, argument) end)
         end
       end
       misuse("the loop is closed", function() old:lines()() end)

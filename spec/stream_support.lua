@@ -1,6 +1,8 @@
 --- What the specs of streams need.
 
+local assert = require "luassert"
 local tide = require "tide"
+local net = require "tide.net"
 local testing = require "tide.testing"
 
 local M = {}
@@ -26,6 +28,50 @@ function M.stuffed(options)
   local from, to = M.pair(options)
   assert(from:write("###"))
   return from, to
+end
+
+--- A server on 127.0.0.1, and its port.
+function M.listen(options)
+  local server = assert(net.listen("127.0.0.1", 0, options))
+  M.opens(server)
+  return server, select(2, server:sockname())
+end
+
+--- A client's stream and the server's, over TCP.
+function M.tcp_pair(options)
+  local server, port = M.listen(options)
+  local client = M.opens(assert(net.connect("127.0.0.1", port, options)))
+  local conn = M.opens(assert(server:accept()))
+  server:close()
+  return client, conn
+end
+
+--- A name that no file has.
+function M.unused_path()
+  local path = os.tmpname()
+  os.remove(path)
+  return path
+end
+
+function M.exists(path)
+  local handle = io.popen(("test -e '%s' && echo yes"):format(path))
+  local text = handle:read("*a")
+  handle:close()
+  return text == "yes\n"
+end
+
+--- Whether there is IPv6 here.
+function M.has_ipv6()
+  local server = net.listen("::1", 0)
+  if server then server:close() end
+  return server ~= nil
+end
+
+--- What comes after the code has to be nil, a message and that code.
+function M.fails(code, value, message, got)
+  assert.is_nil(value)
+  assert.is_string(message)
+  assert.equal(code, got)
 end
 
 --- The hook of a file that calls `opens` or `pair`.

@@ -71,7 +71,7 @@ end
 
 --- tide.net.connect(host, port[, options])
 return function(host, port, options)
-  core.check_port(port, 2, "tide.net.connect")
+  core.check_connect(host, port, options)
   if core.is_address(host) then
     return open(host, port, options)
   end

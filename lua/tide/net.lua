@@ -64,7 +64,7 @@ function net.listen(host, port, options)
   if host ~= nil then
     check_host(host, "tide.net.listen")
   end
-  core.check_port(port, 2, "tide.net.listen")
+  core.check_listen(host, port, options)
   local list, message, code = addresses(host, port)
   local server
   for _, address in ipairs(list or {}) do
@@ -127,9 +127,14 @@ end
 local serving = setmetatable({}, { __mode = "k" })
 
 local function check_limit(options)
-  local most = options and options.max_connections
-  if most ~= nil and (type(most) ~= "number" or most < 1) then
-    misuse("bad option 'max_connections' to 'Server:serve' (a number from 1 up expected)")
+  if options == nil then
+    return nil
+  elseif type(options) ~= "table" then
+    misuse(("bad argument #2 to 'Server:serve' (table expected, got %s)"):format(type(options)))
+  end
+  local most = options.max_connections
+  if most ~= nil and (type(most) ~= "number" or not (most >= 1 and most % 1 == 0)) then
+    misuse("bad option 'max_connections' to 'Server:serve' (a whole number from 1 up expected)")
   end
   return most
 end
