@@ -11,6 +11,9 @@
 #pragma GCC visibility push(hidden)
 
 void tideR__socket_close(uv_os_sock_t fd);
+/* tcp.c, unix.c: one that is not connected */
+int tideR__tcp_new(tideR_runtime *rt, tideR_wire **out);
+int tideR__unix_new(tideR_runtime *rt, tideR_wire **out);
 /* The name of a Unix socket, or its peer's. */
 int tideR__socket_name(const uv_handle_t *handle, bool of_peer,
                        struct sockaddr_storage *name, int *size);
