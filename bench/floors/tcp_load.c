@@ -32,7 +32,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -69,10 +69,9 @@ static void check(bool right, const char *what) {
 }
 
 static void expect(bool right, const char *what) {
-  if (right)
-    return;
-  errno = 0;
-  fail(what);
+  if (!right)
+    errno = 0;
+  check(right, what);
 }
 
 /* ---- the server ---- */
@@ -140,10 +139,8 @@ static void start_server(char **command, const char *mode) {
   int ends[2], n = 0;
   char *words[64];
   check(pipe(ends) == 0, "pipe");
-  while (command[n] != NULL && n < 62) {
+  for (; command[n] != NULL && n < 62; n++)
     words[n] = command[n];
-    n++;
-  }
   words[n] = (char *)(strcmp(mode, "idle") == 0 ? "echo" : mode);
   words[n + 1] = NULL;
   server = fork();
@@ -207,6 +204,13 @@ static int make_socket(void) {
         "connect");
   setsockopt(fd, IPPROTO_TCP, 1 /* TCP_NODELAY */, &on, sizeof on);
   return fd;
+}
+
+/* What blocks ends some time. */
+static void set_patience(int fd) {
+  struct timeval time = {PATIENCE / 1000, 0};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time);
+  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
 }
 
 static void watch(int epoll, connection *it) {
@@ -341,8 +345,9 @@ static void end_echo(connection *all, unsigned count) {
       check(poll(&ready, 1, PATIENCE) > 0, "the server has stopped");
       send_more(&all[i]);
     }
+    set_patience(all[i].fd);
     shutdown(all[i].fd, SHUT_WR);
-    has_ended(&all[i], 0);
+    check(has_ended(&all[i], 0), "the server does not close");
   }
 }
 
@@ -417,6 +422,7 @@ static void run_transfer(bool sink, uint64_t bytes) {
   char text[32];
   double start = now(), cpu = server_time();
   uint64_t got;
+  set_patience(fd);
   if (sink) {
     send_all(fd, bytes);
     got = read_count(fd);
@@ -432,15 +438,13 @@ static void run_transfer(bool sink, uint64_t bytes) {
 
 /* ---- idle ---- */
 
-static void settle(void) {
-  usleep(300000);
-}
+#define SETTLE 300000 /* us */
 
 static void run_idle(unsigned count) {
   connection it = {0};
   double memory, cpu;
   message_size = 64;
-  settle();
+  usleep(SETTLE);
   memory = server_memory();
   cpu = server_time();
   for (unsigned i = 0; i < count; i++) {
@@ -452,7 +456,7 @@ static void run_idle(unsigned count) {
     while (!receive_more(&it))
       check(poll(&ready, 1, PATIENCE) > 0, "the server has stopped");
   }
-  settle();
+  usleep(SETTLE);
   printf("%.0f %.1f\n", (server_memory() - memory) / count,
          (server_time() - cpu) / count * 1e6);
 }

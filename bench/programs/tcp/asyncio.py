@@ -111,9 +111,10 @@ class Source(Protocol):
     def pause_writing(self):
         self.paused = True
 
+    # Later, as asyncio would close it twice if it closed in here.
     def resume_writing(self):
         self.paused = False
-        self.send()
+        asyncio.get_running_loop().call_soon(self.send)
 
 
 PROTOCOLS = {"echo": Echo, "once": Once, "sink": Sink, "source": Source}
