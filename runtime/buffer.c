@@ -13,7 +13,8 @@
 #include "internal.h"
 
 #define CHUNK_ROOM 262144
-#define READ_MOST 65536 /* offered at once */
+#define READ_MOST \
+  131072 /* offered at once: a whole message, and room to see so */
 #define READ_LEAST 16384
 #define OFFER_MOST 1048576 /* of a buffer's own memory */
 #define CHUNKS_KEPT 4      /* empty ones */
