@@ -12,12 +12,14 @@
 
 #include "internal.h"
 
-#define CHUNK_ROOM 262144
-#define READ_MOST \
-  131072 /* offered at once: a whole message, and room to see so */
-#define READ_LEAST 16384
-#define OFFER_MOST 1048576 /* of a buffer's own memory */
-#define CHUNKS_KEPT 4      /* empty ones */
+enum {
+  CHUNK_ROOM = 524288,
+  READ_MOST = 131072, /* offered at once: with room to spare, or else libuv
+                         reads a second time to see whether that was all */
+  READ_LEAST = 16384,
+  OFFER_MOST = 1048576, /* of a buffer's own memory */
+  CHUNKS_KEPT = 4       /* empty ones */
+};
 
 struct tideR_chunk {
   tideR_chunk *next; /* in the list of empty ones */
