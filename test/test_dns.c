@@ -399,14 +399,14 @@ static void open_later(void *arg) {
 
 TEST(an_end_waits_for_those_that_run_and_drops_the_others) {
   tideR_runtime *mine = runtime_new();
-  tideR_lookup *kept[3];
+  tideR_lookup *kept[3], *parked;
   uv_thread_t opener;
   reset();
   for (int i = 0; i < 3; i++) {
     kept[i] = lookup_of("x");
     CHECK(!tideR_lookup_begin(mine, kept[i]));
   }
-  look_up(mine, "c");
+  parked = look_up(mine, "c")->arg;
   step(mine);
   await_begun(2);
   uv_thread_create(&opener, open_later, NULL);
@@ -416,6 +416,7 @@ TEST(an_end_waits_for_those_that_run_and_drops_the_others) {
   CHECK_SAID("");
   for (int i = 0; i < 3; i++)
     tideR_lookup_release(kept[i]);
+  tideR_lookup_release(parked);
   CHECK_EQ(results, 0);
 }
 
