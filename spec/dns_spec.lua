@@ -209,19 +209,29 @@ describe("a lookup", function()
     end
   end)
 
-  it("leaves no descriptor open", function()
+  it("leaves no descriptor open", { task = false }, function()
+    --- Once nothing runs any more.
     local function descriptors()
-      local list = io.popen("ls /proc/self/fd 2>/dev/null | wc -l")
+      tide.loop():close()
+      local name = os.tmpname()
+      os.execute("ls /proc/$PPID/fd 2>/dev/null | wc -l >" .. name) -- no pipe of ours
+      local list = io.open(name)
       local n = list:read("*n")
       list:close()
+      os.remove(name)
       return n
     end
-    getaddrinfo("localhost", 80)
-    local before = descriptors()
-    for _ = 1, 50 do
+    local function look_up()
       getaddrinfo("localhost", 80)
       getnameinfo("127.0.0.1", 80)
-      cancelled(5, { 1, 3, 5 })[4]:await()
+      for _, task in ipairs(cancelled(5, { 1, 3, 5 })) do
+        pcall(task.await, task)
+      end
+    end
+    tide.run(look_up)
+    local before = descriptors()
+    for _ = 1, 20 do
+      tide.run(look_up)
     end
     assert.equal(before, descriptors())
   end)
