@@ -1,5 +1,6 @@
 -- Names: the machine's own, which no server has to be asked for. That slow
 -- lookups wait for each other and for nobody else is in test/test_dns.c.
+local debugging = require "tide.debug"
 local dns = require "tide.dns"
 local tide = require "tide"
 local support = require "spec.support"
@@ -119,10 +120,6 @@ describe("getaddrinfo", function()
       end)()
     end)
   end)
-
-  it("is loaded by tide when it is asked for", function()
-    assert.equal(dns, tide.dns)
-  end)
 end)
 
 describe("getnameinfo", function()
@@ -238,7 +235,7 @@ describe("a lookup", function()
 
   it("is told of in the tree of tasks", function()
     local task, tree = tide.task(getaddrinfo, "localhost", 80), nil
-    tide.task(function() tree = tide.debug.tree() end):await()
+    tide.task(function() tree = debugging.tree() end):await()
     assert.matches(task:get_name():gsub("%W", "%%%0") .. ": in getaddrinfo", tree)
     task:await()
   end)

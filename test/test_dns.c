@@ -389,6 +389,31 @@ TEST(one_that_is_released_is_given_up) {
   CHECK_EQ(results, 0);
 }
 
+static void keeps_it(actor *me) {
+  BEGIN
+  if (!tideR_lookup_begin(me->rt, me->arg))
+    AWAIT(tideR_lookup_park(me->rt, me->task, me->arg));
+  say_found(me);
+  END
+}
+
+TEST(what_nobody_waits_for_is_freed_when_it_is_over_though_it_is_kept) {
+  tideR_lookup *kept = lookup_of("a");
+  actor *a = spawn_arg(rt, keeps_it, kept, "a");
+  reset();
+  step(rt);
+  await_begun(1);
+  tideR_task_cancel(rt, a->task);
+  step(rt);
+  CHECK_SAID("a!");
+  open_gate(1);
+  run(rt);
+  CHECK_EQ(results, 0);
+  CHECK_EQ(tideR_lookup_status(kept), UV_ECANCELED);
+  CHECK(tideR_lookup_addresses(kept) == NULL);
+  tideR_lookup_release(kept);
+}
+
 /* ---- the end ---- */
 
 static void open_later(void *arg) {
