@@ -90,6 +90,11 @@ typedef struct tideR_extra {
   uint64_t place;    /* what the barrier it last waited at gave it */
 } tideR_extra;
 
+typedef struct tideR_lookups { /* see dns.c */
+  tideR_lookup *head, **end;
+  unsigned count;
+} tideR_lookups;
+
 struct tideR_runtime {
   tideR_task *current; /* runs now */
   tideR_list ready;    /* runs in the next turn */
@@ -198,6 +203,8 @@ struct tideR_runtime {
   int accept_trouble;     /* see tideR_server_trouble */
   tideR_signal *signals;  /* that it watches */
   tideR_work *works;      /* under way */
+  tideR_lookups asked;    /* lookups that threads are at */
+  tideR_lookups asking;   /* ... and those that wait for one */
   tideR_signal interrupt; /* SIGINT, if it is watched for a cancel: */
   bool interrupted;       /* ... has been made */
 };
@@ -401,6 +408,9 @@ void tideR__remotes_end(tideR_runtime *rt);
 
 /* work.c: when the runtime ends */
 void tideR__works_end(tideR_runtime *rt);
+
+/* dns.c: when the runtime ends */
+void tideR__lookups_end(tideR_runtime *rt);
 
 /* input.c: how many wait to be read; when the runtime ends */
 uint32_t tideR__inputs_active(const tideR_runtime *rt);

@@ -12,6 +12,7 @@
  *   tcp.c     connecting over TCP
  *   unix.c    Unix sockets
  *   server.c  sockets that connections are accepted from
+ *   dns.c     what names stand for, and what addresses are called
  *
  * Each is memory of its own with two owners: the user, who releases it, and
  * libuv, until it has closed the handle. Callbacks record and wake.
@@ -269,6 +270,29 @@ int tideR_server_name(const tideR_server *server, struct sockaddr_storage *name,
                       int *size);
 /* Why accepting pauses since this was last asked; 0: it has not. */
 int tideR_server_trouble(tideR_runtime *rt);
+
+/* ---- names (dns.c) ---- */
+
+/* One that is asked of the system. It has two owners: the user, and libuv while
+ * a thread is at it. */
+typedef struct tideR_lookup tideR_lookup;
+
+/* Of a name, of a service or both; the texts are copied. Of an address. */
+int tideR_lookup_info(tideR_lookup **out, const char *host, const char *service,
+                      const struct addrinfo *hints);
+int tideR_lookup_name(tideR_lookup **out, const struct sockaddr *address);
+/* Begins, or gets in line. True: it is over already, without a wait. */
+bool tideR_lookup_begin(tideR_runtime *rt, tideR_lookup *lookup);
+/* Until it is over. Who leaves gives it up. */
+void tideR_lookup_park(tideR_runtime *rt, tideR_task *task,
+                       tideR_lookup *lookup);
+/* The user's last word: gives it up, if it is not over. */
+void tideR_lookup_release(tideR_lookup *lookup);
+/* How it ended; what it found, until it is released. */
+int tideR_lookup_status(const tideR_lookup *lookup);
+const struct addrinfo *tideR_lookup_addresses(const tideR_lookup *lookup);
+const char *tideR_lookup_host(const tideR_lookup *lookup);
+const char *tideR_lookup_service(const tideR_lookup *lookup);
 
 #pragma GCC visibility pop
 
