@@ -19,14 +19,19 @@ local function listen(options)
   return server, select(2, server:sockname())
 end
 
---- body(port) while handler(conn) serves; then all handlers have to end.
+--- body(...) while handler(conn) serves; then all handlers have to end.
+local function while_served_by(server, handler, body, ...)
+  tide.group(function(group, ...)
+    group:task(server.serve, server, handler)
+    body(...)
+    server:close()
+  end, ...)
+end
+
+--- The same with a server of its own: body(port).
 local function while_serving(handler, body)
   local server, port = listen()
-  tide.group(function(group)
-    group:task(server.serve, server, handler)
-    body(port)
-    server:close()
-  end)
+  while_served_by(server, handler, body, port)
 end
 
 --- Sends lines, and expects these answers.
@@ -51,9 +56,9 @@ end
 describe("the echo programs", function()
   local talk, echo = example "echo_client".talk, example "echo_server".echo
 
-  local function answers(port, lines)
+  local function answers(host, port, lines)
     local heard = {}
-    talk("127.0.0.1", port, lines, function(line) table.insert(heard, line) end)
+    talk(host, port, lines, function(line) table.insert(heard, line) end)
     return heard
   end
 
@@ -63,18 +68,20 @@ describe("the echo programs", function()
         for i = 1, 20 do
           group:task(function()
             local lines = { "hello from " .. i, "", "bye from " .. i }
-            assert.same(lines, answers(port, lines))
+            assert.same(lines, answers("127.0.0.1", port, lines))
           end)
         end
       end)
     end)
   end)
 
+  -- A socket with a name in the file system: less fits in there.
   it("send back more than fits in between", function()
-    local lines = {}
+    local lines, path = {}, os.tmpname()
     for i = 1, 100 do lines[i] = ("%03d "):format(i):rep(15000) end
-    while_serving(echo, function(port)
-      local heard = answers(port, lines)
+    os.remove(path)
+    while_served_by(tide.check(net.listen("unix:" .. path)), echo, function()
+      local heard = answers("unix:" .. path, nil, lines)
       assert.equal(#lines, #heard)
       assert.equal(table.concat(lines), table.concat(heard))
     end)
@@ -195,7 +202,7 @@ describe("the proxy", function()
     assert.equal(1000000, #got)
   end)
 
-  it("ends both sides where one breaks", function()
+  it("lets go of a server that writes where the client breaks", function()
     local ended
     while_relaying(function(conn)
       while conn:write(("much "):rep(10000)) do end
@@ -206,6 +213,18 @@ describe("the proxy", function()
       conn:close()
     end)
     assert.is_true(ended)
+  end)
+
+  it("lets go of a client that waits where the server breaks", function()
+    while_relaying(function(conn)
+      hears(conn, "hello")
+      conn:close() -- it has not read all: that is a reset
+    end, function(port)
+      local conn = connect(port)
+      conn:write("hello\n", ("much "):rep(200000))
+      assert.is_nil(conn:read())
+      conn:close()
+    end)
   end)
 
   it("tells where there is nobody to lead to, and the client sees the end", function()
