@@ -411,8 +411,8 @@ describe("the store", function()
 end)
 
 describe("the programs", function()
-  lazy_setup(command.setup)
-  lazy_teardown(command.teardown)
+  setup(command.setup)
+  teardown(command.teardown)
 
   it("run from the command line", function()
     local path = "examples/net/"
