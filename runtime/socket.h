@@ -17,6 +17,8 @@ int tideR__unix_new(tideR_runtime *rt, tideR_wire **out);
 /* The name of a Unix socket, or its peer's. */
 int tideR__socket_name(const uv_handle_t *handle, bool of_peer,
                        struct sockaddr_storage *name, int *size);
+/* How a stream has ended that libuv says has: UV_EOF, or it was reset. */
+int tideR__socket_end(const uv_handle_t *handle);
 #ifndef _WIN32
 int tideR__errno(void); /* as a code of libuv's */
 /* Of this kind, not inherited by children, never blocking; or negative. */

@@ -30,11 +30,20 @@ static void on_room(uv_handle_t *handle, size_t wanted, uv_buf_t *room) {
   *room = uv_buf_init(bytes, (unsigned)size); /* none: UV_ENOBUFS */
 }
 
+/* A write that met the reset has taken it away from who reads. */
+static int how_it_ended(const tideR_wire *wire) {
+  if (wire->stream.failure == UV_ECONNRESET)
+    return UV_ECONNRESET;
+  return tideR__socket_end(&wire->uv.handle);
+}
+
 static void on_read(uv_stream_t *uv, ssize_t n, const uv_buf_t *room) {
   tideR_wire *wire = uv->data;
   (void)room;
   if (n == UV_ENOBUFS)
     tideR__stream_starved(&wire->stream);
+  else if (n == UV_EOF)
+    tideR__stream_filled(&wire->stream, how_it_ended(wire));
   else
     tideR__stream_filled(&wire->stream, n);
 }
