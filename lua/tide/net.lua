@@ -142,7 +142,7 @@ end
 
 local function read_option(options, field, least)
   local value = options[field]
-  if value ~= nil and (type(value) ~= "number" or not (value >= least)) then
+  if value ~= nil and (type(value) ~= "number" or value < least or value ~= value) then
     local message = "bad option '%s' to 'Server:serve' (a number from %d up expected)"
     misuse(message:format(field, least))
   end
