@@ -5,6 +5,7 @@
 #   LUA_INCDIR=dir     take that Lua's lua.h (and LUA_BIN=, LUA_LIBS= with it)
 #   SPEC=spec/x.lua    only that spec file, with its output shown
 #   SEEDS=n            with how many seeds scenarios are explored
+#   COUNT=n            so many of `make connections`
 #   SECONDS=n SEED=n   how long `fuzz` and `soak` run, and by which chance
 #   DEPS=no            `demo` and `test` install nothing
 #   BENCH=queue        only the rows of the benchmark that begin with this
@@ -68,6 +69,9 @@ TESTS := $(RUNTIME_TESTS:%=$(BUILD)/runtime/test/%) \
 
 # A terminal for the specs of the command.
 PTY := $(BUILD)/runtime/test/pty
+# What makes calls of sockets fail, for their specs.
+FAULTS := $(if $(filter Linux,$(shell uname -s)),$(BUILD)/runtime/test/faults.so)
+helpers = TIDE_PTY='$(PTY)' TIDE_FAULTS='$(FAULTS)'
 
 UV_CFLAGS := $(shell pkg-config --cflags libuv 2>/dev/null)
 UV_LIBS := $(shell pkg-config --libs libuv 2>/dev/null || echo -luv)
@@ -109,7 +113,7 @@ all: $(MODULES) ## build for every Lua found (LUA=luajit: one)
 
 static: $(STATIC) ## the library that C programs are linked with, for every Lua
 
-tests: all static $(TESTS) $(PTY) $(SOAK)
+tests: all static $(TESTS) $(PTY) $(FAULTS) $(SOAK)
 
 # ---- compiling
 
@@ -167,9 +171,16 @@ endef
 $(eval $(call rules,runtime,runtime))
 $(foreach l,$(NAMES),$(eval $(call lua_rules,$l,$(BINDINGS_SRC:bindings/%.c=$(BUILD)/$l/obj/%.o))))
 
-# Only what is linked into it sees these: see test/oom_memory.h.
-$(BUILD)/%/test/lua_oom: private LDFLAGS += \
+# Only what is linked into them sees these: see test/oom_memory.h, test/memory.h.
+$(BUILD)/%/test/lua_oom $(BUILD)/%/test/test_buffer \
+$(BUILD)/%/test/test_stream $(BUILD)/%/test/test_pair: private LDFLAGS += \
   $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc free)
+
+# Under a sanitizer, too, as it is: that comes before it.
+$(BUILD)/runtime/test/faults.so: test/faults.c $(BUILD)/runtime/flags
+	@mkdir -p $(@D)
+	@echo "LINK $@"
+	$(Q)$(CC) -std=gnu11 -O2 -g -fPIC -shared $(WARNINGS) $< -o $@ -ldl
 
 $(BUILD)/embedded.h: $(LUA_SRC) tools/embed
 	@mkdir -p $(@D)
@@ -191,7 +202,7 @@ test: ## install what is missing and run every check on every Lua
 	$(if $(filter no,$(DEPS)),,@tools/deps test $(or $(LUA),$(LUAS)))
 	+@$(call suites,run-lint run-windows run-clang run-ctest run-spec \
 	  run-fuzz run-docs-c run-docs-html run-examples run-c-examples run-hosts \
-	  run-rock run-missing run-soak)
+	  run-rock run-missing run-soak run-connections)
 
 deps: ## install what `make test` needs
 	@tools/deps test $(or $(LUA),$(LUAS))
@@ -229,6 +240,12 @@ fuzz: ## compare random programs with a model (SECONDS=60 SEED=7 LUA=luajit)
 soak: ## a mixed load for SECONDS=60 (LUA=lua5.4 SEED=7)
 	+@$(call suites,-j1 run-soak SUITE_TIMEOUT=0 VERBOSE=1 \
 	  SECONDS=$(or $(SECONDS),60) SEED=$(or $(SEED),$(shell date +%s)))
+
+# Without room for as many descriptors it is skipped.
+.PHONY: connections
+connections: ## hold and drop COUNT=10000 connections (LUA=lua5.4)
+	+@$(call suites,-j1 run-connections SUITE_TIMEOUT=0 VERBOSE=1 \
+	  COUNT=$(or $(COUNT),10000))
 
 # It takes some minutes for each Lua.
 lifecycle: ## open, close, exit and fork at every moment (LUA=lua5.4)
@@ -297,7 +314,7 @@ run-tool:
 	+@$(call suites,run-ctest run-each)
 run-each: $(foreach l,$(NAMES),$(SPECS:spec/%_spec.lua=run-each/$l/%))
 run-each/%: run-build-static
-	@$(suite) --part spec-$(subst /,-,$*) $(call lua_env,$(*D)) TIDE_PTY='$(PTY)' \
+	@$(suite) --part spec-$(subst /,-,$*) $(call lua_env,$(*D)) $(helpers) \
 	  $(call preload,$(*D)) $(UNDER) $(call interpreter,$(*D)) $(BUSTED) spec/$(*F)_spec.lua
 
 # The C tests with threads of their own.
@@ -342,7 +359,7 @@ run-windows:
 	  -Iinclude -Iruntime -isystem build/windows $(RUNTIME_SRC)
 
 run-build:
-	+@$(check) build $(MAKE) --no-print-directory all $(PTY)
+	+@$(check) build $(MAKE) --no-print-directory all $(PTY) $(FAULTS)
 # After the modules: two makes at once would both build the runtime's objects.
 run-build-static: run-build
 	+@$(check) build-static $(MAKE) --no-print-directory static
@@ -365,18 +382,27 @@ run-spec: $(patsubst %,run-spec-%,$(filter-out $(NO_BUSTED),$(NAMES))) \
   $(NO_BUSTED:%=run-missing-busted-for-%)
 run-spec-%: run-build-static
 	@VERBOSE='$(or $(VERBOSE),$(SPEC))' $(suite) spec-$* $(call lua_env,$*) \
-	  TIDE_PTY='$(PTY)' $(call preload,$*) $(call interpreter,$*) $(BUSTED) $(SPEC)
+	  $(helpers) $(call preload,$*) $(call interpreter,$*) $(BUSTED) $(SPEC)
 
-run-fuzz: $(NAMES:%=run-fuzz-%)
+run-fuzz: $(NAMES:%=run-fuzz-%) $(NAMES:%=run-fuzz-streams-%)
 run-fuzz-%: run-build
 	@$(check) fuzz-$* $(call lua_env,$*) $(call preload,$*) $(call interpreter,$*) \
 	  fuzz/run.lua $(or $(SECONDS),2) $(SEED)
+run-fuzz-streams-%: run-build
+	@$(check) fuzz-streams-$* $(call lua_env,$*) $(call preload,$*) \
+	  $(call interpreter,$*) fuzz/streams.lua $(or $(SECONDS),2) $(SEED)
 
 run-soak: $(NAMES:%=run-soak-%)
 run-soak-%: run-build-tests
 	@$(suite) soak-$* $(call lua_env,$*) $(call preload,$*) $(call interpreter,$*) \
 	  soak/run.lua $(or $(SECONDS),2) $(or $(SEED),1) \
 	  $(sort $(wildcard soak/nouns/*.lua))
+
+run-connections: $(NAMES:%=run-connections-%)
+run-connections-%: run-build-tests
+	@$(suite) connections-$* sh -c 'ulimit -n "$$(ulimit -Hn)"; exec "$$@"' - \
+	  $(call lua_env,$*) $(call preload,$*) $(call interpreter,$*) \
+	  soak/connections.lua $(or $(COUNT),100)
 
 run-examples: $(NAMES:%=run-examples-%)
 run-examples-%: run-build

@@ -29,7 +29,7 @@ static int begin(lua_State *L, const char *name, tideR_stream *stream,
 
 /* ---- ending ---- */
 
-enum { TELLS_PART = 1, KEEPS_NEWLINE = 2, IS_LINE = 4 };
+enum { TELLS_PART = 1, IS_LINE = 2 };
 
 static size_t strip(const char *bytes, size_t n) {
   if (n == 0 || bytes[n - 1] != '\n')
@@ -39,21 +39,23 @@ static size_t strip(const char *bytes, size_t n) {
 }
 
 /* The bytes; or nil, message, code and those that came before. Out of memory
- * they stay there. */
+ * they stay there; before tideR_stream_see nothing may fail. */
 static int give(lua_State *L, tideL_state *S, tideR_task *task,
                 const char *name, int how) {
+  const tideL_stream *self;
   tideR_stream *stream;
   const tideR_reading *got;
   const char *bytes;
   size_t n;
   int results = 1;
   tideL_checkdelivered(L, S, task);
-  stream = tideL_checkstream(L, name)->stream;
+  self = tideL_checkstream(L, name);
+  stream = self->stream;
   got = tideR_stream_see(stream, &bytes);
   n = got->length;
   if (got->status != 0)
     results += tideL_pushfault(L, got->status);
-  if (how & IS_LINE && !(how & KEEPS_NEWLINE) && got->status == 0)
+  if (how & IS_LINE && !self->keeps && got->status == 0)
     n = strip(bytes, n);
   if (got->status == 0 || (n > 0 && got->status != UV_EMSGSIZE) ||
       (got->status == UV_EOF && how & TELLS_PART))
@@ -77,9 +79,7 @@ static int gave_until(lua_State *L, tideL_state *S, tideR_task *task) {
 }
 
 static int gave_line(lua_State *L, tideL_state *S, tideR_task *task) {
-  bool keeps = tideL_optflag(L, 2, "keep", false);
-  return give(L, S, task, "Stream:readline",
-              IS_LINE | (keeps ? KEEPS_NEWLINE : 0));
+  return give(L, S, task, "Stream:readline", IS_LINE);
 }
 
 /* ---- the methods ---- */
@@ -201,14 +201,18 @@ static int stream_readline(lua_State *L) {
   static const char name[] = "Stream:readline";
   tideL_state *S = tideL_get(L);
   tideR_task *task = tideL_enter(L, S, name);
-  tideR_stream *stream = tideL_checkstream(L, name)->stream;
+  tideL_stream *self = tideL_checkstream(L, name);
+  tideR_stream *stream = self->stream;
   tideR_reading reading = {.wanting = TIDE_READ_LINE};
+  bool keeps;
   if (!lua_isnoneornil(L, 2) && lua_type(L, 2) != LUA_TTABLE)
     tideL_typeerror(L, 2, name, "table");
   reading.size = tideL_optsize(L, 2, name, "limit", stream->limit);
+  keeps = tideL_optflag(L, 2, "keep", false);
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, gave_line);
   check_free(L, name, stream);
+  self->keeps = keeps;
   return begin(L, name, stream, task, &reading, gave_line);
 }
 

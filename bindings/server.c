@@ -68,6 +68,18 @@ static int core_tcp_listen(lua_State *L) {
   return err < 0 ? tideL_pushfault(L, err) : 1;
 }
 
+/* check_listen(host, port[, options]): raises what tcp_listen would, of a host
+ * by name */
+static int core_check_listen(lua_State *L) {
+  static const char name[] = "tide.net.listen";
+  tideL_wiring wiring;
+  tideR_listening listening;
+  tideL_checkport(L, 2, name);
+  tideL_readwiring(L, 3, name, &wiring);
+  read_listening(L, 3, name, &listening);
+  return 0;
+}
+
 /* unix_listen(path[, options]) */
 static int core_unix_listen(lua_State *L) {
   static const char name[] = "tide.net.listen";
@@ -174,16 +186,6 @@ static int core_check_server(lua_State *L) {
   return 0;
 }
 
-/* check_port(value, argument, function) */
-static int core_check_port(lua_State *L) {
-  int arg = (int)luaL_checkinteger(L, 2);
-  lua_settop(L, 3);
-  lua_pushvalue(L, 1);
-  lua_insert(L, arg); /* where the caller's function has it */
-  tideL_checkport(L, arg, luaL_checkstring(L, 4));
-  return 0;
-}
-
 void tideL_openserver(lua_State *L) {
   static const luaL_Reg methods[] = {{"close", server_close},
                                      {"is_closing", server_is_closing},
@@ -196,7 +198,7 @@ void tideL_openserver(lua_State *L) {
   static const luaL_Reg functions[] = {{"tcp_listen", core_tcp_listen},
                                        {"unix_listen", core_unix_listen},
                                        {"check_server", core_check_server},
-                                       {"check_port", core_check_port},
+                                       {"check_listen", core_check_listen},
                                        {NULL, NULL}};
   static const tideL_awaiting awaiting[] = {
       {"Server:accept", server_accept, has_accepted, AWAIT_RESULTS},

@@ -274,7 +274,6 @@ void tideL_openstream(lua_State *L) {
   tideL_newclass(L, OWN_STREAM, "tide.Stream", methods, metamethods);
   tideL_addreading(L);
   tideL_addwriting(L);
-  tideL_addopening(L);
   lua_setfield(L, -2, "Stream"); /* its methods: lua/tide adds to them */
   tideL_setfunctions(L, functions);
 }

@@ -39,6 +39,8 @@ typedef struct tideL_stream {
   tideR_stream *stream; /* NULL: it could not be made */
   uv_buf_t *separators; /* of who reads */
   unsigned room;
+  bool keeps;  /* ... the end of its line */
+  int refused; /* why a write was not done, until it has told so */
 } tideL_stream;
 
 /* How streams are to be: what an options table says of it. */
@@ -69,7 +71,6 @@ int tideL_pushfault(lua_State *L, int err);
 
 void tideL_addreading(lua_State *L); /* to the methods on top */
 void tideL_addwriting(lua_State *L);
-void tideL_addopening(lua_State *L);
 void tideL_openstream(lua_State *L);
 void tideL_opentcp(lua_State *L);
 void tideL_openserver(lua_State *L);

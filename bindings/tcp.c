@@ -25,6 +25,7 @@ static const struct sockaddr *read_local(lua_State *L, int arg,
     lua_pushinteger(L, 0);
   }
   known = lua_type(L, -2) == LUA_TSTRING && lua_isnumber(L, -1) &&
+          lua_tonumber(L, -1) >= 0 && lua_tonumber(L, -1) <= 65535 &&
           tideL_readaddress(L, lua_gettop(L) - 1, function, out);
   if (!known)
     tideL_error(L,
@@ -61,6 +62,18 @@ static int core_tcp_connect(lua_State *L) {
   self = tideL_newstream(L, S);
   err = tideR_tcp_connect(S->rt, (const struct sockaddr *)&to, from, &wire);
   return give_stream(L, self, err, wire, &wiring);
+}
+
+/* check_connect(host, port[, options]): raises what tcp_connect would, of a
+ * host by name */
+static int core_check_connect(lua_State *L) {
+  static const char name[] = "tide.net.connect";
+  tideL_address local;
+  tideL_wiring wiring;
+  tideL_checkport(L, 2, name);
+  tideL_readwiring(L, 3, name, &wiring);
+  read_local(L, 3, name, &local);
+  return 0;
 }
 
 /* unix_connect(path[, options]) */
@@ -107,9 +120,9 @@ static int has_opened(lua_State *L, tideL_state *S, tideR_task *task) {
   return 1;
 }
 
-/* Stream:opened(): itself, once it is connected; or nil, message, code. A
- * cancel closes it. */
-static int stream_opened(lua_State *L) {
+/* opened(stream): itself, once it is connected; or nil, message, code. A cancel
+ * closes it. */
+static int core_opened(lua_State *L) {
   static const char name[] = "tide.net.connect";
   tideL_state *S = tideL_get(L);
   tideR_task *task = tideL_enter(L, S, name);
@@ -125,17 +138,15 @@ static int stream_opened(lua_State *L) {
   return tideL_suspend(L, S, task, has_opened);
 }
 
-void tideL_addopening(lua_State *L) {
-  static const tideL_awaiting awaiting[] = {
-      {"Stream:opened", stream_opened, has_opened, AWAIT_RESULTS},
-      {NULL, NULL, NULL, AWAIT_RESULTS}};
-  tideL_setawaiting(L, awaiting);
-}
-
 void tideL_opentcp(lua_State *L) {
   static const luaL_Reg functions[] = {{"tcp_connect", core_tcp_connect},
                                        {"unix_connect", core_unix_connect},
+                                       {"check_connect", core_check_connect},
                                        {"is_address", core_is_address},
                                        {NULL, NULL}};
+  static const tideL_awaiting awaiting[] = {
+      {"net.opened", core_opened, has_opened, AWAIT_RESULTS},
+      {NULL, NULL, NULL, AWAIT_RESULTS}};
   tideL_setfunctions(L, functions);
+  tideL_setawaiting(L, awaiting);
 }

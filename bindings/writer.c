@@ -8,8 +8,7 @@
 
 #define BATCH 256 /* pieces at once */
 
-static int pushed_done(lua_State *L, const tideR_stream *stream) {
-  int err = tideR_stream_failure(stream);
+static int push_done(lua_State *L, int err) {
   if (err < 0)
     return tideL_pushfault(L, err);
   lua_pushboolean(L, 1);
@@ -51,13 +50,16 @@ typedef struct batch {
   uv_buf_t pieces[BATCH];
   unsigned count;
   int base; /* of the stack: above are numbers of a list, as strings */
+  int part; /* that comes next */
   int err;
 } batch;
 
 static void flush(lua_State *L, batch *it) {
-  if (it->err == 0 && it->count > 0)
-    it->err = tideR_stream_write(it->stream, it->pieces, it->count);
+  if (it->err == 0)
+    it->err =
+        tideR_stream_write_part(it->stream, it->pieces, it->count, it->part);
   it->count = 0;
+  it->part = 0;
   lua_settop(L, it->base);
 }
 
@@ -83,13 +85,15 @@ static void add_list(lua_State *L, batch *it, int arg) {
   }
 }
 
-/* No Lua runs in it, so that it is one write. */
+/* Nobody comes between its parts: making strings of numbers may run finalisers,
+ * and may fail. */
 static int write_pieces(lua_State *L, tideR_stream *stream) {
   batch it;
   int top = lua_gettop(L);
   it.stream = stream;
   it.count = 0;
-  it.err = 0;
+  it.part = TIDE_PART_FIRST;
+  it.err = tideR_stream_failure(stream);
   it.base = top;
   for (int arg = 2; arg <= top && it.err == 0; arg++) {
     if (lua_type(L, arg) == LUA_TTABLE)
@@ -99,6 +103,7 @@ static int write_pieces(lua_State *L, tideR_stream *stream) {
     if (it.count == BATCH)
       flush(L, &it);
   }
+  it.part |= TIDE_PART_LAST;
   flush(L, &it);
   return it.err;
 }
@@ -106,8 +111,13 @@ static int write_pieces(lua_State *L, tideR_stream *stream) {
 /* ---- write ---- */
 
 static int has_written(lua_State *L, tideL_state *S, tideR_task *task) {
+  tideL_stream *self;
+  int err;
   tideL_checkdelivered(L, S, task);
-  return pushed_done(L, tideL_checkstream(L, "Stream:write")->stream);
+  self = tideL_checkstream(L, "Stream:write");
+  err = self->refused;
+  self->refused = 0;
+  return push_done(L, err != 0 ? err : tideR_stream_failure(self->stream));
 }
 
 /* Stream:write(...): strings, numbers, lists of these; true once no more than
@@ -116,7 +126,8 @@ static int stream_write(lua_State *L) {
   static const char name[] = "Stream:write";
   tideL_state *S = tideL_get(L);
   tideR_task *task = tideL_enter(L, S, name);
-  tideR_stream *stream = tideL_checkstream(L, name)->stream;
+  tideL_stream *self = tideL_checkstream(L, name);
+  tideR_stream *stream = self->stream;
   int err;
   check_pieces(L, name);
   if (tideL_checkpoint(S, task))
@@ -128,7 +139,9 @@ static int stream_write(lua_State *L) {
     tideR_stream_park_full(S->rt, task, stream);
     return tideL_suspend(L, S, task, has_written);
   }
-  if (tideL_turn(L, S, task, NULL))
+  if (err != 0 && err != tideR_stream_failure(stream))
+    self->refused = err; /* this one is, and told at once */
+  else if (tideL_turn(L, S, task, NULL))
     return tideL_suspend(L, S, task, has_written);
   if (err == 0)
     lua_pushboolean(L, 1);
@@ -139,7 +152,8 @@ static int stream_write(lua_State *L) {
 
 static int has_drained(lua_State *L, tideL_state *S, tideR_task *task) {
   tideL_checkwoken(L, S, task);
-  return pushed_done(L, tideL_checkstream(L, "Stream:drain")->stream);
+  return push_done(
+      L, tideR_stream_failure(tideL_checkstream(L, "Stream:drain")->stream));
 }
 
 static int drain(lua_State *L, const char *name, tideR_task *task,

@@ -19,15 +19,16 @@ static half *half_of(tideR_stream *stream) {
   return CONTAINER(stream, half, stream);
 }
 
-/* As much of it as the peer takes now; UV_ENOMEM: not even a byte. */
-static ssize_t give(half *peer, const char *bytes, size_t n) {
+/* As much of it as the peer takes now. Without memory it starves, and what is
+ * left waits. */
+static size_t give(half *peer, const char *bytes, size_t n) {
   size_t given = 0;
   while (given < n && peer->stream.started) {
     size_t size;
     char *room = tideR__stream_room(&peer->stream, &size);
     if (room == NULL) {
       tideR__stream_starved(&peer->stream);
-      return given > 0 ? (ssize_t)given : UV_ENOMEM;
+      break;
     }
     if (size > n - given)
       size = n - given;
@@ -35,7 +36,7 @@ static ssize_t give(half *peer, const char *bytes, size_t n) {
     given += size;
     tideR__stream_filled(&peer->stream, (ssize_t)size);
   }
-  return (ssize_t)given;
+  return given;
 }
 
 /* The writer has nothing more to give. */
@@ -48,17 +49,17 @@ static void end_if_due(half *writer, half *reader) {
 
 static int start(tideR_stream *stream) {
   half *reader = half_of(stream), *writer = reader->peer;
-  ssize_t given = 0;
+  size_t given = 0;
   if (writer != NULL && writer->pending.length > 0)
     given = give(reader, writer->pending.bytes, writer->pending.length);
   if (given > 0) {
-    tideR__buffer_take(stream->handle.rt, &writer->pending, (size_t)given);
-    tideR__stream_sent(&writer->stream, (size_t)given, 0);
+    tideR__buffer_take(stream->handle.rt, &writer->pending, given);
+    tideR__stream_sent(&writer->stream, given, 0);
     if (writer->stream.ending && writer->pending.length == 0)
       tideR__stream_ended(&writer->stream, 0);
   }
   end_if_due(writer, reader);
-  return given == UV_ENOMEM ? UV_ENOMEM : 0;
+  return 0;
 }
 
 static void stop(tideR_stream *stream) {
@@ -68,18 +69,16 @@ static void stop(tideR_stream *stream) {
 static ssize_t try_write(tideR_stream *stream, const uv_buf_t *bufs,
                          unsigned n) {
   half *peer = half_of(stream)->peer;
-  ssize_t sent = 0, given;
+  size_t sent = 0;
   if (peer == NULL)
     return UV_EPIPE;
   for (unsigned i = 0; i < n; i++) {
-    given = give(peer, bufs[i].base, bufs[i].len);
-    if (given < 0)
-      return sent > 0 ? sent : given;
+    size_t given = give(peer, bufs[i].base, bufs[i].len);
     sent += given;
-    if ((size_t)given < bufs[i].len)
+    if (given < bufs[i].len)
       break;
   }
-  return sent > 0 ? sent : UV_EAGAIN;
+  return sent > 0 ? (ssize_t)sent : UV_EAGAIN;
 }
 
 static int write_rest(tideR_stream *stream, const uv_buf_t *bufs, unsigned n,
@@ -156,6 +155,8 @@ int tideR_pair_new(tideR_runtime *rt, tideR_stream *out[2]) {
   }
   one->peer = other;
   other->peer = one;
+  /* As a socket takes bytes before anybody reads them. */
+  one->stream.started = other->stream.started = true;
   out[0] = &one->stream;
   out[1] = &other->stream;
   return 0;

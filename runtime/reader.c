@@ -27,6 +27,7 @@ static void forfeit_reading(tideR_runtime *rt, tideR_task *task) {
   tideR_stream *stream = stream_of(task);
   (void)rt;
   stream->reading.length = 0;
+  stream->reading.cuts = false;
   tideR_stream_take(stream);
 }
 
@@ -97,7 +98,7 @@ static bool decide_line(tideR_stream *stream, tideR_reading *reading) {
   if (newline != NULL)
     n = (size_t)(newline - text->bytes) + 1;
   if (n > reading->size + (newline != NULL)) {
-    stream->skips = newline == NULL && stream->end == 0;
+    reading->cuts = newline == NULL && stream->end == 0;
     return end_with(reading, UV_EMSGSIZE, n);
   }
   if (newline != NULL)
@@ -231,9 +232,12 @@ bool tideR_stream_ready(tideR_stream *stream, const tideR_reading *reading) {
   stream->reading = *reading;
   stream->decided = decide(stream);
   if (!stream->decided && !stream->started) {
-    int err = start(stream); /* which may bring bytes at once */
-    stream->decided =
-        err < 0 ? end_with(&stream->reading, err, 0) : decide(stream);
+    int err;
+    stream->busy = true; /* for bytes may come at once */
+    err = start(stream);
+    stream->busy = false;
+    if (err < 0 && !stream->decided)
+      stream->decided = end_with(&stream->reading, err, 0);
   }
   return stream->decided;
 }
@@ -275,6 +279,11 @@ void tideR_stream_take(tideR_stream *stream) {
   }
   if (stream->reading.length > 0)
     tideR__buffer_take(rt, &stream->unread, stream->reading.length);
+  if (stream->reading.cuts) {
+    stream->skips = true;
+    if (stream->unread.length > 0)
+      skip_line(stream); /* what has come meanwhile */
+  }
   if (paused && stream->unread.length <= stream->limit)
     start(stream); /* if it cannot, who reads next is told */
 }

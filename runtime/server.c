@@ -109,20 +109,26 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
 
 /* ---- who accepts ---- */
 
-/* Who was woken will not come: the next one gets it. */
+/* Who was woken will not come: the next one gets it; of a closed one nobody. */
 static void forfeit_accepting(tideR_runtime *rt, tideR_task *task) {
   tideR_server *server = CONTAINER(task->wait, tideR_server, acceptors.wait);
-  if (server->handle.closed)
+  if (server->granted == 0)
     return;
   server->granted--;
+  if (server->handle.closed) {
+    close(server->fds[--server->count]);
+    return;
+  }
   if (tideR_waitq_wake(rt, &server->acceptors) != NULL)
     server->granted++;
 }
 
 bool tideR_server_ready(tideR_server *server) {
-  if (server->acceptors.head != NULL || server->pauses)
+  if (server->acceptors.head != NULL)
     return false;
-  return server->count > server->granted || accept_next(server);
+  if (server->count > server->granted)
+    return true;
+  return !server->pauses && accept_next(server);
 }
 
 tideR_wait *tideR_server_promise(tideR_server *server) {

@@ -39,8 +39,7 @@ static int how_it_ended(const tideR_wire *wire) {
 
 static void on_read(uv_stream_t *uv, ssize_t n, const uv_buf_t *room) {
   tideR_wire *wire = uv->data;
-  (void)room;
-  if (n == UV_ENOBUFS)
+  if (n == UV_ENOBUFS && room->base == NULL) /* else it is the system's */
     tideR__stream_starved(&wire->stream);
   else if (n == UV_EOF)
     tideR__stream_filled(&wire->stream, how_it_ended(wire));

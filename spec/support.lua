@@ -216,13 +216,14 @@ function M.interpreter()
 end
 
 --- Runs code in a process of its own: its output, both streams, and exit status.
-function M.child(code)
+-- `before` is what the shell is to do first.
+function M.child(code, before)
   local name = os.tmpname()
   local file = assert(io.open(name, "w"))
   file:write(code)
   file:close()
-  local pipe = assert(io.popen(("if command -v timeout >/dev/null; then t='timeout 20'; fi; " ..
-    "$t %s %s </dev/null 2>&1; echo \"exit $?\""):format(M.interpreter(), name)))
+  local pipe = assert(io.popen(("%s; if command -v timeout >/dev/null; then t='timeout 20'; fi; " ..
+    "$t %s %s </dev/null 2>&1; echo \"exit $?\""):format(before or ":", M.interpreter(), name)))
   local output = pipe:read("*a")
   pipe:close()
   os.remove(name)

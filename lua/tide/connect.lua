@@ -13,7 +13,7 @@ local function open(host, port, options)
   if not stream then
     return nil, message, code
   end
-  return stream:opened()
+  return core.opened(stream)
 end
 
 --- The families take turns, beginning with that of the first address.
@@ -71,7 +71,7 @@ end
 
 --- tide.net.connect(host, port[, options])
 return function(host, port, options)
-  core.check_port(port, 2, "tide.net.connect")
+  core.check_connect(host, port, options)
   if core.is_address(host) then
     return open(host, port, options)
   end

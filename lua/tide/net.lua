@@ -33,7 +33,7 @@ function net.connect(host, port, options)
   if not stream then
     return nil, message, code
   end
-  return stream:opened()
+  return core.opened(stream)
 end
 
 --- Where a name may be listened at: all of its addresses.
@@ -64,7 +64,7 @@ function net.listen(host, port, options)
   if host ~= nil then
     check_host(host, "tide.net.listen")
   end
-  core.check_port(port, 2, "tide.net.listen")
+  core.check_listen(host, port, options)
   local list, message, code = addresses(host, port)
   local server
   for _, address in ipairs(list or {}) do
@@ -140,11 +140,12 @@ local function accept_all(group, server, handler, options)
   end
 end
 
-local function read_option(options, field, least)
+local function read_option(options, field, least, kind)
   local value = options[field]
-  if value ~= nil and (type(value) ~= "number" or value < least or value ~= value) then
-    local message = "bad option '%s' to 'Server:serve' (a number from %d up expected)"
-    misuse(message:format(field, least))
+  local fits = type(value) == "number" and value >= least and (kind == "number" or value % 1 == 0)
+  if value ~= nil and not fits then
+    local message = "bad option '%s' to 'Server:serve' (a %s from %d up expected)"
+    misuse(message:format(field, kind, least))
   end
   return value
 end
@@ -159,8 +160,8 @@ function Server:serve(handler, options)
     misuse("bad argument #2 to 'Server:serve' (table expected, got " .. type(options) .. ")")
   end
   options = options or {}
-  local most = read_option(options, "max_connections", 1)
-  local linger = read_option(options, "linger", 0) or 5
+  local most = read_option(options, "max_connections", 1, "whole number")
+  local linger = read_option(options, "linger", 0, "number") or 5
   tide.group(accept_all, self, handler,
     { linger = linger, slots = most and tide.semaphore(most) })
   return true

@@ -35,4 +35,11 @@ function testing.wait_all_tasks_blocked() end
 ---@return integer runs
 function testing.explore(fn, check, options) end
 
+---Two streams in memory, each the other's peer. Since 0.1.0.
+---@param options? tide.net.StreamOptions
+---@return tide.Stream near
+---@return tide.Stream far
+---@nodiscard
+function testing.stream_pair(options) end
+
 return testing
