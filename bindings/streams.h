@@ -7,6 +7,7 @@
  *   writer.c   its methods that write
  *   tcp.c      streams that connect
  *   server.c   the Server object
+ *   udp.c      the Udp object: datagrams
  */
 #ifndef TIDE_STREAMS_H
 #define TIDE_STREAMS_H
@@ -61,7 +62,7 @@ tideL_stream *tideL_checkstream(lua_State *L, const char *function);
 /* nil, message, code; of one that is closed, or at its end, in words. */
 int tideL_pushfault(lua_State *L, int err);
 
-/* ---- reader.c, writer.c, tcp.c, server.c ---- */
+/* ---- reader.c, writer.c, tcp.c, server.c, udp.c ---- */
 
 void tideL_addreading(lua_State *L); /* to the methods on top */
 void tideL_addwriting(lua_State *L);
@@ -69,6 +70,7 @@ void tideL_addopening(lua_State *L);
 void tideL_openstream(lua_State *L);
 void tideL_opentcp(lua_State *L);
 void tideL_openserver(lua_State *L);
+void tideL_openudp(lua_State *L);
 /* A chore: reports why accepting pauses. */
 void tideL_reporttrouble(lua_State *T, tideL_state *S);
 

@@ -430,6 +430,9 @@ void tideR__buffer_take(tideR_runtime *rt, tideR_buffer *buffer, size_t n);
 const char *tideR__find(const char *text, size_t length, const char *what,
                         size_t n);
 void tideR__chunks_free(tideR_runtime *rt);
+/* TIDE_DATAGRAM bytes of room until the callback that asks for it returns. */
+#define TIDE_DATAGRAM 65536
+char *tideR__chunk_scratch(tideR_runtime *rt);
 
 /* reader.c, wire.c */
 void tideR__reader_init(tideR_stream *stream);

@@ -43,4 +43,6 @@ function net.listen(host, port, options)
   return core.tcp_listen(host, port, options)
 end
 
+net.udp = require "tide.udp"
+
 return net
