@@ -62,6 +62,15 @@ tideL_stream *tideL_checkstream(lua_State *L, const char *function);
 /* nil, message, code; of one that is closed, or at its end, in words. */
 int tideL_pushfault(lua_State *L, int err);
 
+/* ---- udp.c ---- */
+
+typedef struct tideL_udp {
+  uint32_t magic;
+  uint32_t serial; /* of the runtime */
+  bool reuseaddr, ipv6only;
+  tideR_udp *udp; /* NULL: it could not be made */
+} tideL_udp;
+
 /* ---- reader.c, writer.c, tcp.c, server.c, udp.c ---- */
 
 void tideL_addreading(lua_State *L); /* to the methods on top */

@@ -5,13 +5,6 @@
 
 #define MAGIC 0x75647075u
 
-typedef struct tideL_udp {
-  uint32_t magic;
-  uint32_t serial; /* of the runtime */
-  bool reuseaddr, ipv6only;
-  tideR_udp *udp; /* NULL: it could not be made */
-} tideL_udp;
-
 static tideL_udp *check_type(lua_State *L, const char *function) {
   tideL_udp *self = lua_touserdata(L, 1);
   if (self == NULL || lua_rawlen(L, 1) != sizeof *self || self->magic != MAGIC)
