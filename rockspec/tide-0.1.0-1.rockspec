@@ -61,6 +61,7 @@ build = {
     ["tide.semaphore"] = "lua/tide/semaphore.lua",
     ["tide.testing"] = "lua/tide/testing.lua",
     ["tide.trial"] = "lua/tide/trial.lua",
+    ["tide.udp"] = "lua/tide/udp.lua",
     ["tide.var"] = "lua/tide/var.lua",
     ["tide.with"] = "lua/tide/with.lua",
     ["tide.core"] = {
@@ -122,6 +123,7 @@ build = {
         "bindings/traceback.c",
         "bindings/tracefile.c",
         "bindings/tree.c",
+        "bindings/udp.c",
         "bindings/waiter.c",
         "bindings/watch.c",
         "bindings/work.c",
@@ -159,6 +161,7 @@ build = {
         "runtime/task.c",
         "runtime/tcp.c",
         "runtime/timer.c",
+        "runtime/udp.c",
         "runtime/unix.c",
         "runtime/waitq.c",
         "runtime/waker.c",

@@ -60,6 +60,7 @@ build = {
     ["tide.semaphore"] = "lua/tide/semaphore.lua",
     ["tide.testing"] = "lua/tide/testing.lua",
     ["tide.trial"] = "lua/tide/trial.lua",
+    ["tide.udp"] = "lua/tide/udp.lua",
     ["tide.var"] = "lua/tide/var.lua",
     ["tide.with"] = "lua/tide/with.lua",
     ["tide.core"] = {
@@ -121,6 +122,7 @@ build = {
         "bindings/traceback.c",
         "bindings/tracefile.c",
         "bindings/tree.c",
+        "bindings/udp.c",
         "bindings/waiter.c",
         "bindings/watch.c",
         "bindings/work.c",
@@ -158,6 +160,7 @@ build = {
         "runtime/task.c",
         "runtime/tcp.c",
         "runtime/timer.c",
+        "runtime/udp.c",
         "runtime/unix.c",
         "runtime/waitq.c",
         "runtime/waker.c",

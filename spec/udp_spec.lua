@@ -224,12 +224,9 @@ describe("a connected socket", function()
 
   it("that is disconnected keeps its port and receives from all", function()
     for _, host in ipairs { HOST, "0.0.0.0" } do
-      local a, b = connected(), nil
-      a = new()
-      assert(a:bind(host, 0))
-      local _, port = a:sockname()
-      b = bound()
-      assert.is_true(a:connect(HOST, select(2, b:sockname())))
+      local a, port = bound(nil, host)
+      local _, peer_port = bound()
+      assert.is_true(a:connect(HOST, peer_port))
       assert.same(pack(true), pack(a:disconnect()))
       fails("ENOTCONN", a:peername())
       fails("ENOTCONN", a:disconnect())
@@ -556,7 +553,7 @@ describe("a Udp that is garbage", function()
     local sender = new()
     sender:send("x", HOST, port)
     assert.equal("x", (task:await()))
-    task = nil -- luacheck: ignore 331
+    task = nil -- luacheck: ignore 311
     support.collect()
     sleep(0)
     support.collect()
@@ -594,7 +591,9 @@ describe("a Udp is misused at the caller's line:", function()
     misuse("#1 to 'tide.net.udp' %(table expected, got string%)", function() net.udp("x") end)
     misuse("'limit' to 'tide.net.udp'", function() net.udp { limit = 0 } end)
     misuse("'limit' to 'tide.net.udp'", function() net.udp { limit = "much" } end)
-    misuse("'family' to 'tide.net.udp' %('inet' or 'inet6'", function() net.udp { family = "x" } end)
+    misuse("'family' to 'tide.net.udp' %('inet' or 'inet6'", function()
+      net.udp { family = "x" }
+    end)
     misuse("'family' to 'tide.net.udp'", function() net.udp { family = 4 } end)
   end)
 
@@ -602,11 +601,12 @@ describe("a Udp is misused at the caller's line:", function()
     local udp = bound()
     for _, name in ipairs { "bind", "connect" } do
       local method = udp[name]
-      misuse("#1 to 'Udp:" .. name .. "' %(a host in numbers", function() method(udp, "localhost", 1) end)
-      misuse("#1 to 'Udp:" .. name .. "' %(a host in numbers", function() method(udp, "127.0.0.1\0", 1) end)
-      misuse("#1 to 'Udp:" .. name .. "' %(host expected", function() method(udp, {}, 1) end)
-      misuse("#2 to 'Udp:" .. name .. "' %(port expected", function() method(udp, HOST) end)
-      misuse("#2 to 'Udp:" .. name .. "' %(a port is", function() method(udp, HOST, 65536) end)
+      local to = " to 'Udp:" .. name .. "' %("
+      misuse("#1" .. to .. "a host in numbers", function() method(udp, "localhost", 1) end)
+      misuse("#1" .. to .. "a host in numbers", function() method(udp, "127.0.0.1\0", 1) end)
+      misuse("#1" .. to .. "host expected", function() method(udp, {}, 1) end)
+      misuse("#2" .. to .. "port expected", function() method(udp, HOST) end)
+      misuse("#2" .. to .. "a port is", function() method(udp, HOST, 65536) end)
     end
     misuse("#1 to 'Udp:send' %(string expected, got nil%)", function() udp:send(nil) end)
     misuse("#2 to 'Udp:send' %(a host in numbers", function() udp:send("x", "localhost", 1) end)
@@ -681,8 +681,8 @@ describe("a Udp is misused at the caller's line:", function()
 
   it("88: closed while a task waits, one was woken and some is unread", { task = false }, function()
     local log = {}
-    local a, b, port = bound(), nil, nil
-    b, port = bound()
+    local a = bound()
+    local b, port = bound()
     tide.task(function() log[#log + 1] = a:recv() end)
     tide.task(function() log[#log + 1] = b:recv() end)
     tide.task(function()
@@ -693,7 +693,7 @@ describe("a Udp is misused at the caller's line:", function()
     while b:stats().received < 2 do tide.loop():step(0) end
     tide.loop():close()
     open, a = {}, setmetatable({ a, b }, { __mode = "v" })
-    b = nil -- luacheck: ignore 331
+    b = nil -- luacheck: ignore 311
     support.collect()
     assert.is_nil(a[1])
     assert.is_nil(a[2])
