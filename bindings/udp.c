@@ -197,8 +197,8 @@ static int has_sent(lua_State *L, tideL_state *S, tideR_task *task) {
 /* Who fails again and again has to give up turns as well; until then others may
  * send, so what it came to is the task's. */
 static int send_failed(lua_State *L, tideL_state *S, tideR_task *task,
-                       int err) {
-  tideR_wait *wait = tideR_udp_failed(err);
+                       tideR_udp *udp, int err) {
+  tideR_wait *wait = tideR_udp_failed(udp, err);
   if (wait == NULL)
     return luaL_error(L, "not enough memory");
   if (tideL_turn(L, S, task, wait))
@@ -233,7 +233,7 @@ static int udp_send(lua_State *L) {
       return tideL_suspend(L, S, task, has_sent);
   }
   if (err < 0)
-    return send_failed(L, S, task, err);
+    return send_failed(L, S, task, udp, err);
   if (tideL_turn(L, S, task, NULL))
     return tideL_suspend(L, S, task, has_sent);
   lua_pushboolean(L, 1);

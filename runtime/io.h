@@ -286,7 +286,7 @@ typedef struct tideR_udp {
   int failure;  /* to be told once, to who next receives or sends */
 
   struct tideR_sending *sendings; /* what did not go out at once */
-  size_t unsent;
+  size_t in_flight, unsent;       /* so many, so many bytes: libuv's */
   uint64_t received, bytes_received, dropped;
   uint64_t sent, bytes_sent;
 } tideR_udp;
@@ -323,7 +323,7 @@ int tideR_udp_try_send(tideR_udp *udp, const char *bytes, size_t size,
 int tideR_udp_send(tideR_runtime *rt, tideR_task *task, tideR_udp *udp,
                    const char *bytes, size_t size, const struct sockaddr *to);
 /* How the send of a task ended that could not send; NULL: no memory. */
-tideR_wait *tideR_udp_failed(int err);
+tideR_wait *tideR_udp_failed(tideR_udp *udp, int err);
 /* How it ended, of a task whose wait was that, or a turn. */
 int tideR_udp_sent(tideR_task *task);
 

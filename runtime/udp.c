@@ -30,7 +30,8 @@ typedef struct tideR_datagram {
   char bytes[];
 } datagram;
 
-/* Its owners are libuv and the task that waits for it, or was woken. */
+/* Its owners are libuv and the task that waits for it, or was woken. What tasks
+ * of an ended runtime have left there goes with the socket. */
 typedef struct tideR_sending {
   uv_udp_send_t request;
   struct tideR_sending *next, **link;
@@ -53,7 +54,7 @@ static size_t size_of(const struct sockaddr *name) {
 
 /* Of what nobody waits for nothing will come. */
 static void count_alive(tideR_udp *udp) {
-  if (udp->receiver.head != NULL || udp->sendings != NULL)
+  if (udp->receiver.head != NULL || udp->in_flight > 0)
     uv_ref((uv_handle_t *)&udp->uv);
   else
     uv_unref((uv_handle_t *)&udp->uv);
@@ -263,9 +264,16 @@ void tideR_udp_take(tideR_udp *udp) {
 
 /* ---- sending ---- */
 
+static void free_sending(sending *it) {
+  *it->link = it->next;
+  if (it->next != NULL)
+    it->next->link = it->link;
+  free(it);
+}
+
 static void drop_sending(sending *it) {
   if (--it->owners == 0)
-    free(it);
+    free_sending(it);
 }
 
 static sending *sending_of(const tideR_task *task) {
@@ -288,31 +296,20 @@ static void forfeit_sending(tideR_runtime *rt, tideR_task *task) {
 
 static const tideR_waitkind sends = {"send", abort_sending, forfeit_sending};
 
-static sending *new_sending(size_t size) {
+static sending *new_sending(tideR_udp *udp, size_t size) {
   sending *it = malloc(sizeof *it + size);
   if (it == NULL)
     return NULL;
   tideR_waitq_init(&it->sender, &sends);
+  it->udp = udp;
   it->owners = 1;
   it->size = size;
-  return it;
-}
-
-static void list_sending(tideR_udp *udp, sending *it) {
-  it->udp = udp;
   it->next = udp->sendings;
   it->link = &udp->sendings;
   if (it->next != NULL)
     it->next->link = &it->next;
   udp->sendings = it;
-  udp->unsent += it->size;
-}
-
-static void unlist_sending(sending *it) {
-  *it->link = it->next;
-  if (it->next != NULL)
-    it->next->link = it->link;
-  it->udp->unsent -= it->size;
+  return it;
 }
 
 static void count_sent(tideR_udp *udp, size_t size) {
@@ -324,7 +321,8 @@ static void count_sent(tideR_udp *udp, size_t size) {
 static void on_sent(uv_udp_send_t *request, int status) {
   sending *it = CONTAINER(request, sending, request);
   tideR_udp *udp = it->udp;
-  unlist_sending(it);
+  udp->in_flight--;
+  udp->unsent -= it->size;
   if (status == 0)
     count_sent(udp, it->size);
   if (!udp->handle.closed) { /* else they were woken */
@@ -369,7 +367,7 @@ int tideR_udp_try_send(tideR_udp *udp, const char *bytes, size_t size,
 
 int tideR_udp_send(tideR_runtime *rt, tideR_task *task, tideR_udp *udp,
                    const char *bytes, size_t size, const struct sockaddr *to) {
-  sending *it = new_sending(size);
+  sending *it = new_sending(udp, size);
   uv_buf_t buf;
   int err;
   if (it == NULL)
@@ -379,18 +377,19 @@ int tideR_udp_send(tideR_runtime *rt, tideR_task *task, tideR_udp *udp,
   buf = uv_buf_init(it->bytes, (unsigned)size);
   err = uv_udp_send(&it->request, &udp->uv, &buf, 1, to, on_sent);
   if (err < 0) {
-    free(it);
+    drop_sending(it);
     return err;
   }
-  list_sending(udp, it);
   it->owners++;
+  udp->in_flight++;
+  udp->unsent += size;
   tideR_waitq_park(rt, task, &it->sender);
   count_alive(udp);
   return 0;
 }
 
-tideR_wait *tideR_udp_failed(int err) {
-  sending *it = new_sending(0);
+tideR_wait *tideR_udp_failed(tideR_udp *udp, int err) {
+  sending *it = new_sending(udp, 0);
   if (it == NULL)
     return NULL;
   it->status = err;
@@ -505,10 +504,11 @@ static void close_udp(tideR_handle *handle) {
   if (!udp->held && !(udp->busy && udp->decided))
     clear(udp);
   settle(udp);
-  for (sending *it = udp->sendings; it != NULL; it = it->next) {
-    it->status = UV_ECANCELED;
-    tideR_waitq_wake(handle->rt, &it->sender);
-  }
+  for (sending *it = udp->sendings; it != NULL; it = it->next)
+    if (it->sender.head != NULL) {
+      it->status = UV_ECANCELED;
+      tideR_waitq_wake(handle->rt, &it->sender);
+    }
   uv_close((uv_handle_t *)&udp->uv, on_close);
 }
 
@@ -518,8 +518,11 @@ static bool is_active(const tideR_handle *handle) {
 }
 
 static void free_udp(tideR_handle *handle) {
-  clear(udp_of(handle));
-  free(udp_of(handle));
+  tideR_udp *udp = udp_of(handle);
+  clear(udp);
+  while (udp->sendings != NULL)
+    free_sending(udp->sendings);
+  free(udp);
 }
 
 int tideR_udp_new(tideR_runtime *rt, int family, tideR_udp **out) {
