@@ -55,16 +55,20 @@ local function use(a, b)
   refuse(a, b)
 end
 
+local a, b
+
 return {
   prepare = function()
     got = {}
+    a, b = assert(net.udp { limit = 1000 }), assert(net.udp())
   end,
   main = function()
-    return tide.with(assert(net.udp { limit = 1000 }), function(a)
-      return tide.with(assert(net.udp()), function(b)
-        return use(a, b)
-      end)
-    end)
+    tide.with(net.udp(), function() end)
+    return use(a, b)
+  end,
+  before = function()
+    a:close()
+    b:close()
   end,
   after = function()
     for i = 2, #got do
