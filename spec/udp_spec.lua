@@ -503,7 +503,7 @@ end)
 
 describe("a finaliser", function()
   it("may receive or close at any place: nothing comes twice", function()
-    for i = 1, 400 do
+    for i = 1, 100 do
       local udp, port = bound()
       local over, got = false, {}
       local function receive()

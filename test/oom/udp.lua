@@ -24,35 +24,37 @@ local function send(udp, port)
   end
 end
 
-local function exchange(a, b, port)
-  tide.group(function(group)
-    group:task(send, b, port)
-    group:task(receive, a)
-  end)
+local function exchange(group, from, to, port)
+  group:task(send, from, port)
+  group:task(receive, to)
 end
 
-local function refuse(a, b)
-  local too_long, message, code = b:send(("x"):rep(66000), HOST, 9)
+local function is_closed(udp)
+  assert(not udp:recv())
+end
+
+local function close(group, udp)
+  group:task(is_closed, udp)
+  tide.sleep(0)
+  udp:close()
+  is_closed(udp)
+end
+
+local function refuse(udp)
+  local too_long, message, code = udp:send(("x"):rep(66000), HOST, 9)
   assert(not too_long and message and code == "EMSGSIZE")
-  tide.group(function(group)
-    group:task(function()
-      assert(not a:recv())
-    end)
-    tide.sleep(0)
-    a:close()
-    assert(not a:recv())
-  end)
 end
 
 local function use(a, b)
   assert(a:bind(HOST, 0))
   local _, port = assert(a:sockname())
-  exchange(a, b, port)
+  tide.group(exchange, b, a, port)
   assert(b:connect(HOST, port))
   assert(b:peername() == HOST)
   assert(b:disconnect())
   assert(a:stats().sent == 0)
-  refuse(a, b)
+  refuse(b)
+  tide.group(close, a)
 end
 
 local a, b
@@ -63,7 +65,7 @@ return {
     a, b = assert(net.udp { limit = 1000 }), assert(net.udp())
   end,
   main = function()
-    tide.with(net.udp(), function() end)
+    tide.with(net.udp(), type)
     return use(a, b)
   end,
   before = function()
