@@ -161,6 +161,7 @@ build = {
         "runtime/tcp.c",
         "runtime/timer.c",
         "runtime/udp.c",
+        "runtime/udpsend.c",
         "runtime/unix.c",
         "runtime/waitq.c",
         "runtime/waker.c",

@@ -439,6 +439,13 @@ void tideR__reader_init(tideR_stream *stream);
 void tideR__reader_closed(tideR_stream *stream);
 bool tideR__wire_abort(tideR_runtime *rt, tideR_task *task, tideR_status why);
 
+/* udp.c: whether it keeps the loop alive; an error, to be told once */
+void tideR__udp_count_alive(tideR_udp *udp);
+void tideR__udp_fail(tideR_udp *udp, int err);
+/* udpsend.c: it closes; it is freed */
+void tideR__udp_stop_sending(tideR_udp *udp);
+void tideR__udp_forget_sendings(tideR_udp *udp);
+
 /* What a host lets scripts do is to be asked here, before anything is opened or
  * begun: `what` is the operation, "connect" say. */
 static inline int tideR__permit(tideR_runtime *rt, const char *what) {

@@ -12,7 +12,7 @@
  *   tcp.c     connecting over TCP
  *   unix.c    Unix sockets
  *   server.c  sockets that connections are accepted from
- *   udp.c     datagrams
+ *   udp.c     datagrams: receiving, names; udpsend.c  sending
  *
  * Each is memory of its own with two owners: the user, who releases it, and
  * libuv, until it has closed the handle. Callbacks record and wake.
@@ -267,7 +267,7 @@ int tideR_server_name(const tideR_server *server, struct sockaddr_storage *name,
 /* Why accepting pauses since this was last asked; 0: it has not. */
 int tideR_server_trouble(tideR_runtime *rt);
 
-/* ---- datagrams (udp.c) ---- */
+/* ---- datagrams (udp.c, udpsend.c) ---- */
 
 typedef struct tideR_udp {
   tideR_handle handle;

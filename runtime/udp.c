@@ -6,9 +6,6 @@
  * until it runs. Once somebody has received, receiving goes on while nobody
  * waits, until so much is unread that it pauses and the kernel keeps, or drops,
  * what comes. It keeps the loop alive only while a task waits for it.
- *
- * A datagram that cannot be sent at once is copied and is libuv's; who sent it
- * waits for that one.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -30,19 +27,6 @@ typedef struct tideR_datagram {
   char bytes[];
 } datagram;
 
-/* Its owners are libuv and the task that waits for it, or was woken. What tasks
- * of an ended runtime have left there goes with the socket. */
-typedef struct tideR_sending {
-  uv_udp_send_t request;
-  struct tideR_sending *next, **link;
-  tideR_udp *udp;
-  tideR_waitq sender;
-  unsigned owners;
-  int status;
-  size_t size;
-  char bytes[];
-} sending;
-
 static tideR_udp *udp_of(const tideR_handle *handle) {
   return CONTAINER(handle, tideR_udp, handle);
 }
@@ -53,7 +37,7 @@ static size_t size_of(const struct sockaddr *name) {
 }
 
 /* Of what nobody waits for nothing will come. */
-static void count_alive(tideR_udp *udp) {
+void tideR__udp_count_alive(tideR_udp *udp) {
   if (udp->receiver.head != NULL || udp->in_flight > 0)
     uv_ref((uv_handle_t *)&udp->uv);
   else
@@ -122,7 +106,7 @@ static bool decide(tideR_udp *udp) {
 static void settle(tideR_udp *udp) {
   if (udp->busy && !udp->decided && decide(udp))
     tideR_waitq_wake(udp->handle.rt, &udp->receiver);
-  count_alive(udp);
+  tideR__udp_count_alive(udp);
 }
 
 static void pause_receiving(tideR_udp *udp) {
@@ -133,7 +117,7 @@ static void pause_receiving(tideR_udp *udp) {
 
 /* Told to who next receives. An error that stays would come again and again:
  * it pauses until then. */
-static void fail(tideR_udp *udp, int err) {
+void tideR__udp_fail(tideR_udp *udp, int err) {
   udp->failure = err;
   settle(udp);
   if (udp->failure != 0)
@@ -155,15 +139,15 @@ static void on_received(uv_udp_t *uv, ssize_t n, const uv_buf_t *room,
   (void)flags;
   if (n == UV_ENOBUFS) { /* it would be asked for again at once */
     pause_receiving(udp);
-    fail(udp, UV_ENOMEM);
+    tideR__udp_fail(udp, UV_ENOMEM);
   } else if (n < 0) {
-    fail(udp, (int)n);
+    tideR__udp_fail(udp, (int)n);
   } else if (from != NULL) { /* else there was nothing */
     if (keep(udp, room->base, (size_t)n, from)) {
       settle(udp);
     } else {
       udp->dropped++;
-      fail(udp, UV_ENOMEM);
+      tideR__udp_fail(udp, UV_ENOMEM);
     }
     if (weight(udp) > udp->limit)
       pause_receiving(udp);
@@ -189,7 +173,7 @@ static bool abort_receiving(tideR_runtime *rt, tideR_task *task,
   tideR_udp *udp = received_by(task);
   udp->busy = false;
   tideR_waitq_abort(rt, task, why);
-  count_alive(udp);
+  tideR__udp_count_alive(udp);
   return true;
 }
 
@@ -228,7 +212,7 @@ bool tideR_udp_park(tideR_runtime *rt, tideR_task *task, tideR_udp *udp) {
   }
   udp->busy = true;
   tideR_waitq_park(rt, task, &udp->receiver);
-  count_alive(udp);
+  tideR__udp_count_alive(udp);
   return true;
 }
 
@@ -260,152 +244,6 @@ void tideR_udp_take(tideR_udp *udp) {
     udp->failure = 0;
   if (paused && weight(udp) <= udp->limit / 2)
     receive(udp); /* if it cannot, who next receives is told */
-}
-
-/* ---- sending ---- */
-
-static void free_sending(sending *it) {
-  *it->link = it->next;
-  if (it->next != NULL)
-    it->next->link = it->link;
-  free(it);
-}
-
-static void drop_sending(sending *it) {
-  if (--it->owners == 0)
-    free_sending(it);
-}
-
-static sending *sending_of(const tideR_task *task) {
-  return CONTAINER(task->wait, sending, sender.wait);
-}
-
-/* The datagram is libuv's: it is sent all the same. */
-static bool abort_sending(tideR_runtime *rt, tideR_task *task,
-                          tideR_status why) {
-  sending *it = sending_of(task);
-  tideR_waitq_abort(rt, task, why);
-  drop_sending(it);
-  return true;
-}
-
-static void forfeit_sending(tideR_runtime *rt, tideR_task *task) {
-  (void)rt;
-  drop_sending(sending_of(task));
-}
-
-static const tideR_waitkind sends = {"send", abort_sending, forfeit_sending};
-
-static sending *new_sending(tideR_udp *udp, size_t size) {
-  sending *it = malloc(sizeof *it + size);
-  if (it == NULL)
-    return NULL;
-  tideR_waitq_init(&it->sender, &sends);
-  it->udp = udp;
-  it->owners = 1;
-  it->size = size;
-  it->next = udp->sendings;
-  it->link = &udp->sendings;
-  if (it->next != NULL)
-    it->next->link = &it->next;
-  udp->sendings = it;
-  return it;
-}
-
-static void count_sent(tideR_udp *udp, size_t size) {
-  udp->sent++;
-  udp->bytes_sent += size;
-}
-
-/* Where nobody waits for it any more, a failure is told to the next. */
-static void on_sent(uv_udp_send_t *request, int status) {
-  sending *it = CONTAINER(request, sending, request);
-  tideR_udp *udp = it->udp;
-  udp->in_flight--;
-  udp->unsent -= it->size;
-  if (status == 0)
-    count_sent(udp, it->size);
-  if (!udp->handle.closed) { /* else they were woken */
-    it->status = status;
-    if (tideR_waitq_wake(udp->handle.rt, &it->sender) == NULL && status < 0)
-      fail(udp, status);
-    count_alive(udp);
-  }
-  drop_sending(it);
-}
-
-/* What an earlier datagram came to is told once, and this one is not sent. */
-static int take_failure(tideR_udp *udp) {
-  int err = udp->failure;
-  if (err == 0 || err == UV_ENOMEM) /* that is for who receives */
-    return 0;
-  udp->failure = 0;
-  return err;
-}
-
-static int check_sending(tideR_udp *udp, size_t size) {
-  if (udp->handle.closed)
-    return UV_ECANCELED;
-  return size > TIDE_DATAGRAM ? UV_EMSGSIZE : take_failure(udp);
-}
-
-int tideR_udp_try_send(tideR_udp *udp, const char *bytes, size_t size,
-                       const struct sockaddr *to) {
-  int err = tideR__permit(udp->handle.rt, "send");
-  uv_buf_t buf;
-  if (err == 0)
-    err = check_sending(udp, size);
-  if (err < 0)
-    return err;
-  buf = uv_buf_init((char *)bytes, (unsigned)size);
-  err = uv_udp_try_send(&udp->uv, &buf, 1, to);
-  if (err < 0)
-    return err;
-  count_sent(udp, size);
-  return 0;
-}
-
-int tideR_udp_send(tideR_runtime *rt, tideR_task *task, tideR_udp *udp,
-                   const char *bytes, size_t size, const struct sockaddr *to) {
-  sending *it = new_sending(udp, size);
-  uv_buf_t buf;
-  int err;
-  if (it == NULL)
-    return UV_ENOMEM;
-  if (size > 0)
-    memcpy(it->bytes, bytes, size);
-  buf = uv_buf_init(it->bytes, (unsigned)size);
-  err = uv_udp_send(&it->request, &udp->uv, &buf, 1, to, on_sent);
-  if (err < 0) {
-    drop_sending(it);
-    return err;
-  }
-  it->owners++;
-  udp->in_flight++;
-  udp->unsent += size;
-  tideR_waitq_park(rt, task, &it->sender);
-  count_alive(udp);
-  return 0;
-}
-
-tideR_wait *tideR_udp_failed(tideR_udp *udp, int err) {
-  sending *it = new_sending(udp, 0);
-  if (it == NULL)
-    return NULL;
-  it->status = err;
-  return &it->sender.wait;
-}
-
-int tideR_udp_sent(tideR_task *task) {
-  sending *it;
-  int status;
-  if (task->wait == NULL || task->wait->kind != &sends)
-    return 0;
-  it = sending_of(task);
-  status = it->status;
-  task->wait = NULL;
-  drop_sending(it);
-  return status;
 }
 
 /* ---- names ---- */
@@ -496,19 +334,14 @@ static void on_close(uv_handle_t *handle) {
   tideR__handle_done(&udp->handle);
 }
 
-/* A datagram that who receives will take is left to it. Those who send are
- * woken now: there may be no runtime when libuv tells. */
+/* A datagram that who receives will take is left to it. */
 static void close_udp(tideR_handle *handle) {
   tideR_udp *udp = udp_of(handle);
   udp->receiving = false;
   if (!udp->held && !(udp->busy && udp->decided))
     clear(udp);
   settle(udp);
-  for (sending *it = udp->sendings; it != NULL; it = it->next)
-    if (it->sender.head != NULL) {
-      it->status = UV_ECANCELED;
-      tideR_waitq_wake(handle->rt, &it->sender);
-    }
+  tideR__udp_stop_sending(udp);
   uv_close((uv_handle_t *)&udp->uv, on_close);
 }
 
@@ -520,8 +353,7 @@ static bool is_active(const tideR_handle *handle) {
 static void free_udp(tideR_handle *handle) {
   tideR_udp *udp = udp_of(handle);
   clear(udp);
-  while (udp->sendings != NULL)
-    free_sending(udp->sendings);
+  tideR__udp_forget_sendings(udp);
   free(udp);
 }
 
@@ -547,7 +379,7 @@ int tideR_udp_new(tideR_runtime *rt, int family, tideR_udp **out) {
   udp->uv.data = udp;
   udp->last = &udp->first;
   udp->limit = SIZE_MAX;
-  count_alive(udp);
+  tideR__udp_count_alive(udp);
   *out = udp;
   return 0;
 }
