@@ -86,6 +86,15 @@ static char *room_in_chunk(tideR_chunk *chunk, size_t *size) {
   return room;
 }
 
+/* Nobody else reads meanwhile: it need not be claimed. */
+char *tideR__chunk_scratch(tideR_runtime *rt) {
+  tideR_chunk *chunk = rt->chunk;
+  if ((chunk == NULL || CHUNK_ROOM - chunk->used < TIDE_DATAGRAM) &&
+      !chunk_renew(rt))
+    return NULL;
+  return rt->chunk->bytes + rt->chunk->used;
+}
+
 static char *begin_in_chunk(tideR_runtime *rt, tideR_buffer *buffer,
                             size_t *size) {
   tideR_chunk *chunk = rt->chunk;

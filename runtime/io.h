@@ -13,6 +13,7 @@
  *   unix.c    Unix sockets
  *   server.c  sockets that connections are accepted from
  *   dns.c     what names stand for, and what addresses are called
+ *   udp.c     datagrams: receiving, names; udpsend.c  sending
  *
  * Each is memory of its own with two owners: the user, who releases it, and
  * libuv, until it has closed the handle. Callbacks record and wake.
@@ -299,6 +300,65 @@ int tideR_lookup_status(const tideR_lookup *lookup);
 const struct addrinfo *tideR_lookup_addresses(const tideR_lookup *lookup);
 const char *tideR_lookup_host(const tideR_lookup *lookup);
 const char *tideR_lookup_service(const tideR_lookup *lookup);
+/* ---- datagrams (udp.c, udpsend.c) ---- */
+
+typedef struct tideR_udp {
+  tideR_handle handle;
+  uv_udp_t uv;
+  struct sockaddr_storage bound; /* to this, as it was asked for */
+
+  struct tideR_datagram *first, **last; /* came, and were not taken yet */
+  size_t count, unread;                 /* so many, of so many bytes */
+  size_t limit;                         /* of these */
+  tideR_waitq receiver;                 /* at most one */
+  bool receiving;                       /* from libuv */
+  bool busy;    /* a task receives, or was woken and is yet to take it */
+  bool decided; /* ... what: */
+  int status;   /* 0: the first datagram; or an error */
+  bool held;    /* who receives is making it its own */
+  int failure;  /* to be told once, to who next receives or sends */
+
+  struct tideR_sending *sendings; /* what did not go out at once */
+  size_t in_flight, unsent;       /* so many, so many bytes: libuv's */
+  uint64_t received, bytes_received, dropped;
+  uint64_t sent, bytes_sent;
+} tideR_udp;
+
+/* A socket of that family at once; AF_UNSPEC: once it is bound, connected or
+ * sends. */
+int tideR_udp_new(tideR_runtime *rt, int family, tideR_udp **out);
+int tideR_udp_bind(tideR_udp *udp, const struct sockaddr *at, bool reuseaddr,
+                   bool ipv6only);
+/* NULL: to nobody any more. */
+int tideR_udp_connect(tideR_udp *udp, const struct sockaddr *to);
+int tideR_udp_name(const tideR_udp *udp, bool of_peer,
+                   struct sockaddr_storage *name, int *size);
+/* Something can come: it has a port. */
+bool tideR_udp_bound(const tideR_udp *udp);
+
+/* True: it is decided what there is, take it. */
+bool tideR_udp_ready(tideR_udp *udp);
+/* It is the caller's, though a turn may come first: what to forfeit. */
+tideR_wait *tideR_udp_promise(tideR_udp *udp);
+/* Until something comes. False: nothing can; that is what was decided. */
+bool tideR_udp_park(tideR_runtime *rt, tideR_task *task, tideR_udp *udp);
+/* What was decided, for who receives: 0 and a datagram, whose bytes stay until
+ * it is taken, or an error. */
+int tideR_udp_see(tideR_udp *udp, const char **bytes, size_t *size,
+                  struct sockaddr_storage *from);
+/* It has been seen to: others may receive. */
+void tideR_udp_take(tideR_udp *udp);
+
+/* Sends at once, to the peer if `to` is NULL. UV_EAGAIN: not now. */
+int tideR_udp_try_send(tideR_udp *udp, const char *bytes, size_t size,
+                       const struct sockaddr *to);
+/* Copies it; the task waits until it is sent. An error: it does not wait. */
+int tideR_udp_send(tideR_runtime *rt, tideR_task *task, tideR_udp *udp,
+                   const char *bytes, size_t size, const struct sockaddr *to);
+/* How the send of a task ended that could not send; NULL: no memory. */
+tideR_wait *tideR_udp_failed(tideR_udp *udp, int err);
+/* How it ended, of a task whose wait was that, or a turn. */
+int tideR_udp_sent(tideR_task *task);
 
 #pragma GCC visibility pop
 

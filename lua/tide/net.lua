@@ -209,4 +209,6 @@ function Server:shutdown(seconds)
   return well
 end
 
+net.udp = require "tide.udp"
+
 return net
