@@ -80,6 +80,8 @@ typedef struct tideR_transport {
   /* Bytes are wanted, by tideR__stream_room and _filled, or no more. */
   int (*start)(tideR_stream *stream);
   void (*stop)(tideR_stream *stream);
+  /* After tideR__stream_readable: what is there now. */
+  void (*fetch)(tideR_stream *stream);
   /* How many of them went out at once; UV_EAGAIN: none. */
   ssize_t (*try_write)(tideR_stream *stream, const uv_buf_t *bufs, unsigned n);
   /* Copies these and sends them in order; tideR__stream_sent tells. */
@@ -118,12 +120,13 @@ struct tideR_stream {
   size_t limit;       /* reading pauses over twice that */
   tideR_waitq reader; /* at most one */
   tideR_reading reading;
-  bool started; /* the transport gives bytes */
-  bool busy;    /* a task reads, or was woken and is yet to take it */
-  bool decided; /* `reading` is */
-  bool held;    /* who reads is making what it read its own */
-  bool skips;   /* what is left of a line that was too long */
-  int end;      /* UV_EOF or an error: nothing comes after what is unread */
+  bool started;  /* the transport gives bytes */
+  bool busy;     /* a task reads, or was woken and is yet to take it */
+  bool decided;  /* `reading` is */
+  bool deferred; /* it was woken, and is to fetch what there is */
+  bool held;     /* who reads is making what it read its own */
+  bool skips;    /* what is left of a line that was too long */
+  int end;       /* UV_EOF or an error: nothing comes after what is unread */
   uint64_t bytes_read;
 
   size_t unsent, high_water;
@@ -152,6 +155,10 @@ bool tideR_stream_is_wire(const tideR_stream *stream);
 /* Where bytes are to go; how many came there, or why none will: not 0. */
 char *tideR__stream_room(tideR_stream *stream, size_t *size);
 void tideR__stream_filled(tideR_stream *stream, ssize_t n);
+/* Who reads takes whatever there is: it need not be read before it runs. It is
+ * woken for that. */
+bool tideR__stream_defers(const tideR_stream *stream);
+void tideR__stream_readable(tideR_stream *stream);
 /* There was no room: who reads is told, the next one tries again. */
 void tideR__stream_starved(tideR_stream *stream);
 
@@ -164,6 +171,9 @@ tideR_wait *tideR_stream_promise(tideR_stream *stream);
 /* Until it is decided. */
 void tideR_stream_park(tideR_runtime *rt, tideR_task *task,
                        tideR_stream *stream);
+/* When who reads runs again. False: there was nothing, after all, and it is to
+ * wait again. */
+bool tideR_stream_fetch(tideR_stream *stream);
 /* What was decided, for who reads it; its bytes are at *bytes, until they are
  * taken or the next one reads: also when it is closed meanwhile. */
 const tideR_reading *tideR_stream_see(tideR_stream *stream, const char **bytes);

@@ -30,6 +30,11 @@ int tideR__socket_end(const uv_handle_t *handle) {
   return UV_EOF;
 }
 
+ssize_t tideR__socket_read(const uv_handle_t *handle, char *room, size_t size) {
+  (void)handle, (void)room, (void)size;
+  return UV_ENOTSUP;
+}
+
 #else
 
 void tideR__socket_close(uv_os_sock_t fd) {
@@ -95,6 +100,20 @@ int tideR__socket_end(const uv_handle_t *handle) {
       errno == ECONNRESET)
     return UV_ECONNRESET;
   return UV_EOF;
+}
+
+ssize_t tideR__socket_read(const uv_handle_t *handle, char *room, size_t size) {
+  uv_os_fd_t fd;
+  ssize_t n;
+  int err = uv_fileno(handle, &fd);
+  if (err < 0)
+    return err;
+  do
+    n = read(fd, room, size);
+  while (n < 0 && errno == EINTR);
+  if (n < 0)
+    return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : tideR__errno();
+  return n > 0 ? n : UV_EOF;
 }
 
 int tideR__socket_set(int fd, int level, int option, bool on) {
