@@ -318,8 +318,8 @@ run-each/%: run-build-static
 	  $(call preload,$(*D)) $(UNDER) $(call interpreter,$(*D)) $(BUSTED) spec/$(*F)_spec.lua
 
 # The C tests with threads of their own.
-THREADED := test_remote test_remote_end test_work test_signal lua_threads \
-  lua_lifecycle_threads
+THREADED := test_dns test_remote test_remote_end test_work test_signal \
+  lua_threads lua_lifecycle_threads
 tsan: ## the C tests that have threads under the thread sanitizer
 	+@$(MAKE) --no-print-directory BUILD=build/tsan run-tsan \
 	  CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=thread"

@@ -10,6 +10,7 @@
 --            given by the name of a Lua, and then counts for those only
 --   most     the limit of ours / floor, by the name of a Lua, or for all;
 --            with `plus` of ours - floor
+--   least    the same from below, where more is better
 --   value    which of the numbers that the programs print; `floor_value`
 --   lines    several such, of the same runs
 
@@ -95,6 +96,48 @@ local function frames(name, percent, garbage, title)
     floor = "c", floor_run = { "frames", percent, garbage, "bare" },
     peers = { "coroutines" },
     lines = lines,
+  }
+end
+
+local SERVERS = { "luv", "cqueues", "asyncio", "asyncio's protocol", "uvloop", "uvloop's protocol",
+  "go", "node" }
+local TO_BEAT = { "luv", "cqueues", "asyncio", "uvloop", "node" }
+
+--- Messages there and back for so many milliseconds; the lines are of the same runs.
+local function messages(name, run, title, targets)
+  return {
+    name = "tcp-" .. name,
+    n = 2000,
+    run = run,
+    floor = "c",
+    peers = SERVERS,
+    lines = {
+      { title = ("tcp, %s, a second"):format(title), least = targets and { default = 0.95 } },
+      { title = "the same, beside peers", against = TO_BEAT, least = { default = 1 } },
+      { title = "the same: us of CPU for each", value = 2, most = targets and { default = 1.3 } },
+      { title = "the same: p50, us", value = 3 },
+      { title = "the same: p99, us", value = 4 },
+    },
+  }
+end
+
+local function echo(size, connections, title)
+  return messages(("%s-%s"):format(size, connections), { "tcp", "echo", size, connections },
+    ("%s x %s"):format(title, connections), true)
+end
+
+--- That many megabytes, of two to the twentieth, one way.
+local function transfer(name, mode, title)
+  return {
+    name = "tcp-" .. name,
+    n = 1024,
+    run = { "tcp", mode },
+    floor = "c",
+    peers = SERVERS,
+    lines = {
+      { title = ("tcp, 1 GiB %s, megabytes a second"):format(title) },
+      { title = "the same: us of CPU for each", value = 2 },
+    },
   }
 end
 
@@ -228,6 +271,25 @@ return {
   frames("all", "100", "0", "100,000 actors"),
   frames("some", "1", "0", "1% of them awake"),
   frames("garbage", "1", "1", "1%, making tables"),
+  echo("1024", "1", "1 KiB"),
+  echo("1024", "100", "1 KiB"),
+  echo("65536", "1", "64 KiB"),
+  echo("65536", "100", "64 KiB"),
+  messages("storm", { "tcp", "once", "64", "64" }, "connect, 64 bytes, close"),
+  transfer("send", "source", "sent"),
+  transfer("receive", "sink", "received"),
+  {
+    name = "tcp-idle",
+    n = 10000,
+    heavy = true,
+    run = { "tcp", "idle" },
+    floor = "c",
+    peers = SERVERS,
+    lines = {
+      { title = "tcp, 10,000 idle, bytes each", plus = true },
+      { title = "the same: us of CPU to open each", value = 2 },
+    },
+  },
   {
     name = "startup",
     title = "start-up, milliseconds",

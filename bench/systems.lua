@@ -5,6 +5,7 @@
 local shell = require "bench.shell"
 
 local OUT = "build/bench"
+local TCP_PROGRAMS = "bench/programs/tcp/"
 
 local systems = {}
 
@@ -46,6 +47,18 @@ local function floor(lua, name)
       :format(lua.incdir, name, tide, lua.library))
 end
 
+--- The load of the TCP rows and their floor.
+local function tcp_program(name)
+  return build(OUT .. "/" .. name,
+    ("cc -O2 -Wall -Wextra bench/floors/%s.c -o %%s -luv"):format(name))
+end
+
+--- The load starts the server.
+local function tcp(words, n, server)
+  return ("%s %s %d %s -- %s"):format(tcp_program "tcp_load", words[2], n,
+    table.concat(words, " ", 3), server)
+end
+
 local function stopwatch(n)
   return ("%s %d "):format(build(OUT .. "/startup", "cc -O2 bench/floors/startup.c -o %s"), n)
 end
@@ -63,41 +76,67 @@ local INSIDE = {
   cqueues = { package = "lua-cqueues", startup = "-e 'require \"cqueues\"'" },
 }
 
+local function go_build(program, source)
+  return ("go build -o %s/%s bench/programs/%s.go"):format(OUT, program, source)
+end
+
+local TCP = python .. " " .. TCP_PROGRAMS
+
 local ELSEWHERE = {
   asyncio = { package = "python3", check = python .. " -c ''",
     command = python .. " bench/programs/asyncio.py",
-    startup = python .. " -c 'import asyncio'" },
+    startup = python .. " -c 'import asyncio'",
+    tcp = TCP .. "asyncio.py asyncio streams" },
   uvloop = { package = "python3-uvloop", check = python .. " -c 'import uvloop'",
     command = python .. " bench/programs/asyncio.py uvloop",
-    startup = python .. " -c 'import uvloop'" },
-  go = { package = "golang-go", check = "go build -o " .. OUT .. "/go bench/programs/go.go",
+    startup = python .. " -c 'import uvloop'",
+    tcp = TCP .. "asyncio.py uvloop streams" },
+  ["asyncio's protocol"] = { package = "python3", check = python .. " -c ''",
+    tcp = TCP .. "asyncio.py asyncio protocol" },
+  ["uvloop's protocol"] = { package = "python3-uvloop", check = python .. " -c 'import uvloop'",
+    tcp = TCP .. "asyncio.py uvloop protocol" },
+  go = { package = "golang-go", check = go_build("go", "go"),
     command = "GOMAXPROCS=1 " .. OUT .. "/go",
-    startup = OUT .. "/go nothing" },
+    startup = OUT .. "/go nothing",
+    tcp_check = go_build("tcp_go", "tcp/go"),
+    tcp = "env GOMAXPROCS=1 " .. OUT .. "/tcp_go" },
   node = { package = "nodejs", check = "node -e ''",
     command = "node bench/programs/node.js",
-    startup = "node -e ''" },
+    startup = "node -e ''",
+    tcp = "node " .. TCP_PROGRAMS .. "node.js" },
 }
 
 local there = {}
 
-local function is_there(key, package, check)
-  if there[key] == nil then
-    there[key] = shell.succeeds(check .. " >/dev/null 2>&1")
-    if not there[key] then
-      systems.missing[#systems.missing + 1] = package
+local function note_missing(package)
+  for _, name in ipairs(systems.missing) do
+    if name == package then
+      return
     end
   end
-  return there[key]
+  systems.missing[#systems.missing + 1] = package
+end
+
+local function is_there(package, check)
+  if there[check] == nil then
+    there[check] = shell.succeeds(check .. " >/dev/null 2>&1")
+    if not there[check] then
+      note_missing(package)
+    end
+  end
+  return there[check]
 end
 
 local function command_inside(lua, name, words, n)
   local system = INSIDE[name]
   local package = system.package and ("%s (for %s)"):format(system.package, lua.name)
   local start = ("%s %s"):format(lua.interpreter, system.startup)
-  if package and not is_there(name .. lua.name, package, start) then
+  if package and not is_there(package, start) then
     return nil
   elseif words[1] == "startup" then
     return paths(lua) .. stopwatch(n) .. start
+  elseif words[1] == "tcp" then
+    return paths(lua) .. tcp(words, n, ("%s %s%s.lua"):format(lua.interpreter, TCP_PROGRAMS, name))
   end
   return ("%s%s bench/programs/%s.lua %s %d %s"):format(paths(lua), lua.interpreter, name,
     words[1], n, table.concat(words, " ", 2))
@@ -105,10 +144,13 @@ end
 
 local function command_elsewhere(name, words, n)
   local system = ELSEWHERE[name]
-  if not is_there(name, system.package, system.check) then
+  local check = words[1] == "tcp" and system.tcp_check or system.check
+  if not is_there(system.package, check) then
     return nil
   elseif words[1] == "startup" then
     return stopwatch(n) .. system.startup
+  elseif words[1] == "tcp" then
+    return tcp(words, n, system.tcp)
   end
   return ("%s %s %d %s"):format(system.command, words[1], n, table.concat(words, " ", 2))
 end
@@ -120,7 +162,9 @@ end
 --- The command that runs a row N times; nil if the system is not there. The
 -- words are the row's name and what else its program is told.
 function systems.command(lua, name, words, n)
-  if name == "c" then
+  if name == "c" and words[1] == "tcp" then
+    return tcp(words, n, tcp_program "tcp_uv")
+  elseif name == "c" then
     return ("%s %d %s"):format(floor(lua, words[1]), n, table.concat(words, " ", 2))
   elseif INSIDE[name] then
     return command_inside(lua, name, words, n)

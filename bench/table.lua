@@ -36,16 +36,16 @@ local function shown(figure)
     :format(figure)
 end
 
---- The least figure of those labelled so, and its label.
-local function best(names, figures)
-  local least, label
+--- The least figure of those labelled so, or the most, and its label.
+local function best(names, figures, wants_most)
+  local found, label
   for _, name in ipairs(names) do
     local figure = figures[name]
-    if figure and (not least or figure < least) then
-      least, label = figure, name
+    if figure and (not found or (figure < found) ~= wants_most) then
+      found, label = figure, name
     end
   end
-  return least, label
+  return found, label
 end
 
 --- Adds label -> figure; "label figure, ..." as a text.
@@ -59,22 +59,31 @@ local function collect(programs, value, figures)
   return table.concat(texts, ", ")
 end
 
+--- A target for that Lua, or for all.
+local function limit_of(target, lua)
+  if not target or target[lua.name] ~= nil then
+    return target and target[lua.name]
+  end
+  return target.default
+end
+
 --- ratio, target, met, as texts.
 local function judge(line, lua, floor, ours, base)
   if not floor or not ours then
     return "", "", ""
   end
-  local most = line.most and line.most[lua.name]
-  if line.most and most == nil then
-    most = line.most.default
+  local most, sign = limit_of(line.most, lua), "<="
+  if line.least then
+    most, sign = limit_of(line.least, lua), ">="
   end
   local figure = line.plus and ours - floor or ours / floor
   local ratio = (line.plus and "%+.0f" or "%.2f"):format(figure)
   if not most then
     return ratio, "", ""
   end
-  return ratio, ("<= %s%g %s"):format(line.plus and "+" or "", most, base or ""),
-    figure <= most and "met" or "NOT MET"
+  local met = figure == most or (figure < most) == (sign == "<=")
+  return ratio, ("%s %s%g %s"):format(sign, line.plus and "+" or "", most, base or ""),
+    met and "met" or "NOT MET"
 end
 
 function Table:keep(row, line, lua, figures)
@@ -108,7 +117,8 @@ function Table:line(row, line, lua, inside, elsewhere)
   figures.ours = measure.figure(inside.ours, line.value)
   local base
   if line.against then
-    figures.floor, base = best(line.against[lua.name] or line.against, all)
+    figures.floor, base = best(line.against[lua.name] or line.against, all,
+      line.least ~= nil)
   else
     figures.floor = measure.figure(inside.floor, line.floor_value or line.value)
   end

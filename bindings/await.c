@@ -191,7 +191,7 @@ static int yield(lua_State *L, const tideR_task *task, tideL_finish finish) {
   if (task->flags & TASK_GUARDED) {
     const tideL_awaiting *await = lua_touserdata(L, UP_AWAITING);
     if (await->kind != AWAIT_RESULTS && await->kind != AWAIT_VALUE &&
-        await->kind != AWAIT_MANY) {
+        await->kind != AWAIT_READ && await->kind != AWAIT_MANY) {
       lua_pushinteger(L, AWAIT_PAUSE);
       return 1;
     }
@@ -361,6 +361,11 @@ static const char *const wrappers[] = {
                     "if done == true then return result end "
                     "if done then return result, done end "
                     "return finish(a, b, c) end",
+    [AWAIT_READ] = "local start, finish = ... return function(a, b) while true "
+                   "do start(a, b) local r, m, c, p = finish(a, b) "
+                   "if r then return r end if r == nil then "
+                   "if p then return r, m, c, p end return r, m, c end "
+                   "end end",
     [AWAIT_MANY] = "local start, finish = ... return function(...) "
                    "local result, done = start(...) "
                    "if done == true then return result end "

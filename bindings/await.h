@@ -23,6 +23,8 @@ typedef struct tideL_awaiting {
                       start is called without an argument if the first is 0 */
     AWAIT_NOTHING, /* finish only raises; there is no result */
     AWAIT_VALUE,   /* as RESULTS; start may return tideL_done, or two values */
+    AWAIT_READ,    /* as RESULTS, two arguments; finish may return tideL_again;
+                      a first result that is nil has two or three more */
     AWAIT_MANY,    /* as VALUE, any number of arguments */
     AWAIT_VOID,    /* as NOTHING; up to three arguments, start may return 0 */
     AWAIT_END,     /* one argument; start may return tideL_ended */
@@ -77,6 +79,16 @@ static inline int tideL_doneself(lua_State *L) {
 #else
   (void)L;
   return 0;
+#endif
+}
+/* The wait was for nothing: what finish of AWAIT_READ returns then. */
+static inline int tideL_again(lua_State *L, lua_CFunction start) {
+#if TIDE_YIELDK
+  return start(L);
+#else
+  (void)start;
+  lua_pushboolean(L, 0);
+  return 1;
 #endif
 }
 /* True: a cancellation is to be raised; return tideL_cancel then. It may have

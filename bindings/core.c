@@ -317,6 +317,8 @@ static int open_module(lua_State *L) {
   tideL_openstream(L);
   tideL_opentcp(L);
   tideL_openserver(L);
+  tideL_opendns(L);
+  tideL_openudp(L);
   tideL_opentesting(L);
   tideL_openended(L);
   tideL_openhost(L);

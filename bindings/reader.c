@@ -66,8 +66,14 @@ static int give(lua_State *L, tideL_state *S, tideR_task *task,
   return results;
 }
 
+static int stream_read(lua_State *L);
+
 static int gave_some(lua_State *L, tideL_state *S, tideR_task *task) {
-  return give(L, S, task, "Stream:read", 0);
+  static const char name[] = "Stream:read";
+  tideL_checkdelivered(L, S, task);
+  if (!tideR_stream_fetch(tideL_checkstream(L, name)->stream))
+    return tideL_again(L, stream_read);
+  return give(L, S, task, name, 0);
 }
 
 static int gave_exactly(lua_State *L, tideL_state *S, tideR_task *task) {
@@ -218,7 +224,7 @@ static int stream_readline(lua_State *L) {
 
 void tideL_addreading(lua_State *L) {
   static const tideL_awaiting awaiting[] = {
-      {"Stream:read", stream_read, gave_some, AWAIT_RESULTS},
+      {"Stream:read", stream_read, gave_some, AWAIT_READ},
       {"Stream:readexactly", stream_readexactly, gave_exactly, AWAIT_RESULTS},
       {"Stream:readuntil", stream_readuntil, gave_until, AWAIT_RESULTS},
       {"Stream:readline", stream_readline, gave_line, AWAIT_RESULTS},

@@ -7,6 +7,8 @@
  *   writer.c   its methods that write
  *   tcp.c      streams that connect
  *   server.c   the Server object
+ *   dns.c      lookups of names and addresses
+ *   udp.c      the Udp object: datagrams
  */
 #ifndef TIDE_STREAMS_H
 #define TIDE_STREAMS_H
@@ -20,6 +22,9 @@ typedef struct sockaddr_storage tideL_address;
 
 /* ---- address.c ---- */
 
+/* False: the host is a name. */
+bool tideL_parseaddress(const char *host, size_t length, int port,
+                        tideL_address *out);
 /* The host at `arg`, in numbers, and the port after it. False: it is a name. */
 bool tideL_readaddress(lua_State *L, int arg, const char *function,
                        tideL_address *out);
@@ -63,13 +68,24 @@ tideL_stream *tideL_checkstream(lua_State *L, const char *function);
 /* nil, message, code; of one that is closed, or at its end, in words. */
 int tideL_pushfault(lua_State *L, int err);
 
-/* ---- reader.c, writer.c, tcp.c, server.c ---- */
+/* ---- dns.c, udp.c ---- */
+
+typedef struct tideL_udp {
+  uint32_t magic;
+  uint32_t serial; /* of the runtime */
+  bool reuseaddr, ipv6only;
+  tideR_udp *udp; /* NULL: it could not be made */
+} tideL_udp;
+
+/* ---- reader.c, writer.c, tcp.c, server.c, dns.c, udp.c ---- */
 
 void tideL_addreading(lua_State *L); /* to the methods on top */
 void tideL_addwriting(lua_State *L);
 void tideL_openstream(lua_State *L);
 void tideL_opentcp(lua_State *L);
 void tideL_openserver(lua_State *L);
+void tideL_opendns(lua_State *L);
+void tideL_openudp(lua_State *L);
 /* A chore: reports why accepting pauses. */
 void tideL_reporttrouble(lua_State *T, tideL_state *S);
 

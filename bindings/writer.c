@@ -22,8 +22,10 @@ static bool is_piece(lua_State *L, int index) {
   return type == LUA_TSTRING || type == LUA_TNUMBER;
 }
 
+/* Its numbers become strings on the stack. */
 static void check_list(lua_State *L, int arg, const char *name) {
   int n = (int)lua_rawlen(L, arg);
+  luaL_checkstack(L, BATCH + 4, "too many arguments");
   for (int i = 1; i <= n; i++) {
     lua_rawgeti(L, arg, i);
     if (!is_piece(L, -1))
@@ -128,7 +130,6 @@ static int stream_write(lua_State *L) {
   tideR_stream *stream = self->stream;
   int err;
   check_pieces(L, name);
-  luaL_checkstack(L, BATCH + 4, "too many arguments");
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, has_written);
   if (tideR_stream_full(stream))

@@ -12,11 +12,14 @@
 
 #include "internal.h"
 
-#define CHUNK_ROOM 262144
-#define READ_MOST 65536 /* offered at once */
-#define READ_LEAST 16384
-#define OFFER_MOST 1048576 /* of a buffer's own memory */
-#define CHUNKS_KEPT 4      /* empty ones */
+enum {
+  CHUNK_ROOM = 524288,
+  READ_MOST = 131072, /* offered at once: with room to spare, or else libuv
+                         reads a second time to see whether that was all */
+  READ_LEAST = 16384,
+  OFFER_MOST = 1048576, /* of a buffer's own memory */
+  CHUNKS_KEPT = 4       /* empty ones */
+};
 
 struct tideR_chunk {
   tideR_chunk *next; /* in the list of empty ones */
@@ -81,6 +84,15 @@ static char *room_in_chunk(tideR_chunk *chunk, size_t *size) {
     *size = READ_MOST;
   chunk->used += *size; /* until it is known how much came */
   return room;
+}
+
+/* Nobody else reads meanwhile: it need not be claimed. */
+char *tideR__chunk_scratch(tideR_runtime *rt) {
+  tideR_chunk *chunk = rt->chunk;
+  if ((chunk == NULL || CHUNK_ROOM - chunk->used < TIDE_DATAGRAM) &&
+      !chunk_renew(rt))
+    return NULL;
+  return rt->chunk->bytes + rt->chunk->used;
 }
 
 static char *begin_in_chunk(tideR_runtime *rt, tideR_buffer *buffer,

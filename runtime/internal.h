@@ -90,6 +90,11 @@ typedef struct tideR_extra {
   uint64_t place;    /* what the barrier it last waited at gave it */
 } tideR_extra;
 
+typedef struct tideR_lookups { /* see dns.c */
+  tideR_lookup *head, **end;
+  unsigned count;
+} tideR_lookups;
+
 struct tideR_runtime {
   tideR_task *current; /* runs now */
   tideR_list ready;    /* runs in the next turn */
@@ -198,6 +203,8 @@ struct tideR_runtime {
   int accept_trouble;     /* see tideR_server_trouble */
   tideR_signal *signals;  /* that it watches */
   tideR_work *works;      /* under way */
+  tideR_lookups asked;    /* lookups that threads are at */
+  tideR_lookups asking;   /* ... and those that wait for one */
   tideR_signal interrupt; /* SIGINT, if it is watched for a cancel: */
   bool interrupted;       /* ... has been made */
 };
@@ -402,6 +409,9 @@ void tideR__remotes_end(tideR_runtime *rt);
 /* work.c: when the runtime ends */
 void tideR__works_end(tideR_runtime *rt);
 
+/* dns.c: when the runtime ends */
+void tideR__lookups_end(tideR_runtime *rt);
+
 /* input.c: how many wait to be read; when the runtime ends */
 uint32_t tideR__inputs_active(const tideR_runtime *rt);
 void tideR__inputs_end(tideR_runtime *rt);
@@ -430,6 +440,9 @@ void tideR__buffer_take(tideR_runtime *rt, tideR_buffer *buffer, size_t n);
 const char *tideR__find(const char *text, size_t length, const char *what,
                         size_t n);
 void tideR__chunks_free(tideR_runtime *rt);
+/* TIDE_DATAGRAM bytes of room until the callback that asks for it returns. */
+#define TIDE_DATAGRAM 65536
+char *tideR__chunk_scratch(tideR_runtime *rt);
 
 /* writer.c: all but the first `skip` bytes */
 void tideR__copy_bufs(char *to, const uv_buf_t *bufs, unsigned n, size_t skip);
@@ -438,6 +451,13 @@ void tideR__copy_bufs(char *to, const uv_buf_t *bufs, unsigned n, size_t skip);
 void tideR__reader_init(tideR_stream *stream);
 void tideR__reader_closed(tideR_stream *stream);
 bool tideR__wire_abort(tideR_runtime *rt, tideR_task *task, tideR_status why);
+
+/* udp.c: whether it keeps the loop alive; an error, to be told once */
+void tideR__udp_count_alive(tideR_udp *udp);
+void tideR__udp_fail(tideR_udp *udp, int err);
+/* udpsend.c: it closes; it is freed */
+void tideR__udp_stop_sending(tideR_udp *udp);
+void tideR__udp_forget_sendings(tideR_udp *udp);
 
 /* What a host lets scripts do is to be asked here, before anything is opened or
  * begun: `what` is the operation, "connect" say. */

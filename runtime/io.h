@@ -12,6 +12,8 @@
  *   tcp.c     connecting over TCP
  *   unix.c    Unix sockets
  *   server.c  sockets that connections are accepted from
+ *   dns.c     what names stand for, and what addresses are called
+ *   udp.c     datagrams: receiving, names; udpsend.c  sending
  *
  * Each is memory of its own with two owners: the user, who releases it, and
  * libuv, until it has closed the handle. Callbacks record and wake.
@@ -78,6 +80,8 @@ typedef struct tideR_transport {
   /* Bytes are wanted, by tideR__stream_room and _filled, or no more. */
   int (*start)(tideR_stream *stream);
   void (*stop)(tideR_stream *stream);
+  /* After tideR__stream_readable: what is there now. */
+  void (*fetch)(tideR_stream *stream);
   /* How many of them went out at once; UV_EAGAIN: none. */
   ssize_t (*try_write)(tideR_stream *stream, const uv_buf_t *bufs, unsigned n);
   /* Copies these and sends them in order; tideR__stream_sent tells. */
@@ -116,12 +120,13 @@ struct tideR_stream {
   size_t limit;       /* reading pauses over twice that */
   tideR_waitq reader; /* at most one */
   tideR_reading reading;
-  bool started; /* the transport gives bytes */
-  bool busy;    /* a task reads, or was woken and is yet to take it */
-  bool decided; /* `reading` is */
-  bool held;    /* who reads is making what it read its own */
-  bool skips;   /* what is left of a line that was too long */
-  int end;      /* UV_EOF or an error: nothing comes after what is unread */
+  bool started;  /* the transport gives bytes */
+  bool busy;     /* a task reads, or was woken and is yet to take it */
+  bool decided;  /* `reading` is */
+  bool deferred; /* it was woken, and is to fetch what there is */
+  bool held;     /* who reads is making what it read its own */
+  bool skips;    /* what is left of a line that was too long */
+  int end;       /* UV_EOF or an error: nothing comes after what is unread */
   uint64_t bytes_read;
 
   size_t unsent, high_water;
@@ -150,6 +155,10 @@ bool tideR_stream_is_wire(const tideR_stream *stream);
 /* Where bytes are to go; how many came there, or why none will: not 0. */
 char *tideR__stream_room(tideR_stream *stream, size_t *size);
 void tideR__stream_filled(tideR_stream *stream, ssize_t n);
+/* Who reads takes whatever there is: it need not be read before it runs. It is
+ * woken for that. */
+bool tideR__stream_defers(const tideR_stream *stream);
+void tideR__stream_readable(tideR_stream *stream);
 /* There was no room: who reads is told, the next one tries again. */
 void tideR__stream_starved(tideR_stream *stream);
 
@@ -162,6 +171,9 @@ tideR_wait *tideR_stream_promise(tideR_stream *stream);
 /* Until it is decided. */
 void tideR_stream_park(tideR_runtime *rt, tideR_task *task,
                        tideR_stream *stream);
+/* When who reads runs again. False: there was nothing, after all, and it is to
+ * wait again. */
+bool tideR_stream_fetch(tideR_stream *stream);
 /* What was decided, for who reads it; its bytes are at *bytes, until they are
  * taken or the next one reads: also when it is closed meanwhile. */
 const tideR_reading *tideR_stream_see(tideR_stream *stream, const char **bytes);
@@ -275,6 +287,88 @@ int tideR_server_name(const tideR_server *server, struct sockaddr_storage *name,
                       int *size);
 /* Why accepting pauses since this was last asked; 0: it has not. */
 int tideR_server_trouble(tideR_runtime *rt);
+
+/* ---- names (dns.c) ---- */
+
+/* One that is asked of the system. It has two owners: the user, and libuv while
+ * a thread is at it. */
+typedef struct tideR_lookup tideR_lookup;
+
+/* Of a name, of a service or both; the texts are copied. Of an address. */
+int tideR_lookup_info(tideR_lookup **out, const char *host, const char *service,
+                      const struct addrinfo *hints);
+int tideR_lookup_name(tideR_lookup **out, const struct sockaddr *address);
+/* Begins, or gets in line. True: it is over already, without a wait. */
+bool tideR_lookup_begin(tideR_runtime *rt, tideR_lookup *lookup);
+/* Until it is over. Who leaves gives it up. */
+void tideR_lookup_park(tideR_runtime *rt, tideR_task *task,
+                       tideR_lookup *lookup);
+/* The user's last word: gives it up, if it is not over. */
+void tideR_lookup_release(tideR_lookup *lookup);
+/* How it ended; what it found, until it is released. */
+int tideR_lookup_status(const tideR_lookup *lookup);
+const struct addrinfo *tideR_lookup_addresses(const tideR_lookup *lookup);
+const char *tideR_lookup_host(const tideR_lookup *lookup);
+const char *tideR_lookup_service(const tideR_lookup *lookup);
+/* ---- datagrams (udp.c, udpsend.c) ---- */
+
+typedef struct tideR_udp {
+  tideR_handle handle;
+  uv_udp_t uv;
+  struct sockaddr_storage bound; /* to this, as it was asked for */
+
+  struct tideR_datagram *first, **last; /* came, and were not taken yet */
+  size_t count, unread;                 /* so many, of so many bytes */
+  size_t limit;                         /* of these */
+  tideR_waitq receiver;                 /* at most one */
+  bool receiving;                       /* from libuv */
+  bool busy;    /* a task receives, or was woken and is yet to take it */
+  bool decided; /* ... what: */
+  int status;   /* 0: the first datagram; or an error */
+  bool held;    /* who receives is making it its own */
+  int failure;  /* to be told once, to who next receives or sends */
+
+  struct tideR_sending *sendings; /* what did not go out at once */
+  size_t in_flight, unsent;       /* so many, so many bytes: libuv's */
+  uint64_t received, bytes_received, dropped;
+  uint64_t sent, bytes_sent;
+} tideR_udp;
+
+/* A socket of that family at once; AF_UNSPEC: once it is bound, connected or
+ * sends. */
+int tideR_udp_new(tideR_runtime *rt, int family, tideR_udp **out);
+int tideR_udp_bind(tideR_udp *udp, const struct sockaddr *at, bool reuseaddr,
+                   bool ipv6only);
+/* NULL: to nobody any more. */
+int tideR_udp_connect(tideR_udp *udp, const struct sockaddr *to);
+int tideR_udp_name(const tideR_udp *udp, bool of_peer,
+                   struct sockaddr_storage *name, int *size);
+/* Something can come: it has a port. */
+bool tideR_udp_bound(const tideR_udp *udp);
+
+/* True: it is decided what there is, take it. */
+bool tideR_udp_ready(tideR_udp *udp);
+/* It is the caller's, though a turn may come first: what to forfeit. */
+tideR_wait *tideR_udp_promise(tideR_udp *udp);
+/* Until something comes. False: nothing can; that is what was decided. */
+bool tideR_udp_park(tideR_runtime *rt, tideR_task *task, tideR_udp *udp);
+/* What was decided, for who receives: 0 and a datagram, whose bytes stay until
+ * it is taken, or an error. */
+int tideR_udp_see(tideR_udp *udp, const char **bytes, size_t *size,
+                  struct sockaddr_storage *from);
+/* It has been seen to: others may receive. */
+void tideR_udp_take(tideR_udp *udp);
+
+/* Sends at once, to the peer if `to` is NULL. UV_EAGAIN: not now. */
+int tideR_udp_try_send(tideR_udp *udp, const char *bytes, size_t size,
+                       const struct sockaddr *to);
+/* Copies it; the task waits until it is sent. An error: it does not wait. */
+int tideR_udp_send(tideR_runtime *rt, tideR_task *task, tideR_udp *udp,
+                   const char *bytes, size_t size, const struct sockaddr *to);
+/* How the send of a task ended that could not send; NULL: no memory. */
+tideR_wait *tideR_udp_failed(tideR_udp *udp, int err);
+/* How it ended, of a task whose wait was that, or a turn. */
+int tideR_udp_sent(tideR_task *task);
 
 #pragma GCC visibility pop
 

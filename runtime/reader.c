@@ -5,6 +5,10 @@
  * the bytes, so that it is woken once; it takes them when it runs, and until
  * then they are its own. Reading goes on while nobody does, until more than
  * twice the limit is unread.
+ *
+ * Who takes whatever comes is woken without bytes, where the transport can do
+ * that: they are fetched when it runs, one stream after the other through the
+ * same memory, and not all at once through much of it.
  */
 #include <string.h>
 
@@ -48,13 +52,11 @@ static bool end_with(tideR_reading *reading, int status, size_t length) {
  * is; 0: there is none. */
 static size_t find_end(const tideR_buffer *text, tideR_reading *reading,
                        size_t *length) {
-  size_t first = 0, longest = 1;
+  size_t first = 0;
   for (unsigned i = 0; i < reading->count; i++) {
     const uv_buf_t *separator = &reading->separators[i];
     size_t n = separator->len, from = reading->scanned, end;
     const char *found;
-    if (n > longest)
-      longest = n;
     from = from >= n ? from - n + 1 : 0;
     found = tideR__find(text->bytes + from, text->length - from,
                         separator->base, n);
@@ -207,6 +209,18 @@ void tideR__stream_filled(tideR_stream *stream, ssize_t n) {
     settle(stream);
 }
 
+bool tideR__stream_defers(const tideR_stream *stream) {
+  return stream->busy && !stream->decided && stream->unread.length == 0 &&
+         stream->reading.wanting == TIDE_READ_SOME && !stream->skips;
+}
+
+void tideR__stream_readable(tideR_stream *stream) {
+  if (stream->deferred)
+    return;
+  stream->deferred = true;
+  tideR_waitq_wake(stream->handle.rt, &stream->reader);
+}
+
 void tideR__stream_starved(tideR_stream *stream) {
   stop(stream);
   if (!stream->busy || stream->decided)
@@ -261,6 +275,16 @@ void tideR_stream_park(tideR_runtime *rt, tideR_task *task,
   stream->busy = true;
 }
 
+bool tideR_stream_fetch(tideR_stream *stream) {
+  if (!stream->deferred)
+    return true;
+  stream->deferred = false;
+  if (!stream->decided)
+    stream->transport->fetch(stream);
+  stream->busy = stream->decided;
+  return stream->decided;
+}
+
 const tideR_reading *tideR_stream_see(tideR_stream *stream,
                                       const char **bytes) {
   stream->busy = stream->decided = false;
@@ -272,7 +296,7 @@ const tideR_reading *tideR_stream_see(tideR_stream *stream,
 void tideR_stream_take(tideR_stream *stream) {
   bool paused = !stream->started && stream->bytes_read > 0;
   tideR_runtime *rt = stream->handle.rt;
-  stream->busy = stream->decided = stream->held = false;
+  stream->busy = stream->decided = stream->held = stream->deferred = false;
   if (stream->handle.closed) {
     tideR__buffer_clear(rt, &stream->unread);
     return;

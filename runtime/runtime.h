@@ -482,22 +482,6 @@ uint64_t tideR_call_when(const tideR_runtime *rt, const tideR_call *call);
 tideR_call *tideR_call_find(const tideR_runtime *rt, uint32_t slot,
                             uint32_t serial);
 
-/* ---- SIGINT (interrupt.c) ---- */
-
-/* From now on SIGINT cancels the main task, or the root task's wait. A second
- * one before tideR_interrupt_take puts back the handler that was there before
- * and raises the signal again. UV_EBUSY: another runtime of this process
- * watches. UV_ENOTSUP: there is no sigaction here. */
-int tideR_interrupt_watch(tideR_runtime *rt);
-void tideR_interrupt_unwatch(tideR_runtime *rt);
-bool tideR_interrupt_watched(const tideR_runtime *rt);
-/* True if it came and was not taken. */
-bool tideR_interrupt_came(const tideR_runtime *rt);
-/* True if it came and the main or root task was cancelled for it. */
-bool tideR_interrupt_told(const tideR_runtime *rt);
-/* True if a signal came since the last call; the next is a first one again. */
-bool tideR_interrupt_take(tideR_runtime *rt);
-
 #pragma GCC visibility pop
 
 #endif

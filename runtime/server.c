@@ -6,6 +6,7 @@
  * the kernel. When descriptors have run out, accepting pauses, and what waits
  * in the kernel is not lost.
  */
+#ifndef _WIN32
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -107,11 +108,6 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
 }
 
 /* ---- who accepts ---- */
-
-static bool abort_accepting(tideR_runtime *rt, tideR_task *task,
-                            tideR_status why) {
-  return tideR_waitq_abort(rt, task, why);
-}
 
 /* Who was woken will not come: the next one gets it; of a closed one nobody. */
 static void forfeit_accepting(tideR_runtime *rt, tideR_task *task) {
@@ -230,7 +226,7 @@ int tideR_server_name(const tideR_server *server, struct sockaddr_storage *name,
 static int server_new(tideR_runtime *rt, int fd, tideR_server **out) {
   static const tideR_handlekind kind = {"server", close_server, is_active, NULL,
                                         free_server};
-  static const tideR_waitkind accepting = {"accept", abort_accepting,
+  static const tideR_waitkind accepting = {"accept", tideR_waitq_abort,
                                            forfeit_accepting};
   tideR_server *server = calloc(1, sizeof *server);
   int err = UV_ENOMEM;
@@ -350,3 +346,5 @@ int tideR_server_unix(tideR_runtime *rt, const char *name, size_t length,
   note_file(*out, &address);
   return 0;
 }
+
+#endif

@@ -25,6 +25,16 @@ int tideR__socket_name(const uv_handle_t *handle, bool of_peer,
   return UV_ENOTSUP;
 }
 
+int tideR__socket_end(const uv_handle_t *handle) {
+  (void)handle;
+  return UV_EOF;
+}
+
+ssize_t tideR__socket_read(const uv_handle_t *handle, char *room, size_t size) {
+  (void)handle, (void)room, (void)size;
+  return UV_ENOTSUP;
+}
+
 #else
 
 void tideR__socket_close(uv_os_sock_t fd) {
@@ -79,6 +89,31 @@ int tideR__socket_name(const uv_handle_t *handle, bool of_peer,
     err = tideR__errno();
   *size = (int)length;
   return err;
+}
+
+/* Before 1.52 libuv takes a hangup after a short read for the end and does not
+ * read on: what a reset has cut short would look complete. */
+int tideR__socket_end(const uv_handle_t *handle) {
+  uv_os_fd_t fd;
+  char byte;
+  if (uv_fileno(handle, &fd) == 0 && recv(fd, &byte, 1, MSG_PEEK) < 0 &&
+      errno == ECONNRESET)
+    return UV_ECONNRESET;
+  return UV_EOF;
+}
+
+ssize_t tideR__socket_read(const uv_handle_t *handle, char *room, size_t size) {
+  uv_os_fd_t fd;
+  ssize_t n;
+  int err = uv_fileno(handle, &fd);
+  if (err < 0)
+    return err;
+  do
+    n = read(fd, room, size);
+  while (n < 0 && errno == EINTR);
+  if (n < 0)
+    return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : tideR__errno();
+  return n > 0 ? n : UV_EOF;
 }
 
 int tideR__socket_set(int fd, int level, int option, bool on) {

@@ -11,9 +11,16 @@
 #pragma GCC visibility push(hidden)
 
 void tideR__socket_close(uv_os_sock_t fd);
+/* tcp.c, unix.c: one that is not connected */
+int tideR__tcp_new(tideR_runtime *rt, tideR_wire **out);
+int tideR__unix_new(tideR_runtime *rt, tideR_wire **out);
 /* The name of a Unix socket, or its peer's. */
 int tideR__socket_name(const uv_handle_t *handle, bool of_peer,
                        struct sockaddr_storage *name, int *size);
+/* How a stream has ended that libuv says has: UV_EOF, or it was reset. */
+int tideR__socket_end(const uv_handle_t *handle);
+/* How many bytes there were; 0: none yet; UV_EOF or another error. */
+ssize_t tideR__socket_read(const uv_handle_t *handle, char *room, size_t size);
 #ifndef _WIN32
 int tideR__errno(void); /* as a code of libuv's */
 /* Of this kind, not inherited by children, never blocking; or negative. */

@@ -1,16 +1,11 @@
 /* stream.c: streams: how they begin and end. */
 #include "internal.h"
 
-static bool abort_waiting(tideR_runtime *rt, tideR_task *task,
-                          tideR_status why) {
-  return tideR_waitq_abort(rt, task, why);
-}
-
 void tideR__stream_init(tideR_runtime *rt, tideR_stream *stream,
                         const tideR_handlekind *kind,
                         const tideR_transport *transport) {
-  static const tideR_waitkind writing = {"write", abort_waiting, NULL};
-  static const tideR_waitkind draining = {"drain", abort_waiting, NULL};
+  static const tideR_waitkind writing = {"write", tideR_waitq_abort, NULL};
+  static const tideR_waitkind draining = {"drain", tideR_waitq_abort, NULL};
   tideR__handle_init(rt, &stream->handle, kind);
   stream->transport = transport;
   stream->limit = stream->high_water = TIDE_LIMIT;

@@ -1,7 +1,7 @@
 /* tcp.c: connecting over TCP. */
 #include "socket.h"
 
-static int tcp_new(tideR_runtime *rt, tideR_wire **out) {
+int tideR__tcp_new(tideR_runtime *rt, tideR_wire **out) {
   tideR_wire *wire = *out = tideR__wire_new(rt);
   int err;
   if (wire == NULL)
@@ -31,7 +31,7 @@ int tideR_tcp_connect(tideR_runtime *rt, const struct sockaddr *to,
   int err = tideR__permit(rt, "connect");
   *out = NULL;
   if (err == 0)
-    err = tcp_new(rt, out);
+    err = tideR__tcp_new(rt, out);
   if (err < 0)
     return err;
   if (local != NULL)
@@ -44,7 +44,7 @@ int tideR_tcp_connect(tideR_runtime *rt, const struct sockaddr *to,
 }
 
 int tideR_tcp_adopt(tideR_runtime *rt, uv_os_sock_t fd, tideR_wire **out) {
-  int err = tcp_new(rt, out);
+  int err = tideR__tcp_new(rt, out);
   if (err < 0) {
     tideR__socket_close(fd);
     return err;

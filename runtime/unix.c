@@ -8,7 +8,7 @@
 
 #include "socket.h"
 
-static int pipe_new(tideR_runtime *rt, tideR_wire **out) {
+int tideR__unix_new(tideR_runtime *rt, tideR_wire **out) {
   tideR_wire *wire = *out = tideR__wire_new(rt);
   if (wire == NULL)
     return UV_ENOMEM;
@@ -18,7 +18,7 @@ static int pipe_new(tideR_runtime *rt, tideR_wire **out) {
 }
 
 int tideR_unix_adopt(tideR_runtime *rt, uv_os_sock_t fd, tideR_wire **out) {
-  int err = pipe_new(rt, out);
+  int err = tideR__unix_new(rt, out);
   if (err < 0) {
     tideR__socket_close(fd);
     return err;
@@ -43,7 +43,7 @@ int tideR_unix_connect(tideR_runtime *rt, const char *name, size_t length,
   if (length == 0 || strlen(name) != length)
     return UV_EINVAL;
   if (err == 0)
-    err = pipe_new(rt, out);
+    err = tideR__unix_new(rt, out);
   if (err < 0)
     return err;
   request = tideR__wire_connecting(*out, &done);

@@ -10,6 +10,12 @@
 
 #include "socket.h"
 
+#ifdef _WIN32
+#define CAN_FETCH false
+#else
+#define CAN_FETCH true
+#endif
+
 typedef struct writing {
   uv_write_t request;
   size_t size;
@@ -24,18 +30,46 @@ static tideR_wire *wire_of(tideR_stream *stream) {
 
 static void on_room(uv_handle_t *handle, size_t wanted, uv_buf_t *room) {
   tideR_wire *wire = handle->data;
-  size_t size;
-  char *bytes = tideR__stream_room(&wire->stream, &size);
+  size_t size = 0;
+  char *bytes = NULL; /* UV_ENOBUFS */
   (void)wanted;
-  *room = uv_buf_init(bytes, (unsigned)size); /* none: UV_ENOBUFS */
+  if (!CAN_FETCH || !tideR__stream_defers(&wire->stream))
+    bytes = tideR__stream_room(&wire->stream, &size);
+  *room = uv_buf_init(bytes, (unsigned)size);
+}
+
+/* A write that met the reset has taken it away from who reads. */
+static int how_it_ended(const tideR_wire *wire) {
+  if (wire->stream.failure == UV_ECONNRESET)
+    return UV_ECONNRESET;
+  return tideR__socket_end(&wire->uv.handle);
 }
 
 static void on_read(uv_stream_t *uv, ssize_t n, const uv_buf_t *room) {
   tideR_wire *wire = uv->data;
-  if (n == UV_ENOBUFS && room->base == NULL) /* else it is the system's */
+  bool had_none = n == UV_ENOBUFS && room->base == NULL; /* or the system's */
+  if (had_none && CAN_FETCH && tideR__stream_defers(&wire->stream))
+    tideR__stream_readable(&wire->stream);
+  else if (had_none)
     tideR__stream_starved(&wire->stream);
+  else if (n == UV_EOF)
+    tideR__stream_filled(&wire->stream, how_it_ended(wire));
   else
     tideR__stream_filled(&wire->stream, n);
+}
+
+/* As libuv reads, with nothing left of it but the call. */
+static void fetch(tideR_stream *stream) {
+  tideR_wire *wire = wire_of(stream);
+  size_t size;
+  char *room = tideR__stream_room(stream, &size);
+  ssize_t n;
+  if (room == NULL) {
+    tideR__stream_starved(stream);
+    return;
+  }
+  n = tideR__socket_read(&wire->uv.handle, room, size);
+  tideR__stream_filled(stream, n == UV_EOF ? how_it_ended(wire) : n);
 }
 
 static int start(tideR_stream *stream) {
@@ -144,8 +178,8 @@ bool tideR_stream_is_wire(const tideR_stream *stream) {
 }
 
 tideR_wire *tideR__wire_new(tideR_runtime *rt) {
-  static const tideR_transport transport = {start, stop, try_write, write_rest,
-                                            shut};
+  static const tideR_transport transport = {start,     stop,       fetch,
+                                            try_write, write_rest, shut};
   static const tideR_waitkind opening = {"connect", tideR__wire_abort, NULL};
   tideR_wire *wire = calloc(1, sizeof *wire);
   if (wire == NULL)

@@ -1,5 +1,7 @@
 -- The programs of the benchmark run, with next to nothing to do.
+local net = require "tide.net"
 local support = require "spec.support"
+local tide = require "tide"
 
 require("tide.busted").configure { task = false }
 
@@ -32,7 +34,7 @@ end
 describe("the benchmark's programs", function()
   local seen = {}
   for _, row in ipairs(require "bench.rows") do
-    if not row.ours and row.run[1] ~= "startup" then
+    if not row.ours and row.run[1] ~= "startup" and row.run[1] ~= "tcp" then
       program_it("tide", row)
     end
     if row.floor == "coroutines" and row.run[1] ~= "startup" and not seen[row.run[1]] then
@@ -43,5 +45,40 @@ describe("the benchmark's programs", function()
 
   it("growth: every operation", function()
     assert.equal("", run("growth", '"all", 10'))
+  end)
+end)
+
+describe("the benchmark's server", function()
+  --- What it answers to the first connection, which is all that it takes.
+  local function answer_to(mode, request)
+    local server = io.popen(("%s bench/programs/tcp/tide.lua %s 1 </dev/null")
+      :format(support.interpreter(), mode))
+    local port = tonumber(server:read("*l"))
+    local answer = tide.run(function()
+      local conn = assert(net.connect("127.0.0.1", port))
+      conn:write(request)
+      conn:shutdown()
+      local all = conn:read(-1)
+      conn:close()
+      return all
+    end)
+    server:close()
+    return answer
+  end
+
+  it("echo", function()
+    assert.equal(("x"):rep(200000), answer_to("echo", ("x"):rep(200000)))
+  end)
+
+  it("once", function()
+    assert.equal("some bytes", answer_to("once", "some bytes"))
+  end)
+
+  it("sink", function()
+    assert.equal("200000\n", answer_to("sink", ("x"):rep(200000)))
+  end)
+
+  it("source", function()
+    assert.equal(("abcdefghijklmnop"):rep(5000), answer_to("source", "80000\n"))
   end)
 end)

@@ -66,6 +66,11 @@ function M.run(args, input, from)
   return text, errors, status
 end
 
+--- Starts bin/tide: a pipe from which to read what it prints, errors too.
+function M.open(args)
+  return assert(io.popen(("%s exec $t %s 2>&1"):format(LIMIT, M.line(args))))
+end
+
 --- Runs it on a terminal, at which test/pty.c plays the user: the output, the
 -- status. `environment` is put before it.
 function M.play(script, args, environment)

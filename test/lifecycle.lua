@@ -4,6 +4,9 @@
 -- and work wait in C; spawn starts a task there, future makes one that a post
 -- completes; posts come from a thread and call `posted`.
 
+local dns = require "tide.dns"
+local net = require "tide.net"
+local testing = require "tide.testing"
 local tide = require "tide"
 local life = life -- luacheck: ignore 113
 local event = life.event
@@ -199,13 +202,48 @@ function parts.native()
   tide.sleep(0.002)
 end
 
+function parts.names()
+  tide.group(function(g)
+    for i = 1, 3 do
+      g:task(function()
+        dns.getaddrinfo("localhost", i)
+        event()
+      end)
+    end
+  end)
+  tide.move_on_after(0, dns.getnameinfo, "127.0.0.1", 80)
+  event()
+end
+
+local function talk(stream)
+  stream:write("hello\n")
+  event()
+  stream:readline()
+  event()
+  stream:close()
+end
+
+function parts.streams()
+  local server = assert(net.listen("127.0.0.1", 0))
+  local near, far = testing.stream_pair { limit = 2, high_water = 2 }
+  tide.group(function(g)
+    g:task(talk, near)
+    g:task(talk, far)
+    g:task(function() talk(assert(server:accept())) end)
+    g:task(function() talk(assert(net.connect(server:sockname()))) end)
+  end)
+  server:close()
+  event()
+end
+
 function posted() -- luacheck: ignore 111
   event()
   tide.task(nap)
 end
 
 local order = {
-  "items", "permits", "signals", "calls", "coroutines", "scopes", "tasks", "native",
+  "items", "permits", "signals", "calls", "coroutines", "scopes", "tasks", "native", "names",
+  "streams",
 }
 
 -- Not in a group: what is left at its end is what lua_close meets.

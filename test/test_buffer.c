@@ -3,8 +3,8 @@
 #include "memory.h"
 #include "test.h"
 
-#define CHUNK 262144
-#define OFFER 65536 /* at most, in a chunk */
+#define CHUNK 524288
+#define OFFER 131072 /* at most, in a chunk */
 #define LEAST 16384
 
 /* `n` bytes come, all at once. */

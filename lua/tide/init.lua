@@ -16,6 +16,7 @@
 --   tide.callback    from_callback
 --   tide.queue       queue, lifo_queue, priority_queue
 --   tide.coroutine   coroutines that may await; pcall and xpcall for 5.1
+--   tide.dns         addresses of names, names of addresses (loaded when asked for)
 --   tide.testing     virtual time, seeds, explore (loaded when asked for)
 --   tide.busted      busted's tests as tasks (loaded when asked for)
 --   tide.trial       what a test of tide.busted is made of (not loaded from here)
@@ -144,7 +145,7 @@ function tide.exit(code)
 end
 
 -- Loaded when they are first asked for: tide.testing.run
-local modules = { busted = true, debug = true, testing = true }
+local modules = { busted = true, debug = true, dns = true, testing = true }
 
 return setmetatable(tide, {
   __index = function(_, name)

@@ -17,7 +17,7 @@ end
 
 local function check_host(host, name)
   if type(host) ~= "string" then
-    misuse(("bad argument #1 to '%s' (string expected, got %s)"):format(name, type(host)))
+    misuse("bad argument #1 to '" .. name .. "' (string expected, got " .. type(host) .. ")")
   end
 end
 
@@ -86,18 +86,34 @@ function Server:iter()
   end
 end
 
---- What was written goes out before it is closed, unless this is cancelled.
-local function serve_one(handler, conn)
+-- server -> whom it serves: {tasks =, left = an event that is set and cleared}
+local serving = setmetatable({}, { __mode = "k" })
+
+local function serving_of(server)
+  local state = serving[server]
+  if not state then
+    state = { tasks = {}, left = tide.event() }
+    serving[server] = state
+  end
+  return state
+end
+
+--- What was written goes out before it is closed, unless this is cancelled or
+-- the peer takes none of it for too long.
+local function serve_one(conn, handler, linger)
   handler(conn)
-  conn:shutdown()
+  tide.move_on_after(linger, conn.shutdown, conn)
 end
 
 --- Its error is nobody else's.
-local function serve_conn(handler, conn, slots)
-  local ok, err = protected(serve_one, core.note, handler, conn)
+local function serve_conn(conn, handler, options, state)
+  local ok, err = protected(serve_one, core.note, conn, handler, options.linger)
   conn:close()
-  if slots then
-    slots:release()
+  state.tasks[tide.current_task()] = nil
+  state.left:set()
+  state.left:clear()
+  if options.slots then
+    options.slots:release()
   end
   if ok then
     return
@@ -107,14 +123,15 @@ local function serve_conn(handler, conn, slots)
   core.report("the handler of a connection failed", err)
 end
 
-local function accept_all(group, server, handler, slots)
+local function accept_all(group, server, handler, options)
+  local slots, state = options.slots, serving_of(server)
   while true do
     if slots then
       slots:acquire()
     end
     local conn, _, code = server:accept()
     if conn then
-      group:task(serve_conn, handler, conn, slots)
+      state.tasks[group:task(serve_conn, conn, handler, options, state)] = true
     elseif code == "ECANCELED" then
       return
     elseif slots then
@@ -123,71 +140,75 @@ local function accept_all(group, server, handler, slots)
   end
 end
 
--- server -> the groups that serve it, each with the event that it has ended
-local serving = setmetatable({}, { __mode = "k" })
-
-local function check_limit(options)
-  if options == nil then
-    return nil
-  elseif type(options) ~= "table" then
-    misuse(("bad argument #2 to 'Server:serve' (table expected, got %s)"):format(type(options)))
+local function read_option(options, field, least, kind)
+  local value = options[field]
+  local fits = type(value) == "number" and value >= least and (kind == "number" or value % 1 == 0)
+  if value ~= nil and not fits then
+    local message = "bad option '%s' to 'Server:serve' (a %s from %d up expected)"
+    misuse(message:format(field, kind, least))
   end
-  local most = options.max_connections
-  if most ~= nil and (type(most) ~= "number" or not (most >= 1 and most % 1 == 0)) then
-    misuse("bad option 'max_connections' to 'Server:serve' (a whole number from 1 up expected)")
-  end
-  return most
+  return value
 end
 
 --- Calls `handler(stream)` in a task for each connection, until the server is
--- closed and all of these have ended. Options: max_connections, at a time.
+-- closed and all of these have ended. Options: max_connections, at a time;
+-- linger, the seconds that a peer has to take what is unsent (5).
 function Server:serve(handler, options)
   core.check_server(self, "Server:serve")
   core.check_callable(handler, 2, "Server:serve")
-  local most = check_limit(options)
-  local groups = serving[self] or {}
-  local ended = tide.event()
-  local mine
-  serving[self] = groups
-  tide.finally(tide.group, function()
-    if mine then
-      groups[mine] = nil
-    end
-    ended:set()
-  end, function(group)
-    mine = group
-    groups[group] = ended
-    accept_all(group, self, handler, most and tide.semaphore(most))
-  end)
+  if options ~= nil and type(options) ~= "table" then
+    misuse("bad argument #2 to 'Server:serve' (table expected, got " .. type(options) .. ")")
+  end
+  options = options or {}
+  local most = read_option(options, "max_connections", 1, "whole number")
+  local linger = read_option(options, "linger", 0, "number") or 5
+  tide.group(accept_all, self, handler,
+    { linger = linger, slots = most and tide.semaphore(most) })
   return true
 end
 
-local function wait_all(events)
-  for _, ended in ipairs(events) do
-    ended:wait()
+local function has_others(state, me)
+  for task in pairs(state.tasks) do
+    if task ~= me then
+      return true
+    end
+  end
+end
+
+--- Until none is served but the one whose handler asks.
+local function wait_for_others(state)
+  local me = tide.current_task()
+  while has_others(state, me) do
+    state.left:wait()
+  end
+end
+
+local function cancel_others(state)
+  local me = tide.current_task()
+  for task in pairs(state.tasks) do
+    if task ~= me then
+      task:cancel "the server shuts down"
+    end
   end
 end
 
 --- Closes it and waits for those it serves, for `seconds` at most: then they are
--- cancelled. True: they ended by themselves.
+-- cancelled. True: they ended by themselves. In a handler: for the others.
 function Server:shutdown(seconds)
   core.check_server(self, "Server:shutdown")
   if seconds ~= nil and (type(seconds) ~= "number" or seconds ~= seconds) then
     misuse("bad argument #1 to 'Server:shutdown' (a number of seconds expected)")
   end
   self:close()
-  local events, groups = {}, {}
-  for group, ended in pairs(serving[self] or {}) do
-    groups[#groups + 1], events[#events + 1] = group, ended
-  end
-  local well = tide.move_on_after(seconds or math.huge, wait_all, events)
+  local state = serving_of(self)
+  local well = tide.move_on_after(seconds or math.huge, wait_for_others, state)
   if not well then
-    for _, group in ipairs(groups) do
-      group:cancel "the server shuts down"
-    end
-    wait_all(events)
+    cancel_others(state)
+    wait_for_others(state)
   end
   return well
 end
+
+net.udp = require "tide.udp"
 
 return net

@@ -7,7 +7,7 @@ local testing = require "tide.testing"
 
 -- on LuaJIT `tostring` does not survive it
 local MESSAGES = { "<1>", "<2>", "<3>", "<4>", "<5>", "<6>", "<7>", "<8>" }
-local a, b, server, client, conn
+local a, b, near, far, server, client, conn
 local got, count, wrote, host, port -- with room for all of it: to note it cannot fail
 
 local function write(stream)
@@ -121,11 +121,12 @@ return {
     client:readline()
     client:close()
     server:close()
-    tide.with(testing.stream_pair(), type)
+    near, far = testing.stream_pair()
+    assert(far:shutdown() and not near:read())
   end,
   before = function()
     tide.run(finish, a, b)
-    for _, it in pairs { a, b, server, client or a, conn or a } do
+    for _, it in ipairs { a, b, server, client or a, conn or a, near or a, far or a } do
       it:close()
     end
     collectgarbage()

@@ -1,0 +1,3 @@
+--- tide.net.udp: datagrams. All of it is in C: runtime/udp.c, bindings/udp.c.
+
+return require "tide.core".udp
