@@ -384,10 +384,13 @@ run-spec-%: run-build-static
 	@VERBOSE='$(or $(VERBOSE),$(SPEC))' $(suite) spec-$* $(call lua_env,$*) \
 	  $(helpers) $(call preload,$*) $(call interpreter,$*) $(BUSTED) $(SPEC)
 
-run-fuzz: $(NAMES:%=run-fuzz-%)
+run-fuzz: $(NAMES:%=run-fuzz-%) $(NAMES:%=run-fuzz-streams-%)
 run-fuzz-%: run-build
 	@$(check) fuzz-$* $(call lua_env,$*) $(call preload,$*) $(call interpreter,$*) \
 	  fuzz/run.lua $(or $(SECONDS),2) $(SEED)
+run-fuzz-streams-%: run-build
+	@$(check) fuzz-streams-$* $(call lua_env,$*) $(call preload,$*) \
+	  $(call interpreter,$*) fuzz/streams.lua $(or $(SECONDS),2) $(SEED)
 
 run-soak: $(NAMES:%=run-soak-%)
 run-soak-%: run-build-tests

@@ -48,13 +48,16 @@ typedef struct batch {
   uv_buf_t pieces[BATCH];
   unsigned count;
   int base; /* of the stack: above are numbers of a list, as strings */
+  int part; /* that comes next */
   int err;
 } batch;
 
 static void flush(lua_State *L, batch *it) {
-  if (it->err == 0 && it->count > 0)
-    it->err = tideR_stream_write(it->stream, it->pieces, it->count);
+  if (it->err == 0)
+    it->err =
+        tideR_stream_write_part(it->stream, it->pieces, it->count, it->part);
   it->count = 0;
+  it->part = 0;
   lua_settop(L, it->base);
 }
 
@@ -80,12 +83,14 @@ static void add_list(lua_State *L, batch *it, int arg) {
   }
 }
 
-/* No Lua runs in it, so that it is one write. */
+/* Nobody comes between its parts: making strings of numbers may run finalisers,
+ * and may fail. */
 static int write_pieces(lua_State *L, tideR_stream *stream) {
   batch it;
   int top = lua_gettop(L);
   it.stream = stream;
   it.count = 0;
+  it.part = TIDE_PART_FIRST;
   it.err = tideR_stream_failure(stream);
   it.base = top;
   for (int arg = 2; arg <= top && it.err == 0; arg++) {
@@ -96,6 +101,7 @@ static int write_pieces(lua_State *L, tideR_stream *stream) {
     if (it.count == BATCH)
       flush(L, &it);
   }
+  it.part |= TIDE_PART_LAST;
   flush(L, &it);
   return it.err;
 }

@@ -172,6 +172,11 @@ void tideR_stream_take(tideR_stream *stream);
 
 /* All of it, or an error: what does not go out at once is copied. */
 int tideR_stream_write(tideR_stream *stream, const uv_buf_t *bufs, unsigned n);
+/* The same of one of the parts of a write. After one that is not the last the
+ * stream counts as failed, for all but the next part. */
+typedef enum tideR_part { TIDE_PART_FIRST = 1, TIDE_PART_LAST = 2 } tideR_part;
+int tideR_stream_write_part(tideR_stream *stream, const uv_buf_t *bufs,
+                            unsigned n, int part);
 /* More is unsent than may be. */
 bool tideR_stream_full(const tideR_stream *stream);
 /* Until it is not; until nothing is, and the end is if one was to come. */

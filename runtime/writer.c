@@ -47,6 +47,20 @@ int tideR_stream_write(tideR_stream *stream, const uv_buf_t *bufs, unsigned n) {
   return 0;
 }
 
+/* If there is never a last one, what comes next would not be what is to come.
+ */
+int tideR_stream_write_part(tideR_stream *stream, const uv_buf_t *bufs,
+                            unsigned n, int part) {
+  bool first = part & TIDE_PART_FIRST, last = part & TIDE_PART_LAST;
+  int err;
+  if (!first)
+    stream->failure = stream->handle.closed ? UV_ECANCELED : 0;
+  err = tideR_stream_write(stream, bufs, n);
+  if (err < 0 ? !first : !last)
+    stream->failure = err < 0 ? err : UV_ENOMEM;
+  return err;
+}
+
 void tideR__copy_bufs(char *to, const uv_buf_t *bufs, unsigned n, size_t skip) {
   for (unsigned i = 0; i < n; i++) {
     size_t length = bufs[i].len;

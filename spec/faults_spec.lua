@@ -34,8 +34,8 @@ local function run(rules, options)
       { connect = connect, write = write, read = read, got = tonumber(got), how = how }
   end
   seen.reports, seen.left = output:match "reports (%d+) left ([^\n]*)"
-  for line in io.lines(log) do
-    seen.faults[#seen.faults + 1] = tonumber(line)
+  for n in io.lines(log) do
+    seen.faults[#seen.faults + 1] = tonumber(n)
   end
   os.remove(log)
   assert.matches("exit 0\n$", output)

@@ -289,6 +289,12 @@ TEST(no_descriptor_is_left_whoever_took_which) {
 
 /* ---- without descriptors ---- */
 
+/* Valgrind keeps limits itself: it accepts one more and closes that. */
+static bool limits_are_kept(void) {
+  const char *preloaded = getenv("LD_PRELOAD");
+  return preloaded == NULL || strstr(preloaded, "vgpreload") == NULL;
+}
+
 static struct rlimit limit;
 static int filler[1024], fillers; /* so that there are no gaps */
 
@@ -315,6 +321,8 @@ static void have_again(void) {
 }
 
 TEST(accepting_pauses_without_descriptors_and_goes_on) {
+  if (!limits_are_kept())
+    return;
   tideR_runtime *own = begin();
   int fds[3];
   actor *a = accepts(own, "a", 3);
@@ -343,6 +351,8 @@ TEST(accepting_pauses_without_descriptors_and_goes_on) {
 /* One was accepted for somebody who did not come for it; the next one could not
  * be. Who accepts during the pause has that one, and waits for nobody else. */
 TEST(what_was_accepted_before_a_pause_can_be_taken_during_it) {
+  if (!limits_are_kept())
+    return;
   tideR_runtime *own = begin();
   int fd;
   actor *a = accepts(own, "a", 1), *b = accepts(own, "b", 1);
@@ -366,6 +376,8 @@ TEST(what_was_accepted_before_a_pause_can_be_taken_during_it) {
 }
 
 TEST(a_server_can_be_closed_while_it_pauses) {
+  if (!limits_are_kept())
+    return;
   tideR_runtime *own = begin();
   int fd;
   actor *a = accepts(own, "a", 1);
