@@ -109,6 +109,7 @@ static int has_accepted(lua_State *L, tideL_state *S, tideR_task *task) {
   int err;
   tideL_checkdelivered(L, S, task);
   self = check(L, "Server:accept");
+  tideR_server_hold(self->server);
   stream = tideL_newstream(L, S); /* out of memory, it is the next one's */
   err = tideR_server_take(self->server, &wire);
   if (err < 0)

@@ -281,6 +281,9 @@ bool tideR_server_ready(tideR_server *server);
 tideR_wait *tideR_server_promise(tideR_server *server);
 void tideR_server_park(tideR_runtime *rt, tideR_task *task,
                        tideR_server *server);
+/* Its taker makes room for it: if it does not come to take it, for that failed,
+ * it is the next one's. */
+void tideR_server_hold(tideR_server *server);
 /* The one that was promised, or that was waited for: UV_ECANCELED: closed. */
 int tideR_server_take(tideR_server *server, tideR_wire **out);
 int tideR_server_name(const tideR_server *server, struct sockaddr_storage *name,

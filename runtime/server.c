@@ -26,6 +26,7 @@ struct tideR_server {
   bool is_unix;
   bool polls;
   bool pauses;
+  bool held; /* one is being made a stream of; if it still is, that failed */
   tideR_waitq acceptors;
   int *fds; /* accepted and not taken: first those of tasks that were woken */
   unsigned count, room, granted;
@@ -95,14 +96,27 @@ static bool accept_next(tideR_server *server) {
   return fd >= 0;
 }
 
+static void grant_next(tideR_server *server) {
+  if (tideR_waitq_wake(server->handle.rt, &server->acceptors) != NULL)
+    server->granted++;
+}
+
+/* What was held is nobody's again. */
+static void let_go(tideR_server *server) {
+  if (server->held)
+    server->granted--;
+  server->held = false;
+}
+
 static void on_readable(uv_poll_t *poll, int status, int events) {
   tideR_server *server = poll->data;
   (void)status;
   (void)events;
-  while (server->acceptors.head != NULL && accept_next(server)) {
-    if (tideR_waitq_wake(server->handle.rt, &server->acceptors) != NULL)
-      server->granted++;
-  }
+  let_go(server);
+  while (server->acceptors.head != NULL && server->count > server->granted)
+    grant_next(server);
+  while (server->acceptors.head != NULL && accept_next(server))
+    grant_next(server);
   if (server->acceptors.head == NULL)
     unwatch(server);
 }
@@ -124,6 +138,7 @@ static void forfeit_accepting(tideR_runtime *rt, tideR_task *task) {
 }
 
 bool tideR_server_ready(tideR_server *server) {
+  let_go(server);
   if (server->acceptors.head != NULL)
     return false;
   if (server->count > server->granted)
@@ -142,10 +157,15 @@ void tideR_server_park(tideR_runtime *rt, tideR_task *task,
   watch(server);
 }
 
+void tideR_server_hold(tideR_server *server) {
+  server->held = server->granted > 0;
+}
+
 int tideR_server_take(tideR_server *server, tideR_wire **out) {
   tideR_runtime *rt = server->handle.rt;
   int fd;
   *out = NULL;
+  server->held = false;
   if (server->count == 0 || server->granted == 0)
     return UV_ECANCELED;
   fd = server->fds[0];
@@ -181,6 +201,7 @@ static void remove_file(const tideR_server *server) {
 static void close_server(tideR_handle *handle) {
   tideR_server *server = server_of(handle);
   unwatch(server);
+  let_go(server);
   uv_close((uv_handle_t *)&server->poll, on_close);
   uv_close((uv_handle_t *)&server->pause, on_close);
   remove_file(server);
