@@ -25,6 +25,7 @@
  *   priority_queue.c heap.c  queues by priority, and how they are sorted
  *   context.c    the contexts of tide.var
  *   foreign.c    tide.coroutine: coroutines that may await
+ *   links.c      ... and who resumed them
  *   run.c        driving the loop; run, exit
  *   signal.c input.c  for bin/tide: callbacks for signals, standard input
  *   loop.c       the loop object
@@ -229,13 +230,24 @@ void tideL_openforeign(lua_State *L);
 lua_State *tideL_handback(lua_State *T, tideL_state *S, tideR_task *task,
                           lua_State *co, int status, int n, int *nargs);
 
-/* What waits for that coroutine, which it resumed; or NULL. */
-lua_State *tideL_resumer(lua_State *L, lua_State *co);
-
 #if !TIDE_YIELDK
 /* In the function of a pcall of 5.1: pushes the coroutine that called it. */
 bool tideL_pushcaller(lua_State *L);
 #endif
+/* ---- links.c ---- */
+
+/* What waits for that coroutine, which it resumed; or NULL. */
+lua_State *tideL_resumer(lua_State *L, lua_State *co);
+/* A resume has a record at hand, lest there be no memory for one when it is
+ * too late: raises if there is none. It is given back, or to the link. */
+void tideL_reservelink(lua_State *L, tideL_state *S);
+tideL_link *tideL_takelink(tideL_state *S);
+void tideL_returnlink(tideL_state *S, tideL_link *link);
+/* co, at index 1, of this task, has been resumed by L, in the scope `base`. */
+void tideL_linkresumer(lua_State *L, tideL_state *S, tideR_task *task,
+                       lua_State *co, uint64_t base, tideL_link *spare);
+/* No more; the scope that it was resumed in. */
+uint64_t tideL_unlinkresumer(lua_State *T, tideL_state *S, lua_State *co);
 /* The task is given up: what it had resumed will not come back, and nobody may
  * resume it. */
 void tideL_droplinks(lua_State *T, tideL_state *S, tideR_task *task);

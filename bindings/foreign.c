@@ -3,18 +3,11 @@
  *
  * resume nests as Lua's does, and so does yield. Only when the inner coroutine
  * awaits does it yield to that resume, which then suspends the outer too: the
- * pair is put into OWN_LINKS, and from then on the loop resumes the inner
+ * pair is linked, see links.c, and from then on the loop resumes the inner
  * directly. When that yields or ends, tideL_handback gives its values to the
  * outer, whose resume returns them.
- *
- * OWN_LINKS: inner coroutine -> outer; address of the inner -> scope that was
- * the innermost when it was resumed: scopes inside that are the inner's own.
- * The inner waits by then and has to be linked, with memory or without: each
- * resume has a record at hand, which then is in S->unlisted.
  */
-#include <stdlib.h>
-
-#include "hosting.h"
+#include "bindings.h"
 
 #define RESUMES_MAX 200 /* inside each other, on LuaJIT */
 
@@ -23,166 +16,6 @@ static lua_State *check_coroutine(lua_State *L, const char *function) {
   if (co == NULL)
     tideL_typeerror(L, 1, function, "coroutine");
   return co;
-}
-
-/* ---- links ---- */
-
-/* stack: <inner>; this is the outer. An entry half made is harmless. */
-static int link_body(lua_State *L, tideL_state *S, void *base) {
-  tideL_own(L, OWN_LINKS);
-  lua_pushlightuserdata(L, lua_tothread(L, 1));
-  lua_pushnumber(L, (lua_Number) * (uint64_t *)base);
-  lua_rawset(L, -3);
-  lua_pushvalue(L, 1);
-  lua_pushthread(L);
-  lua_rawset(L, -3);
-  S->links++;
-  return 0;
-}
-
-static void add_spare(tideL_state *S, tideL_link *link) {
-  link->next = S->spares;
-  S->spares = link;
-}
-
-static void reserve_spare(lua_State *L, tideL_state *S) {
-  tideL_link *link;
-  if (S->spares != NULL)
-    return;
-  link = malloc(sizeof *link);
-  if (link == NULL)
-    luaL_error(L, "not enough memory");
-  add_spare(S, link);
-}
-
-static tideL_link *take_spare(tideL_state *S) {
-  tideL_link *link = S->spares;
-  S->spares = link->next;
-  return link;
-}
-
-/* co, of the task, is at 1. */
-static void link(lua_State *L, tideL_state *S, tideR_task *task, lua_State *co,
-                 uint64_t base, tideL_link *spare) {
-  lua_pushvalue(L, 1);
-  if (tideL_tryhere(S, L, 1, link_body, &base)) {
-    add_spare(S, spare);
-    return;
-  }
-  lua_pop(L, 1);
-  *spare = (tideL_link){S->unlisted, task, co, L, base};
-  S->unlisted = spare;
-  S->links++;
-}
-
-/* Where the record is, or NULL. */
-static tideL_link **find_unlisted(tideL_state *S, const lua_State *co) {
-  tideL_link **at = &S->unlisted;
-  while (*at != NULL && (*at)->inner != co)
-    at = &(*at)->next;
-  return *at != NULL ? at : NULL;
-}
-
-static void free_links(tideL_link **list) {
-  while (*list != NULL) {
-    tideL_link *link = *list;
-    *list = link->next;
-    free(link);
-  }
-}
-
-void tideL_freelinks(tideL_state *S) {
-  free_links(&S->unlisted);
-  free_links(&S->spares);
-  S->links = 0;
-}
-
-lua_State *tideL_resumer(lua_State *T, lua_State *co) {
-  tideL_state *S = tideL_get(T);
-  lua_State *outer;
-  tideL_link **at;
-  if (S->links == 0)
-    return NULL;
-  if ((at = find_unlisted(S, co)) != NULL)
-    return (*at)->outer;
-  tideL_own(T, OWN_LINKS);
-  tideL_pushcoroutine(T, co);
-  lua_rawget(T, -2);
-  outer = lua_tothread(T, -1);
-  lua_pop(T, 2);
-  return outer;
-}
-
-static uint64_t unlink_resumer(lua_State *T, tideL_state *S, lua_State *co) {
-  tideL_link **at = find_unlisted(S, co);
-  uint64_t base;
-  S->links--;
-  if (at != NULL) {
-    tideL_link *link = *at;
-    *at = link->next;
-    add_spare(S, link);
-    return link->base;
-  }
-  tideL_own(T, OWN_LINKS);
-  lua_pushlightuserdata(T, co);
-  lua_rawget(T, -2);
-  base = (uint64_t)lua_tonumber(T, -1);
-  lua_pop(T, 1);
-  lua_pushlightuserdata(T, co);
-  lua_pushnil(T);
-  lua_rawset(T, -3);
-  tideL_pushcoroutine(T, co);
-  lua_pushnil(T);
-  lua_rawset(T, -3);
-  lua_pop(T, 1);
-  return base;
-}
-
-static void mark_orphan(lua_State *T, lua_State *co) {
-  tideL_own(T, OWN_EXPOSED);
-  tideL_pushcoroutine(T, co);
-  lua_pushboolean(T, 1);
-  lua_rawset(T, -3);
-  lua_pop(T, 1);
-}
-
-void tideL_droplinks(lua_State *T, tideL_state *S, tideR_task *task) {
-  lua_State *co = task->coro;
-  while (S->links > 0 && co != NULL) {
-    lua_State *outer = tideL_resumer(T, co);
-    if (outer == NULL)
-      break;
-    unlink_resumer(T, S, co);
-    task->coro = outer;
-    mark_orphan(T, co);
-    co = outer;
-  }
-}
-
-void tideL_forgetlinks(tideL_state *S, const tideR_task *task) {
-  tideL_link **at = &S->unlisted;
-  while (*at != NULL) {
-    tideL_link *link = *at;
-    if (link->task == task) {
-      *at = link->next;
-      add_spare(S, link);
-      S->links--;
-    } else {
-      at = &link->next;
-    }
-  }
-}
-
-void tideL_orphanlinks(lua_State *L) {
-  const tideL_link *link;
-  tideL_own(L, OWN_LINKS);
-  for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
-    if (lua_isthread(L, -2)) /* other keys are addresses */
-      mark_orphan(L, lua_tothread(L, -2));
-  }
-  lua_pop(L, 1);
-  for (link = tideL_get(L)->unlisted; link != NULL; link = link->next)
-    mark_orphan(L, link->inner);
 }
 
 /* It awaits, or has resumed one that does: only the loop may resume it. */
@@ -293,7 +126,7 @@ lua_State *tideL_handback(lua_State *T, tideL_state *S, tideR_task *task,
   task->coro = outer;
   if (S->breaks)
     tideL_movebreak(S, co, outer);
-  take_scopes(T, S, task, unlink_resumer(T, S, co), co, status);
+  take_scopes(T, S, task, tideL_unlinkresumer(T, S, co), co, status);
   *nargs = give_results(outer, co, status, n);
   return outer;
 }
@@ -359,16 +192,16 @@ static int resume_as(lua_State *L, tideL_state *S, tideR_task *task,
   }
   task->coro = co;
   tideL_attachscopes(L, S, task, co);
-  spare = take_spare(S);
+  spare = tideL_takelink(S);
   status = resume(S, co, L, nargs, &n);
   task->flags &= (uint16_t)~TASK_PINNED;
   task->flags |= (uint16_t)pinned;
   S->pinner = pinner;
   if (status == LUA_YIELD && task->state != TIDE_TASK_RUNNING) {
-    link(L, S, task, co, base, spare);
+    tideL_linkresumer(L, S, task, co, base, spare);
     return wait_for_inner(L, S, task);
   }
-  add_spare(S, spare);
+  tideL_returnlink(S, spare);
   task->coro = L;
   if (S->breaks)
     tideL_movebreak(S, co, L);
@@ -411,7 +244,7 @@ static int resume_for(lua_State *L, tideL_state *S, lua_State *co,
     return 2;
   }
   task = task_of(L, S);
-  reserve_spare(L, S);
+  tideL_reservelink(L, S);
   lua_xmove(L, co, nargs);
   if (task != NULL) {
     task->flags |= flags;

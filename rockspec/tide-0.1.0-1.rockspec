@@ -99,6 +99,7 @@ build = {
         "bindings/input.c",
         "bindings/join.c",
         "bindings/leaks.c",
+        "bindings/links.c",
         "bindings/lock.c",
         "bindings/loop.c",
         "bindings/outcome.c",

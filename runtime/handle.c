@@ -79,9 +79,16 @@ bool tideR__handles_active(const tideR_runtime *rt) {
   return false;
 }
 
-uint32_t tideR__handles_count(const tideR_runtime *rt, bool active) {
-  uint32_t count = 0;
+static uint32_t count(const tideR_runtime *rt, bool active) {
+  uint32_t n = 0;
   for (const tideR_handle *it = rt->open; it != NULL; it = it->next)
-    count += !it->closed && (!active || it->kind->active(it));
-  return count;
+    n += !it->closed && (!active || it->kind->active(it));
+  return n;
+}
+
+/* What is open, and what else keeps the loop alive. */
+uint64_t tideR__handles_open(const tideR_runtime *rt) {
+  uint64_t others = rt->is_borrowed ? tideR__inputs_active(rt)
+                                    : rt->uv->active_handles - count(rt, true);
+  return count(rt, false) + others;
 }

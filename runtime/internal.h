@@ -421,7 +421,7 @@ void tideR__inputs_end(tideR_runtime *rt);
 void tideR__handles_end(tideR_runtime *rt);
 void tideR__handles_orphan(tideR_runtime *rt);
 bool tideR__handles_active(const tideR_runtime *rt);
-uint32_t tideR__handles_count(const tideR_runtime *rt, bool active);
+uint64_t tideR__handles_open(const tideR_runtime *rt);
 
 /* buffer.c: where the next bytes can go, NULL: no memory; how many came there;
  * room for so many more in one piece, in memory of its own; bytes that are

@@ -499,9 +499,5 @@ void tideR_runtime_stats(tideR_runtime *rt, tideR_stats *out) {
   out->polls = rt->polls;
   out->wakers = tideR__wakers(rt);
   out->swallowed = rt->swallowed;
-  out->handles = tideR__handles_count(rt, false);
-  if (rt->is_borrowed)
-    out->handles += tideR__inputs_active(rt);
-  else
-    out->handles += rt->uv->active_handles - tideR__handles_count(rt, true);
+  out->handles = tideR__handles_open(rt);
 }
