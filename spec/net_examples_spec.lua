@@ -19,6 +19,14 @@ local function listen(options)
   return server, select(2, server:sockname())
 end
 
+--- A port that nobody listens at, and nobody else can get: `conn` has it.
+local function refusing_port()
+  local server, port = listen()
+  local conn = connect(port)
+  server:close()
+  return (select(2, conn:sockname())), conn
+end
+
 --- body(...) while handler(conn) serves; then all handlers have to end.
 local function while_served_by(server, handler, body, ...)
   tide.group(function(group, ...)
@@ -228,14 +236,14 @@ describe("the proxy", function()
   end)
 
   it("tells where there is nobody to lead to, and the client sees the end", function()
-    local server, nobody = listen()
-    server:close()
+    local nobody, holder = refusing_port()
     local ok, message
     while_serving(function(client)
       ok, message = relay(client, "127.0.0.1", nobody)
     end, function(port)
       hears_the_end(connect(port))
     end)
+    holder:close()
     assert.is_nil(ok)
     assert.matches("refused", message)
   end)
@@ -340,8 +348,7 @@ describe("the fetcher", function()
   end)
 
   it("gives up after so many tries, and tells why", function()
-    local server, nobody = listen()
-    server:close()
+    local nobody, holder = refusing_port()
     local asked = while_publishing({
       ["/"] = function(conn) conn:write "HTTP/1.0 500 Oh\r\n\r\n" end,
       ["/mail"] = function(conn) conn:write "220 mail.example ready\r\n" end,
@@ -352,6 +359,7 @@ describe("the fetcher", function()
       assert.equal("it does not speak HTTP", results[2].error)
       assert.equal("ECONNREFUSED", results[3].error.code)
     end)
+    holder:close()
     assert.same({ ["/"] = 3, ["/mail"] = 3 }, asked)
   end)
 end)

@@ -9,13 +9,6 @@ local misuse, raises = support.misuse, support.raises
 local opens, fails = streams.opens, streams.fails
 local listen = streams.listen
 
---- A port that nobody listens at.
-local function free_port()
-  local server, port = listen()
-  server:close()
-  return port
-end
-
 --- Connects until nobody is let in any more: twice, as once may be this test's
 -- own slowness.
 local function fill_backlog(host, port)
@@ -90,9 +83,9 @@ describe("net.connect by a name", function()
 
   it("that all refuse is the first refusal", function()
     names("127.0.0.1", "127.0.0.2")
-    fails("ECONNREFUSED", net.connect("a.name", free_port()))
+    fails("ECONNREFUSED", net.connect("a.name", streams.refusing_port()))
     names("127.0.0.1")
-    fails("ECONNREFUSED", net.connect("a.name", free_port()))
+    fails("ECONNREFUSED", net.connect("a.name", streams.refusing_port()))
   end)
 
   it("that nobody knows is what the lookup says", function()

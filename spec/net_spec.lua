@@ -234,7 +234,7 @@ describe("net.connect", function()
   streams.close_after_each(after_each)
 
   it("to where nobody listens is refused", function()
-    fails("ECONNREFUSED", net.connect("127.0.0.1", free_port()))
+    fails("ECONNREFUSED", net.connect("127.0.0.1", streams.refusing_port()))
   end)
 
   it("cancelled or timed out leaves nothing open", function()

@@ -46,6 +46,11 @@ function M.tcp_pair(options)
   return client, conn
 end
 
+--- A port that nobody listens at, and nobody else can get: a client has it.
+function M.refusing_port()
+  return (select(2, M.tcp_pair():sockname()))
+end
+
 --- A name that no file has.
 function M.unused_path()
   local path = os.tmpname()

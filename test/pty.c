@@ -183,12 +183,15 @@ static bool has_mode(const char *mode) {
   return cooked == (strcmp(mode, "cooked") == 0);
 }
 
-/* It may come to it only after it has printed what was expected. */
+/* It may come to it only after it has printed what was expected, and go through
+ * the other on its way. */
 static void check_mode(const char *mode) {
-  for (int i = 0; i < STEP_MS / 10 && !has_mode(mode); i++)
+  for (int i = 0; i < STEP_MS / 10; i++) {
+    if (has_mode(mode))
+      return;
     read_some(10);
-  if (!has_mode(mode))
-    fail("the mode is not", mode);
+  }
+  fail("the mode is not", mode);
 }
 
 static void wait_stopped(void) {
