@@ -24,6 +24,7 @@ local net = {}
 
 ---@class tide.net.ServeOptions
 ---@field max_connections? integer at a time
+---@field linger? number seconds that a peer has to take what is unsent after its handler, 5
 
 ---Connects to a host, whose addresses are all tried; or `connect("unix:path"[,
 ---options])`. Since 0.1.0.
