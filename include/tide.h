@@ -182,7 +182,7 @@ typedef struct tide_stats {
   uint64_t ready;    /* of these, waiting for their turn */
   uint64_t sleeping; /* of these, with a timer of their own */
   uint64_t timers;   /* all timers: sleeps, deadlines, delayed calls */
-  uint64_t handles;  /* libuv handles that keep the loop alive */
+  uint64_t handles;  /* what is open, and others that keep the loop alive */
   uint64_t wakers;   /* promises of a wake: remotes, futures, awaits in C */
   uint64_t switches; /* resumes so far */
   uint64_t turns;    /* and so on: so far */
