@@ -224,11 +224,14 @@ local function talk(stream)
 end
 
 function parts.streams()
-  local server = assert(net.listen("127.0.0.1", 0))
   local near, far = testing.stream_pair { limit = 2, high_water = 2 }
+  tide.gather({ function() talk(near) end, function() talk(far) end })
+  event()
+end
+
+function parts.sockets()
+  local server = assert(net.listen("127.0.0.1", 0))
   tide.group(function(g)
-    g:task(talk, near)
-    g:task(talk, far)
     g:task(function() talk(assert(server:accept())) end)
     g:task(function() talk(assert(net.connect(server:sockname()))) end)
   end)
@@ -243,7 +246,7 @@ end
 
 local order = {
   "items", "permits", "signals", "calls", "coroutines", "scopes", "tasks", "native", "names",
-  "streams",
+  "streams", life.sockets and "sockets" or nil,
 }
 
 -- Not in a group: what is left at its end is what lua_close meets.
