@@ -16,6 +16,10 @@
 --   tide.callback    from_callback
 --   tide.queue       queue, lifo_queue, priority_queue
 --   tide.coroutine   coroutines that may await; pcall and xpcall for 5.1
+--   tide.net         streams over TCP and Unix sockets, servers (loaded when asked for)
+--   tide.connect     how net.connect tries the addresses of a name (not loaded from here)
+--   tide.stream      what Lua adds to streams (not loaded from here)
+--   tide.udp         net.udp, datagrams (not loaded from here)
 --   tide.dns         addresses of names, names of addresses (loaded when asked for)
 --   tide.testing     virtual time, seeds, explore (loaded when asked for)
 --   tide.busted      busted's tests as tasks (loaded when asked for)
@@ -145,7 +149,7 @@ function tide.exit(code)
 end
 
 -- Loaded when they are first asked for: tide.testing.run
-local modules = { busted = true, debug = true, dns = true, testing = true }
+local modules = { busted = true, debug = true, dns = true, net = true, testing = true }
 
 return setmetatable(tide, {
   __index = function(_, name)
