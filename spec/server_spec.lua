@@ -7,34 +7,10 @@ require("tide.busted").configure { timeout = 60 }
 
 local misuse, pack, raises = support.misuse, support.pack, support.raises
 local opens, listen, fails = streams.opens, streams.listen, streams.fails
+local connect, ask, echo, serving = streams.connect, streams.ask, streams.echo, streams.serving
 local sleep, pcall = tide.sleep, tide.pcall
 
 local CLOSED = pack(nil, "it is closed", "ECANCELED")
-
-local function connect(port)
-  return opens(assert(net.connect("127.0.0.1", port)))
-end
-
---- What the server answers to `text`, sent as all there is.
-local function ask(port, text)
-  local client = connect(port)
-  client:write(text)
-  client:shutdown()
-  local answer = client:read(-1)
-  client:close()
-  return answer
-end
-
-local function echo(conn)
-  conn:write("<", conn:read(-1), ">")
-end
-
---- A task that serves.
-local function serving(server, handler, options)
-  local task = tide.task(function() return server:serve(handler, options) end)
-  sleep(0)
-  return task
-end
 
 --- Until the peer has closed it: true if by a reset.
 local function is_cut(client)

@@ -37,6 +37,32 @@ function M.listen(options)
   return server, select(2, server:sockname())
 end
 
+function M.connect(port)
+  return M.opens(assert(net.connect("127.0.0.1", port)))
+end
+
+--- What the server answers to `text`, sent as all there is.
+function M.ask(port, text)
+  local client = M.connect(port)
+  client:write(text)
+  client:shutdown()
+  local answer = client:read(-1)
+  client:close()
+  return answer
+end
+
+--- A handler.
+function M.echo(conn)
+  conn:write("<", conn:read(-1), ">")
+end
+
+--- A task that serves.
+function M.serving(server, handler, options)
+  local task = tide.task(function() return server:serve(handler, options) end)
+  tide.sleep(0)
+  return task
+end
+
 --- A client's stream and the server's, over TCP.
 function M.tcp_pair(options)
   local server, port = M.listen(options)
