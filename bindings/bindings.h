@@ -180,6 +180,9 @@ void tideL_putaway(lua_State *T, tideL_state *S, tideR_task *task,
 extern const tideR_hooks tideL_hooks;
 /* Resumes task after task until the loop stops; inside tideR_loop_begin. */
 void tideL_resumeall(lua_State *T, tideL_state *S);
+/* The task waits, for all that runs before the loop goes on: a finaliser that
+ * wakes it does so in earnest. */
+void tideL_parked(tideL_state *S, const tideR_task *task);
 void tideL_opencoroutine(lua_State *L);
 /* A coroutine used again gets what a new one would have from its creator. */
 void tideL_inherit(lua_State *L, lua_State *co);

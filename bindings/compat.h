@@ -159,8 +159,10 @@ static inline void tideL_pushcoroutine(lua_State *L, lua_State *co) {
  * a callback is called, an awaiting call begins and ends. */
 #ifdef TIDE_GCSTRESS
 void tideL_stress(lua_State *L);
+void tideL_stressstopped(lua_State *L, int status); /* of what it resumed */
 #else
 #define tideL_stress(L) ((void)(L))
+#define tideL_stressstopped(L, status) ((void)(L))
 #endif
 
 static inline int tideL_bareresume(lua_State *co, lua_State *from, int nargs,
@@ -184,7 +186,7 @@ static inline int tideL_resume(lua_State *co, lua_State *from, int nargs,
   int status;
   tideL_stress(from);
   status = tideL_bareresume(co, from, nargs, nresults);
-  tideL_stress(from);
+  tideL_stressstopped(from, status);
   return status;
 }
 

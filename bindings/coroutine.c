@@ -213,6 +213,12 @@ void tideL_resumeall(lua_State *T, tideL_state *S) {
   }
 }
 
+/* One that stopped on the spot is the runtime's until it is ended. */
+void tideL_parked(tideL_state *S, const tideR_task *task) {
+  if (tideR_task_current(S->rt) == task)
+    tideR_loop_left(S->rt);
+}
+
 /* ---- on the spot ---- */
 
 /* It ended well, and nothing about its end can raise: its Task, at index 1 of

@@ -198,6 +198,7 @@ static int resume_as(lua_State *L, tideL_state *S, tideR_task *task,
   task->flags |= (uint16_t)pinned;
   S->pinner = pinner;
   if (status == LUA_YIELD && task->state != TIDE_TASK_RUNNING) {
+    tideL_parked(S, task);
     tideL_linkresumer(L, S, task, co, base, spare);
     return wait_for_inner(L, S, task);
   }

@@ -45,6 +45,14 @@ void tideL_stress(lua_State *L) {
   skip = 100 + (unsigned)kilobytes / 16;
 }
 
+void tideL_stressstopped(lua_State *L, int status) {
+  tideL_state *S = tideL_get(L);
+  if (status == LUA_YIELD && S->current != NULL &&
+      S->current->state != TIDE_TASK_RUNNING)
+    tideL_parked(S, S->current);
+  tideL_stress(L);
+}
+
 static void stress_again(void) {
   steps = 0;
 }

@@ -138,3 +138,40 @@ describe("a Task that only a finaliser could reach, and that it brings back,", f
     assert.matches("closed", tostring(kept))
   end)
 end)
+
+-- `make gcstress` collects right after a coroutine has stopped.
+describe("a finaliser may wake what has just begun to wait:", function()
+  local function wakes(through)
+    testing.run(function()
+      local event, over, woken = tide.event(), false, 0
+      local function wake_who_waits()
+        if not over then
+          event:set()
+          event:clear()
+          when_collected(wake_who_waits)
+        end
+      end
+      when_collected(wake_who_waits)
+      local waiting = tide.task(function()
+        for _ = 1, 3 do
+          woken = woken + (through(function() return event:wait() and 1 end) or 100)
+        end
+      end)
+      while not waiting:done() do
+        tide.sleep(0)
+        support.collect()
+      end
+      over = true
+      waiting:await()
+      assert.equal(3, woken)
+    end)
+  end
+
+  it("a task", function()
+    wakes(function(fn) return (fn()) end)
+  end)
+
+  it("a coroutine that a task resumed", function()
+    wakes(function(fn) return tide.coroutine.wrap(fn)() end)
+  end)
+end)
