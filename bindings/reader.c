@@ -38,21 +38,20 @@ static size_t strip(const char *bytes, size_t n) {
   return n > 0 && bytes[n - 1] == '\r' ? n - 1 : n;
 }
 
-/* The bytes; or nil, message, code and those that came before. Out of memory
- * they stay there; before tideR_stream_see nothing may fail. */
-static int give(lua_State *L, tideL_state *S, tideR_task *task,
-                const char *name, int how) {
-  const tideL_stream *self;
-  tideR_stream *stream;
-  const tideR_reading *got;
-  const char *bytes;
-  size_t n;
-  int results = 1;
+/* The stream, for who was woken. */
+static tideL_stream *delivered(lua_State *L, tideL_state *S, tideR_task *task,
+                               const char *name) {
   tideL_checkdelivered(L, S, task);
-  self = tideL_checkstream(L, name);
-  stream = self->stream;
-  got = tideR_stream_see(stream, &bytes);
-  n = got->length;
+  return tideL_checkstream(L, name);
+}
+
+/* The bytes; or nil, message, code and those that came before. Out of memory
+ * they stay there. */
+static int give(lua_State *L, const tideL_stream *self, int how) {
+  const char *bytes;
+  const tideR_reading *got = tideR_stream_see(self->stream, &bytes);
+  size_t n = got->length;
+  int results = 1;
   if (got->status != 0)
     results += tideL_pushfault(L, got->status);
   if (how & IS_LINE && !self->keeps && got->status == 0)
@@ -62,30 +61,29 @@ static int give(lua_State *L, tideL_state *S, tideR_task *task,
     lua_pushlstring(L, n > 0 ? bytes : "", n);
   else
     results--;
-  tideR_stream_take(stream);
+  tideR_stream_take(self->stream);
   return results;
 }
 
 static int stream_read(lua_State *L);
 
 static int gave_some(lua_State *L, tideL_state *S, tideR_task *task) {
-  static const char name[] = "Stream:read";
-  tideL_checkdelivered(L, S, task);
-  if (!tideR_stream_fetch(tideL_checkstream(L, name)->stream))
+  const tideL_stream *self = delivered(L, S, task, "Stream:read");
+  if (!tideR_stream_fetch(self->stream))
     return tideL_again(L, stream_read);
-  return give(L, S, task, name, 0);
+  return give(L, self, 0);
 }
 
 static int gave_exactly(lua_State *L, tideL_state *S, tideR_task *task) {
-  return give(L, S, task, "Stream:readexactly", TELLS_PART);
+  return give(L, delivered(L, S, task, "Stream:readexactly"), TELLS_PART);
 }
 
 static int gave_until(lua_State *L, tideL_state *S, tideR_task *task) {
-  return give(L, S, task, "Stream:readuntil", TELLS_PART);
+  return give(L, delivered(L, S, task, "Stream:readuntil"), TELLS_PART);
 }
 
 static int gave_line(lua_State *L, tideL_state *S, tideR_task *task) {
-  return give(L, S, task, "Stream:readline", IS_LINE);
+  return give(L, delivered(L, S, task, "Stream:readline"), IS_LINE);
 }
 
 /* ---- the methods ---- */
@@ -98,10 +96,12 @@ static int stream_read(lua_State *L) {
   tideR_task *task = tideL_enter(L, S, name);
   tideR_stream *stream = tideL_checkstream(L, name)->stream;
   tideR_reading reading = {.wanting = TIDE_READ_SOME, .size = SIZE_MAX};
-  if (lua_isnumber(L, 2) && lua_tonumber(L, 2) == -1)
-    reading.wanting = TIDE_READ_ALL;
-  else if (!lua_isnoneornil(L, 2))
-    reading.size = (size_t)tideL_checkcount(L, 2, name, 0);
+  if (!lua_isnoneornil(L, 2)) {
+    if (lua_isnumber(L, 2) && lua_tonumber(L, 2) == -1)
+      reading.wanting = TIDE_READ_ALL;
+    else
+      reading.size = (size_t)tideL_checkcount(L, 2, name, 0);
+  }
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, gave_some);
   check_free(L, name, stream);

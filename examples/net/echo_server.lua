@@ -6,10 +6,9 @@ local net = require "tide.net"
 
 --- One client. Each has a task of its own; its stream is closed afterwards.
 local function echo(conn)
-  local data = conn:read()
-  while data and conn:write(data) do -- write waits while the client is slow
-    data = conn:read()
-  end
+  repeat
+    local data = conn:read()
+  until not data or not conn:write(data) -- write waits while the client is slow
 end
 
 local function main(port)

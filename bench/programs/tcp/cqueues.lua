@@ -16,10 +16,9 @@ local function read(conn)
 end
 
 function modes.echo(conn)
-  local data = read(conn)
-  while data and conn:xwrite(data, "bn") do
-    data = read(conn)
-  end
+  repeat
+    local data = read(conn)
+  until not data or not conn:xwrite(data, "bn")
 end
 
 function modes.once(conn)

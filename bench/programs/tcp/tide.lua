@@ -16,10 +16,9 @@ local BLOCK = ("abcdefghijklmnop"):rep(4096)
 local modes = {}
 
 function modes.echo(conn)
-  local data = conn:read()
-  while data and conn:write(data) do
-    data = conn:read()
-  end
+  repeat
+    local data = conn:read()
+  until not data or not conn:write(data)
 end
 
 function modes.once(conn)
