@@ -331,8 +331,9 @@ typedef struct tideR_udp {
   bool held;    /* who receives is making it its own */
   int failure;  /* to be told once, to who next receives or sends */
 
-  struct tideR_sending *sendings; /* what did not go out at once */
-  size_t in_flight, unsent;       /* so many, so many bytes: libuv's */
+  struct tideR_sending *sendings, **last_sending; /* what did not go out at
+                                                     once */
+  size_t in_flight, unsent; /* so many, so many bytes: libuv's */
   uint64_t received, bytes_received, dropped;
   uint64_t sent, bytes_sent;
 } tideR_udp;

@@ -378,6 +378,7 @@ int tideR_udp_new(tideR_runtime *rt, int family, tideR_udp **out) {
   tideR_waitq_init(&udp->receiver, &receives);
   udp->uv.data = udp;
   udp->last = &udp->first;
+  udp->last_sending = &udp->sendings;
   udp->limit = SIZE_MAX;
   tideR__udp_count_alive(udp);
   *out = udp;

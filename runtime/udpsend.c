@@ -26,6 +26,8 @@ static void free_sending(sending *it) {
   *it->link = it->next;
   if (it->next != NULL)
     it->next->link = it->link;
+  else
+    it->udp->last_sending = it->link;
   free(it);
 }
 
@@ -62,11 +64,10 @@ static sending *new_sending(tideR_udp *udp, size_t size) {
   it->udp = udp;
   it->owners = 1;
   it->size = size;
-  it->next = udp->sendings;
-  it->link = &udp->sendings;
-  if (it->next != NULL)
-    it->next->link = &it->next;
-  udp->sendings = it;
+  it->next = NULL;
+  it->link = udp->last_sending;
+  *it->link = it;
+  udp->last_sending = &it->next;
   return it;
 }
 
