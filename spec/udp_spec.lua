@@ -22,6 +22,19 @@ local has_ipv6 = tide.run(function()
   return ok ~= nil
 end)
 
+--- An address of one link, with that link's name; nil: there is none here.
+local function link_local()
+  local file = io.open "/proc/net/if_inet6"
+  for line in file and file:lines() or function() end do
+    local digits, link = line:match "^(fe80%x+) %x+ %x+ 20 %x+%s+(%S+)"
+    if digits then
+      file:close()
+      return digits:gsub("%x%x%x%x", "%0:"):sub(1, -2) .. "%" .. link
+    end
+  end
+  return file and file:close() and nil
+end
+
 describe("a datagram", function()
   it("comes whole, with host and port of who sent it", function()
     local a, a_port = bound()
@@ -47,6 +60,23 @@ describe("a datagram", function()
       assert.is_true(b:send(data, HOST, port))
       assert.equal(data, (a:recv()))
     end
+  end)
+
+  local address = link_local()
+  it("comes with the link of an address that is only good there"
+    .. (address and "" or " (there is none here)"), function()
+    if not address then
+      return pending "no interface has an address of its link"
+    end
+    local a, b = new(), new()
+    assert(a:bind(address, 0))
+    local host, port = a:sockname()
+    b:send("there", host, port)
+    local data, from, from_port = a:recv()
+    assert.equal("there", data)
+    assert.equal(host, from)
+    a:send("and back", from, from_port)
+    assert.equal("and back", (b:recv()))
   end)
 
   it("is one for each send, in order", function()
