@@ -100,7 +100,9 @@ static int64_t read_some(tideR_fs *op, size_t most) {
   if (most > op->size - op->length)
     most = op->size - op->length;
   buf = uv_buf_init(op->bytes + op->length, (unsigned)most);
-  TIDE_FS_CALL(n, uv_fs_read, op->fd, &buf, 1, -1);
+  do
+    TIDE_FS_CALL(n, uv_fs_read, op->fd, &buf, 1, -1);
+  while (n == UV_EINTR); /* libuv tries all again but this */
   if (n > 0)
     op->length += (size_t)n;
   return n;
