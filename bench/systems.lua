@@ -64,8 +64,10 @@ local FS_FOLDER = OUT .. "/files"
 
 --- The rows of files: in a folder that is made once, with ten thousand small ones.
 local function files(words, n, start)
-  return ("[ -f %s/f9999 ] || { mkdir -p %s && head -c 10240000 /dev/zero | " ..
-    "split -b 1024 -a 4 -d - %s/f; } && %s %s %d %s"):format(FS_FOLDER, FS_FOLDER, FS_FOLDER, start, words[2], n, FS_FOLDER)
+  local make = ("mkdir -p %s && head -c 10240000 /dev/zero | split -b 1024 -a 4 -d - %s/f")
+    :format(FS_FOLDER, FS_FOLDER)
+  return ("[ -f %s/f9999 ] || { %s; } && %s %s %d %s"):format(FS_FOLDER, make, start, words[2], n,
+    FS_FOLDER)
 end
 
 local function stopwatch(n)
@@ -151,7 +153,8 @@ local function command_inside(lua, name, words, n)
     return paths(lua) .. tcp(words, n, ("%s %s%s.lua"):format(lua.interpreter, TCP_PROGRAMS, name))
   end
   if words[1] == "fs" then
-    return files(words, n, ("env %s%s %s%s.lua"):format(paths(lua), lua.interpreter, FS_PROGRAMS, name))
+    return files(words, n, ("env %s%s %s%s.lua"):format(paths(lua), lua.interpreter, FS_PROGRAMS,
+      name))
   end
   return ("%s%s bench/programs/%s.lua %s %d %s"):format(paths(lua), lua.interpreter, name,
     words[1], n, table.concat(words, " ", 2))
