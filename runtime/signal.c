@@ -31,8 +31,9 @@ int tideR__signal_add(tideR_signal *signal) {
   return UV_ENOTSUP;
 }
 
-void tideR__signal_remove(tideR_signal *signal) {
+bool tideR__signal_remove(tideR_signal *signal) {
   (void)signal;
+  return false;
 }
 
 int tideR_signal_default(int number) {
@@ -48,6 +49,7 @@ int tideR_signal_send(int number, bool group) {
 
 static _Atomic(tideR_signal *) watched;
 static atomic_int inside;    /* handlers that run */
+static atomic_uint arrivals; /* of signals that are watched */
 static atomic_long changing; /* the process that changes the list; 0: none */
 static atomic_long changer;  /* ... that last did */
 static struct {
@@ -73,25 +75,35 @@ static void pass_on(int number) {
       !atomic_exchange(&before[number].late, false))
     return;
   if (action->sa_handler == SIG_DFL)
-    uv_tty_reset_mode(); /* it may be the end */
+    tideR__terminals_reset(); /* it may be the end */
   sigaction(number, action, NULL);
   raise(number);
 }
 
+static bool hears(const tideR_signal *it) {
+  return !it->guard && !tideR_loop_forked(it->rt) &&
+         !(it->yields && atomic_load(&it->rt->interrupt_heard) > 0);
+}
+
 /* Async-signal-safe, as are all of its calls: getpid, uv_async_send,
- * uv_tty_reset_mode, sigaction, raise, and what `caught` does. In the child of
- * a fork nobody watches any more: there it is as if we had never been. */
+ * tideR__terminals_reset, sigaction, raise, and what `caught` does. In the
+ * child of a fork nobody watches any more: there it is as if we had never been.
+ */
 static void on_signal(int number) {
-  int error = errno;
+  int error = errno, hits;
   bool pass = true, again = false;
+  unsigned place = atomic_fetch_add(&arrivals, 1);
   void (*caught)(tideR_signal *);
   atomic_fetch_add(&inside, 1);
   for (tideR_signal *it = atomic_load(&watched); it != NULL;
        it = atomic_load(&it->next)) {
-    if (it->number != number || tideR_loop_forked(it->rt))
+    if (it->number != number || !hears(it))
       continue;
     pass = false;
-    again |= atomic_fetch_add(&it->hits, 1) > 0 && it->urgent;
+    if (atomic_load(&it->hits) == 0)
+      atomic_store(&it->since, place);
+    hits = atomic_fetch_add(&it->hits, 1);
+    again |= hits > 0 && it->urgent;
     caught = atomic_load(&it->caught);
     if (caught != NULL)
       caught(it);
@@ -217,12 +229,24 @@ int tideR__signal_add(tideR_signal *signal) {
   return err;
 }
 
-void tideR__signal_remove(tideR_signal *signal) {
+static bool was_alone(const tideR_signal *signal) {
+  for (const tideR_signal *it = atomic_load(&watched); it != NULL;
+       it = atomic_load(&it->next))
+    if (it->number == signal->number && !it->guard &&
+        !(it->yields && it->rt == signal->rt))
+      return false;
+  return true;
+}
+
+bool tideR__signal_remove(tideR_signal *signal) {
+  bool alone;
   begin_change();
   if (before[signal->number].watchers == 1)
     give_back(signal->number);
   drop(signal);
+  alone = was_alone(signal);
   end_change();
+  return alone;
 }
 
 #endif
@@ -256,15 +280,20 @@ static void wake_all(tideR_signal *signal) {
 
 void tideR_signal_unwatch(tideR_signal *signal) {
   tideR_signal **link;
+  bool alone, forked;
   if (signal->rt == NULL)
     return;
-  tideR__signal_remove(signal);
+  alone = tideR__signal_remove(signal);
+  forked = tideR_loop_forked(signal->rt);
   wake_all(signal);
   link = &signal->rt->signals;
   while (*link != signal)
     link = &(*link)->sibling;
   *link = signal->sibling;
   signal->rt = NULL;
+  /* In the child of a fork it is the parent's. */
+  if (signal->passes && alone && !forked && atomic_load(&signal->hits) > 0)
+    raise(signal->number);
 }
 
 void tideR__signals_end(tideR_runtime *rt) {
