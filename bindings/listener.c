@@ -108,13 +108,16 @@ static int has_come(lua_State *L, tideL_state *S, tideR_task *task) {
 /* Signals:wait(): the name of the one that came first; nil: it is closed */
 static int signals_wait(lua_State *L) {
   tideL_state *S = tideL_get(L);
-  const tideL_listener *self = check_type(L, "Signals:wait");
+  tideL_listener *self = check_type(L, "Signals:wait");
   const char *name = makers[self->once];
   tideR_task *task = tideL_enter(L, S, name);
   if (self->serial != S->serial)
     tideL_error(L, "'%s': the loop is closed", name);
-  if (tideL_checkpoint(S, task))
+  if (tideL_checkpoint(S, task)) {
+    if (self->once)
+      release(self); /* has_come is not called */
     return tideL_cancel(L, S, task, name, has_come);
+  }
   if (is_closed(self))
     return tideL_ready(L, S, task, NULL, has_come);
   if (tideR_listener_busy(self->listener))

@@ -474,7 +474,7 @@ static inline int tideR__permit(tideR_runtime *rt, const char *what) {
 /* signal.c: in and out of the list that the handler walks; after each poll;
  * when the runtime ends */
 int tideR__signal_add(tideR_signal *signal);
-bool tideR__signal_remove(tideR_signal *signal); /* no other saw it */
+bool tideR__signal_remove(tideR_signal *signal); /* nobody took it */
 void tideR__signals_deliver(tideR_runtime *rt);
 void tideR__signals_end(tideR_runtime *rt);
 

@@ -36,6 +36,10 @@ bool tideR__signal_remove(tideR_signal *signal) {
   return false;
 }
 
+static void note_taken(int number) {
+  (void)number;
+}
+
 int tideR_signal_default(int number) {
   return signal(number, SIG_DFL) == SIG_ERR ? UV_EINVAL : 0;
 }
@@ -53,6 +57,8 @@ static atomic_uint arrivals; /* of signals that are watched */
 static atomic_long changing; /* the process that changes the list; 0: none */
 static atomic_long changer;  /* ... that last did */
 static struct {
+  atomic_uint came, taken;     /* the arrival of the last one, and of the last
+                                  that somebody took */
   struct sigaction actions[2]; /* what was there before us: */
   atomic_int current;          /* ... this one; handlers read it */
   unsigned watchers;
@@ -92,9 +98,10 @@ static bool hears(const tideR_signal *it) {
 static void on_signal(int number) {
   int error = errno, hits;
   bool pass = true, again = false;
-  unsigned place = atomic_fetch_add(&arrivals, 1);
+  unsigned place = atomic_fetch_add(&arrivals, 1) + 1;
   void (*caught)(tideR_signal *);
   atomic_fetch_add(&inside, 1);
+  atomic_store(&before[number].came, place);
   for (tideR_signal *it = atomic_load(&watched); it != NULL;
        it = atomic_load(&it->next)) {
     if (it->number != number || !hears(it))
@@ -229,7 +236,16 @@ int tideR__signal_add(tideR_signal *signal) {
   return err;
 }
 
-static bool was_alone(const tideR_signal *signal) {
+static void note_taken(int number) {
+  atomic_store(&before[number].taken, atomic_load(&before[number].came));
+}
+
+/* It came, and nobody has taken it, or can. */
+static bool is_unanswered(const tideR_signal *signal) {
+  if (atomic_load(&signal->hits) == 0 ||
+      atomic_load(&before[signal->number].came) ==
+          atomic_load(&before[signal->number].taken))
+    return false;
   for (const tideR_signal *it = atomic_load(&watched); it != NULL;
        it = atomic_load(&it->next))
     if (it->number == signal->number && !it->guard &&
@@ -239,14 +255,14 @@ static bool was_alone(const tideR_signal *signal) {
 }
 
 bool tideR__signal_remove(tideR_signal *signal) {
-  bool alone;
+  bool unanswered;
   begin_change();
   if (before[signal->number].watchers == 1)
     give_back(signal->number);
   drop(signal);
-  alone = was_alone(signal);
+  unanswered = is_unanswered(signal);
   end_change();
-  return alone;
+  return unanswered;
 }
 
 #endif
@@ -280,10 +296,10 @@ static void wake_all(tideR_signal *signal) {
 
 void tideR_signal_unwatch(tideR_signal *signal) {
   tideR_signal **link;
-  bool alone, forked;
+  bool unanswered, forked;
   if (signal->rt == NULL)
     return;
-  alone = tideR__signal_remove(signal);
+  unanswered = tideR__signal_remove(signal);
   forked = tideR_loop_forked(signal->rt);
   wake_all(signal);
   link = &signal->rt->signals;
@@ -292,7 +308,7 @@ void tideR_signal_unwatch(tideR_signal *signal) {
   *link = signal->sibling;
   signal->rt = NULL;
   /* In the child of a fork it is the parent's. */
-  if (signal->passes && alone && !forked && atomic_load(&signal->hits) > 0)
+  if (signal->passes && unanswered && !forked)
     raise(signal->number);
 }
 
@@ -321,6 +337,8 @@ bool tideR_signal_came(const tideR_signal *signal) {
 
 uint32_t tideR_signal_take(tideR_signal *signal) {
   signal->seen = 0;
+  if (signal->rt != NULL && atomic_load(&signal->hits) > 0)
+    note_taken(signal->number);
   return (uint32_t)atomic_exchange(&signal->hits, 0);
 }
 
