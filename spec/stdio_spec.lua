@@ -180,7 +180,8 @@ describe("stdout", function()
 end)
 
 describe("each of the three", function()
-  prints("is the same each time, of each loop its own", "PROGRAM </dev/null", "true\n0\t1\t2\ntrue\nfalse\n", [[
+  prints("is the same each time, of each loop its own", "PROGRAM </dev/null",
+    "true\n0\t1\t2\ntrue\nfalse\n", [[
     print(stdio.stdin == stdin and stdio.stdout == stdout)
     print(stdin:fileno(), stdout:fileno(), stderr:fileno())
     tide.loop():close()
@@ -224,8 +225,8 @@ describe("each of the three", function()
 
   it("sets its mode by a boolean", function()
     local stdout = tide.stdio.stdout
-    misuse("bad argument #1 to 'Stream:set_raw' %(boolean expected", function() stdout:set_raw() end)
-    misuse("bad argument #2 to 'Stream:set_raw' %(table expected", function() stdout:set_raw(true, 1) end)
+    misuse("argument #1 to 'Stream:set_raw' %(boolean exp", function() stdout:set_raw() end)
+    misuse("argument #2 to 'Stream:set_raw' %(table exp", function() stdout:set_raw(true, 1) end)
   end)
 
   it("has no others beside it", function()
@@ -258,7 +259,8 @@ describe("a terminal", function()
   end)
 
   it("in raw mode gives keys as they are pressed, Ctrl-C too, and shows none", function()
-    local text = play("expect ready\nmode raw\nsend k\nexpect 107.\nsend \\x03\nexpect 3.\nmode cooked\n", [[
+    local text = play("expect ready\nmode raw\nsend k\nexpect 107.\n" ..
+      "send \\x03\nexpect 3.\nmode cooked\n", [[
       assert(stdin:set_raw(true))
       stdout:write "ready\n"
       stdout:write(stdin:read():byte(), ".\n")
