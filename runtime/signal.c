@@ -36,6 +36,10 @@ bool tideR__signal_remove(tideR_signal *signal) {
   return false;
 }
 
+void tideR_signal_again(tideR_signal *signal) {
+  (void)signal;
+}
+
 static void note_taken(int number) {
   (void)number;
 }
@@ -87,7 +91,7 @@ static void pass_on(int number) {
 }
 
 static bool hears(const tideR_signal *it) {
-  return !it->guard && !tideR_loop_forked(it->rt) &&
+  return !tideR_loop_forked(it->rt) &&
          !(it->yields && atomic_load(&it->rt->interrupt_heard) > 0);
 }
 
@@ -106,7 +110,7 @@ static void on_signal(int number) {
        it = atomic_load(&it->next)) {
     if (it->number != number || !hears(it))
       continue;
-    pass = false;
+    pass &= it->guard;
     if (atomic_load(&it->hits) == 0)
       atomic_store(&it->since, place);
     hits = atomic_fetch_add(&it->hits, 1);
@@ -252,6 +256,13 @@ static bool is_unanswered(const tideR_signal *signal) {
         !(it->yields && it->rt == signal->rt))
       return false;
   return true;
+}
+
+void tideR_signal_again(tideR_signal *signal) {
+  begin_change();
+  if (!is_ours(signal->number))
+    take_signal(signal->number);
+  end_change();
 }
 
 bool tideR__signal_remove(tideR_signal *signal) {

@@ -296,6 +296,12 @@ static void unguard(stdio *it) {
     tideR_signal_unwatch(&it->guards[i]);
 }
 
+/* A handler that was there got the signal, in our place: lua's own does with
+ * SIGINT, and has the next one end the process. */
+static void on_passed(tideR_signal *signal) {
+  tideR_signal_again(signal);
+}
+
 /* If one cannot be watched it is as without a guard. */
 static void guard(stdio *it) {
   static const int numbers[GUARDS] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
@@ -305,7 +311,8 @@ static void guard(stdio *it) {
       continue;
     tideR_signal_init(signal);
     signal->guard = true;
-    tideR_signal_watch(it->stream.handle.rt, signal, numbers[i], false, NULL);
+    tideR_signal_watch(it->stream.handle.rt, signal, numbers[i], false,
+                       on_passed);
   }
 }
 
@@ -407,7 +414,9 @@ static int open_shared(stdio *it) {
   int err;
   if (tideR__stdio_is_reserved(it->number))
     return UV_EBADF;
-  err = tideR__shared_open(it->number, &it->shared);
+  err = tideR__permit(it->stream.handle.rt, "stdio");
+  if (err == 0)
+    err = tideR__shared_open(it->number, &it->shared);
   return err < 0 ? err : poll_shared(it);
 }
 

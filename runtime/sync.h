@@ -76,8 +76,8 @@ typedef struct tideR_signal {
   atomic_uint since; /* the first of them came; counts all of the process */
   bool urgent;
   /* To be set before it is watched: */
-  bool guard;  /* sees nothing: whoever else watches, or what was there before,
-                  gets it; it is there for what ends the process */
+  bool guard;  /* takes nothing: whoever else watches, or what was there before,
+                  gets it; what that does to the process is seen to first */
   bool yields; /* the same while a listener of its runtime has the signal */
   bool passes; /* what nobody has taken in the end goes to what was there */
   void *data;  /* the watcher's */
@@ -101,6 +101,8 @@ int tideR_signal_watch(tideR_runtime *rt, tideR_signal *signal, int number,
 /* The last watcher puts the handler back that was there before the first, if
  * nobody has replaced it. Wakes who waits. The runtime's end does it, too. */
 void tideR_signal_unwatch(tideR_signal *signal);
+/* Where what was there before got it, and stayed: it is watched again. */
+void tideR_signal_again(tideR_signal *signal);
 bool tideR_signal_came(const tideR_signal *signal);
 /* How many have come since the last call. */
 uint32_t tideR_signal_take(tideR_signal *signal);

@@ -343,21 +343,9 @@ function signals.SIGCONT(self)
   self:show()
 end
 
---- Of what ends the process the terminal is to see nothing.
-local function end_by(name)
-  return function(self)
-    self.input:set_raw(false)
-    core.default_signal(name)
-    core.send_signal(name)
-  end
-end
-
-signals.SIGTERM, signals.SIGHUP = end_by("SIGTERM"), end_by("SIGHUP")
-
 local function watch(self)
   for name, act in pairs(signals) do
-    local is_last = name == "SIGTERM" or name == "SIGHUP" -- also if no callback ever runs
-    core.on_signal(name, function() act(self) end, is_last)
+    core.on_signal(name, function() act(self) end)
   end
 end
 
