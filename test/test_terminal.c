@@ -192,3 +192,24 @@ TEST(a_signal_that_does_not_end_the_process_is_whose_it_was) {
   close_stdio();
   close(user);
 }
+
+/* Opening the master anew would be another terminal: it is shared as it is. */
+TEST(the_masters_side_stays_in_blocking_mode) {
+  int user, fd = open_terminal(&user);
+  actor *a;
+  char got[8] = "";
+  open_stdio(rt, user);
+  a = start(rt, 1);
+  CHECK(is_blocking());
+  CHECK_EQ(stats(rt).handles, 1);
+  put(fd, "text");
+  finish(rt, a);
+  CHECK_SAID("text");
+  CHECK_EQ(write(0, "", 0), 0);
+  CHECK_EQ(tideR_stream_write(stream, &(uv_buf_t){.base = "x\n", .len = 2}, 1),
+           0);
+  CHECK_EQ(read(fd, got, sizeof got), 2);
+  CHECK(is_blocking());
+  close_stdio();
+  close(fd);
+}
