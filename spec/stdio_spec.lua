@@ -223,6 +223,21 @@ describe("each of the three", function()
     local a = tide.testing.stream_pair()
     print(not a:is_terminal() and not a:set_raw(true) and not a:window_size())]])
 
+  prints("raises OSError where there is no descriptor left", "ulimit -n 40; PROGRAM </dev/null",
+    "EMFILE\nStream<open>\n", [[
+    tide.loop():close()
+    tide.run(function()
+      local files = {}
+      repeat
+        local file = io.open "/dev/null"
+        files[#files + 1] = file
+      until not file
+      local _, err = pcall(function() return stdio.stdin end)
+      for _, file in ipairs(files) do file:close() end
+      print(err.code)
+      print(stdio.stdin)
+    end)]])
+
   it("sets its mode by a boolean", function()
     local stdout = tide.stdio.stdout
     misuse("argument #1 to 'Stream:set_raw' %(boolean exp", function() stdout:set_raw() end)
