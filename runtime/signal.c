@@ -96,7 +96,7 @@ static bool hears(const tideR_signal *it) {
 }
 
 /* Async-signal-safe, as are all of its calls: getpid, uv_async_send,
- * tideR__terminals_reset, sigaction, raise, and what `caught` does. In the
+ * tideR__terminals_reset, sigaction, raise, kill, what `caught` does. In the
  * child of a fork nobody watches any more: there it is as if we had never been.
  */
 static void on_signal(int number) {
@@ -110,7 +110,7 @@ static void on_signal(int number) {
        it = atomic_load(&it->next)) {
     if (it->number != number || !hears(it))
       continue;
-    pass &= it->guard;
+    pass &= it->aside;
     if (atomic_load(&it->hits) == 0)
       atomic_store(&it->since, place);
     hits = atomic_fetch_add(&it->hits, 1);
@@ -252,7 +252,7 @@ static bool is_unanswered(const tideR_signal *signal) {
     return false;
   for (const tideR_signal *it = atomic_load(&watched); it != NULL;
        it = atomic_load(&it->next))
-    if (it->number == signal->number && !it->guard &&
+    if (it->number == signal->number && !it->aside &&
         !(it->yields && it->rt == signal->rt))
       return false;
   return true;

@@ -310,7 +310,7 @@ static void guard(stdio *it) {
     if (signal->rt != NULL)
       continue;
     tideR_signal_init(signal);
-    signal->guard = true;
+    signal->aside = true;
     tideR_signal_watch(it->stream.handle.rt, signal, numbers[i], false,
                        on_passed);
   }

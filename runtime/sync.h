@@ -76,7 +76,7 @@ typedef struct tideR_signal {
   atomic_uint since; /* the first of them came; counts all of the process */
   bool urgent;
   /* To be set before it is watched: */
-  bool guard;  /* takes nothing: whoever else watches, or what was there before,
+  bool aside;  /* takes nothing: whoever else watches, or what was there before,
                   gets it; what that does to the process is seen to first */
   bool yields; /* the same while a listener of its runtime has the signal */
   bool passes; /* what nobody has taken in the end goes to what was there */
