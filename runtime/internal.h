@@ -199,13 +199,14 @@ struct tideR_runtime {
   tideR_handle *open;                 /* see handle.c */
   struct tideR_chunk *chunk, *chunks; /* where reading goes; empty ones */
   unsigned chunks_kept;
-  int accept_trouble;         /* see tideR_server_trouble */
-  tideR_signal *signals;      /* that it watches */
-  tideR_work *works;          /* under way */
-  tideR_lookups asked;        /* lookups that threads are at */
-  tideR_lookups asking;       /* ... and those that wait for one */
-  tideR_signal interrupt;     /* SIGINT, if it is watched for a cancel: */
-  bool interrupted;           /* ... has been made */
+  int accept_trouble;     /* see tideR_server_trouble */
+  tideR_signal *signals;  /* that it watches */
+  tideR_work *works;      /* under way */
+  tideR_lookups asked;    /* lookups that threads are at */
+  tideR_lookups asking;   /* ... and those that wait for one */
+  tideR_signal interrupt; /* SIGINT, if it is watched for a cancel: */
+  bool interrupted;       /* ... has been made */
+
   atomic_int interrupt_heard; /* listeners that have SIGINT instead */
   tideR_stream *stdio[3]; /* standard input, output and error, once asked for */
 };

@@ -152,7 +152,12 @@ end
 
 -- Loaded when they are first asked for: tide.testing.run
 local modules = {
-  busted = true, debug = true, dns = true, net = true, signal = true, stdio = true,
+  busted = true,
+  debug = true,
+  dns = true,
+  net = true,
+  signal = true,
+  stdio = true,
   testing = true,
 }
 
