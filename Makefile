@@ -319,6 +319,7 @@ run-each/%: run-build-static
 
 # The C tests with threads of their own.
 THREADED := test_dns test_fs test_remote test_remote_end test_work test_signal \
+  test_listener test_stdio test_terminal \
   lua_threads lua_lifecycle_threads
 tsan: ## the C tests that have threads under the thread sanitizer
 	+@$(MAKE) --no-print-directory BUILD=build/tsan run-tsan \

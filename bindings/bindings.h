@@ -27,7 +27,8 @@
  *   foreign.c    tide.coroutine: coroutines that may await
  *   links.c      ... and who resumed them
  *   run.c        driving the loop; run, exit
- *   signal.c input.c  for bin/tide: callbacks for signals, standard input
+ *   signal.c     for bin/tide: callbacks for signals
+ *   listener.c   tide.signal: signals that are waited for
  *   loop.c       the loop object
  *   call.c       callbacks, and the handles of delayed ones
  *   traceback.c  where a coroutine is, where an error was raised
@@ -317,7 +318,7 @@ bool tideL_takeinterrupt(tideL_state *S); /* true: one came since */
 
 void tideL_openloop(lua_State *L);
 
-/* ---- signal.c, input.c ---- */
+/* ---- signal.c, listener.c ---- */
 
 void tideL_opensignal(lua_State *L);
 void tideL_openbreak(lua_State *L);
@@ -325,7 +326,7 @@ void tideL_openbreak(lua_State *L);
 void tideL_movebreak(tideL_state *S, lua_State *from, lua_State *to);
 /* Calls the functions of those that came. */
 void tideL_runsignals(lua_State *T, tideL_state *S);
-void tideL_openinput(lua_State *L);
+void tideL_openlistener(lua_State *L);
 
 /* ---- call.c ---- */
 

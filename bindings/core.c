@@ -147,10 +147,10 @@ static void close_coroutines(lua_State *L, tideL_state *S) {
 }
 
 void tideL_close(lua_State *L, tideL_state *S) {
-  static const int per_runtime[] = {OWN_SCOPES,   OWN_REASONS,   OWN_CALLS,
-                                    OWN_PARKED,   OWN_PUTTING,   OWN_PINNED,
-                                    OWN_LINKS,    OWN_GROUPS,    OWN_DETACHED,
-                                    OWN_CONTEXTS, OWN_ARGUMENTS, OWN_SIGNALS};
+  static const int per_runtime[] = {
+      OWN_SCOPES,    OWN_REASONS, OWN_CALLS,  OWN_PARKED,   OWN_PUTTING,
+      OWN_PINNED,    OWN_LINKS,   OWN_GROUPS, OWN_DETACHED, OWN_CONTEXTS,
+      OWN_ARGUMENTS, OWN_SIGNALS, OWN_STDIO};
   if (S->rt == NULL)
     return;
   close_coroutines(L, S);
@@ -276,6 +276,7 @@ static int open_module(lua_State *L) {
   own_table(L, OWN_INNER, "kv");
   own_table(L, OWN_EXPOSED, "k");
   own_table(L, OWN_SIGNALS, NULL);
+  own_table(L, OWN_STDIO, NULL);
   own_table(L, OWN_RAISED, "v");
   own_table(L, OWN_REPORTS, NULL);
   own_table(L, OWN_DRAINED, NULL);
@@ -315,7 +316,7 @@ static int open_module(lua_State *L) {
   tideL_opencall(L);
   tideL_opensignal(L);
   tideL_openbreak(L);
-  tideL_openinput(L);
+  tideL_openlistener(L);
   tideL_openstream(L);
   tideL_opentcp(L);
   tideL_openserver(L);
@@ -324,6 +325,7 @@ static int open_module(lua_State *L) {
   tideL_openfs(L);
   tideL_openfswrite(L);
   tideL_openfsdir(L);
+  tideL_openstdio(L);
   tideL_opentesting(L);
   tideL_openended(L);
   tideL_openhost(L);

@@ -7,6 +7,7 @@
  */
 #include <stdlib.h>
 
+#include "../runtime/standard.h"
 #include "hosting.h"
 
 /* ---- driving ---- */
@@ -326,6 +327,7 @@ static int core_run(lua_State *L) {
   if (S->closing)
     return tideL_raiseclosed(L, S);
   tideR_young_end(S->rt);
+  tideR_stdio_flush_all(S->rt, S->grace);
   tideL_flushtrace(S);
   if (debug)
     tideL_reportleft(L, S);

@@ -52,13 +52,11 @@ static void unwatch(lua_State *L) {
   lua_pop(L, 2);
 }
 
-/* on_signal(name, f, urgent): f() is called by the loop when it came, in place
- * of what was called before; nil: nothing is. If it is urgent, and comes again
- * before that, it does what it did before. True, or nil, message, code */
+/* on_signal(name, f): f() is called by the loop when it came, in place of what
+ * was called before; nil: nothing is. True, or nil, message, code */
 static int core_on_signal(lua_State *L) {
   tideL_state *S = tideL_open(L);
   int number = check_number(L, "on_signal"), err = 0;
-  bool urgent = lua_toboolean(L, 3);
   lua_settop(L, 2);
   tideL_own(L, OWN_SIGNALS);
   lua_pushvalue(L, 1);
@@ -70,7 +68,7 @@ static int core_on_signal(lua_State *L) {
     tideL_checkcallable(L, 2, "on_signal");
     self = new_watcher(L, S);
     unwatch(L);
-    err = tideR_signal_watch(S->rt, &self->signal, number, urgent, on_told);
+    err = tideR_signal_watch(S->rt, &self->signal, number, false, on_told);
   }
   if (err == 0)
     lua_rawset(L, 3);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../runtime/standard.h"
 #include "streams.h"
 
 #define MAGIC 0x73747265u
@@ -138,6 +139,7 @@ static int stream__gc(lua_State *L) {
   tideL_stream *self = lua_touserdata(L, 1);
   free(self->separators);
   self->separators = NULL;
+  tideL_flushstdio(self);
   if (self->stream != NULL)
     tideR_handle_release(&self->stream->handle);
   self->stream = NULL;
@@ -191,6 +193,10 @@ static int stream_fileno(lua_State *L) {
   const tideR_wire *wire = wire_of(self);
   uv_os_fd_t fd;
   int err;
+  if (!is_closed(self) && tideR_stream_is_stdio(self->stream)) {
+    lua_pushinteger(L, tideR_stdio_fileno(self->stream));
+    return 1;
+  }
   if (wire == NULL)
     return push_none(L, self);
   err = uv_fileno(&wire->uv.handle, &fd);
@@ -274,6 +280,7 @@ void tideL_openstream(lua_State *L) {
   tideL_newclass(L, OWN_STREAM, "tide.Stream", methods, metamethods);
   tideL_addreading(L);
   tideL_addwriting(L);
+  tideL_addterminal(L);
   lua_setfield(L, -2, "Stream"); /* its methods: lua/tide adds to them */
   tideL_setfunctions(L, functions);
 }

@@ -8,6 +8,7 @@
  *   tcp.c      streams that connect
  *   server.c   the Server object
  *   dns.c      lookups of names and addresses
+ *   stdio.c    standard input, output, error; what terminals do besides
  *   udp.c      the Udp object: datagrams
  */
 #ifndef TIDE_STREAMS_H
@@ -85,6 +86,10 @@ void tideL_openstream(lua_State *L);
 void tideL_opentcp(lua_State *L);
 void tideL_openserver(lua_State *L);
 void tideL_opendns(lua_State *L);
+void tideL_addterminal(lua_State *L); /* to the methods on top */
+void tideL_openstdio(lua_State *L);
+/* It is standard input, output or error: nothing unsent is lost with it. */
+void tideL_flushstdio(const tideL_stream *self);
 void tideL_openudp(lua_State *L);
 /* A chore: reports why accepting pauses. */
 void tideL_reporttrouble(lua_State *T, tideL_state *S);

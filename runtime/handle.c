@@ -11,7 +11,7 @@ void tideR__handle_init(tideR_runtime *rt, tideR_handle *handle,
   handle->kind = kind;
   handle->rt = rt;
   handle->owners = 1;
-  handle->closed = false;
+  handle->closed = handle->stays = false;
   handle->next = rt->open;
   handle->link = &rt->open;
   if (handle->next != NULL)
@@ -82,13 +82,13 @@ bool tideR__handles_active(const tideR_runtime *rt) {
 static uint32_t count(const tideR_runtime *rt, bool active) {
   uint32_t n = 0;
   for (const tideR_handle *it = rt->open; it != NULL; it = it->next)
-    n += !it->closed && (!active || it->kind->active(it));
+    n += !it->closed && ((!active && !it->stays) || it->kind->active(it));
   return n;
 }
 
 /* What is open, and what else keeps the loop alive. */
 uint64_t tideR__handles_open(const tideR_runtime *rt) {
-  uint64_t others = rt->is_borrowed ? tideR__inputs_active(rt)
-                                    : rt->uv->active_handles - count(rt, true);
+  uint64_t others =
+      rt->is_borrowed ? 0 : rt->uv->active_handles - count(rt, true);
   return count(rt, false) + others;
 }

@@ -202,7 +202,6 @@ struct tideR_runtime {
   uv_check_t check;
   uv_idle_t idle;
   uv_pid_t pid;
-  tideR_input *inputs;                /* that it reads */
   tideR_handle *open;                 /* see handle.c */
   struct tideR_chunk *chunk, *chunks; /* where reading goes; empty ones */
   unsigned chunks_kept;
@@ -214,6 +213,9 @@ struct tideR_runtime {
   tideR_fslist files;     /* operations of the file system */
   tideR_signal interrupt; /* SIGINT, if it is watched for a cancel: */
   bool interrupted;       /* ... has been made */
+
+  atomic_int interrupt_heard; /* listeners that have SIGINT instead */
+  tideR_stream *stdio[3]; /* standard input, output and error, once asked for */
 };
 
 /* timer.c */
@@ -422,9 +424,11 @@ void tideR__lookups_end(tideR_runtime *rt);
 /* fs.c: when the runtime ends */
 void tideR__fs_end(tideR_runtime *rt);
 
-/* input.c: how many wait to be read; when the runtime ends */
-uint32_t tideR__inputs_active(const tideR_runtime *rt);
-void tideR__inputs_end(tideR_runtime *rt);
+/* stdio.c: when the runtime ends: what is unsent goes out, if it can. */
+void tideR__stdio_end(tideR_runtime *rt);
+
+/* terminal.c: those in raw mode are as they were; for a signal's handler */
+void tideR__terminals_reset(void);
 
 /* handle.c: when the runtime ends, and when it is no more; whether something
  * may come of one; how many are open, or active */
@@ -461,6 +465,7 @@ void tideR__copy_bufs(char *to, const uv_buf_t *bufs, unsigned n, size_t skip);
 void tideR__reader_init(tideR_stream *stream);
 void tideR__reader_closed(tideR_stream *stream);
 bool tideR__wire_abort(tideR_runtime *rt, tideR_task *task, tideR_status why);
+void tideR__ignore_sigpipe(void);
 
 /* udp.c: whether it keeps the loop alive; an error, to be told once */
 void tideR__udp_count_alive(tideR_udp *udp);
@@ -480,7 +485,7 @@ static inline int tideR__permit(tideR_runtime *rt, const char *what) {
 /* signal.c: in and out of the list that the handler walks; after each poll;
  * when the runtime ends */
 int tideR__signal_add(tideR_signal *signal);
-void tideR__signal_remove(tideR_signal *signal);
+bool tideR__signal_remove(tideR_signal *signal); /* nobody took it */
 void tideR__signals_deliver(tideR_runtime *rt);
 void tideR__signals_end(tideR_runtime *rt);
 

@@ -23,6 +23,7 @@ int tideR_interrupt_watch(tideR_runtime *rt) {
   if (atomic_flag_test_and_set(&is_taken))
     return UV_EBUSY;
   tideR_signal_init(&rt->interrupt);
+  rt->interrupt.yields = true;
   rt->interrupted = false;
   err = tideR_signal_watch(rt, &rt->interrupt, SIGINT, true, on_interrupt);
   if (err < 0)

@@ -14,6 +14,8 @@
  *   server.c  sockets that connections are accepted from
  *   dns.c     what names stand for, and what addresses are called
  *   udp.c     datagrams: receiving, names; udpsend.c  sending
+ *   stdio.c   streams over the descriptors that others have, too: see
+ * standard.h
  *
  * Each is memory of its own with two owners: the user, who releases it, and
  * libuv, until it has closed the handle. Callbacks record and wake.
@@ -44,6 +46,7 @@ struct tideR_handle { /* what an open thing begins with */
   tideR_handle *next, **link; /* in a list of the runtime */
   unsigned owners;
   bool closed;
+  bool stays; /* as long as the runtime: counted only while it is active */
 };
 
 /* The user's, open. */
@@ -126,6 +129,8 @@ struct tideR_stream {
   bool deferred; /* it was woken, and is to fetch what there is */
   bool held;     /* who reads is making what it read its own */
   bool skips;    /* what is left of a line that was too long */
+  bool lazy;     /* bytes are asked for only while a task waits for them: they
+                    may be another's, else */
   int end;       /* UV_EOF or an error: nothing comes after what is unread */
   uint64_t bytes_read;
 
@@ -159,6 +164,8 @@ void tideR__stream_filled(tideR_stream *stream, ssize_t n);
  * woken for that. */
 bool tideR__stream_defers(const tideR_stream *stream);
 void tideR__stream_readable(tideR_stream *stream);
+/* Nobody waits for bytes now: of a lazy one none are asked for any more. */
+void tideR__stream_rest(tideR_stream *stream);
 /* There was no room: who reads is told, the next one tries again. */
 void tideR__stream_starved(tideR_stream *stream);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "internal.h"
+#include "standard.h"
 
 #define LOOK_EVERY 8 /* resumes between looks at the clock, in a step */
 
@@ -28,6 +29,7 @@ static void first_poll(tideR_runtime *rt) {
  * it then. */
 static int open_loop(tideR_runtime *rt, uv_loop_t *loop) {
   int err = 0;
+  tideR__stdio_reserve();
   rt->is_borrowed = loop != NULL;
   rt->uv = loop != NULL ? loop : &rt->own;
   if (loop == NULL)
@@ -110,7 +112,6 @@ static void close_own(tideR_runtime *rt) {
   bool forked = tideR_loop_forked(rt);
   if (forked)
     uv_loop_fork(rt->uv);
-  tideR__inputs_end(rt);
   tideR__handles_end(rt);
   uv_walk(rt->uv, close_handle, NULL);
   /* Work of the parent's threads does not end here. */
@@ -126,6 +127,7 @@ void tideR_runtime_free(tideR_runtime *rt, void (*freed)(void *ud), void *ud) {
     tideR__remotes_end(rt);
     tideR__fs_end(rt);
     tideR__works_end(rt);
+    tideR__stdio_end(rt);
     tideR__lookups_end(rt);
     tideR_interrupt_unwatch(rt);
     tideR__signals_end(rt);

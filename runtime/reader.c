@@ -22,7 +22,9 @@ static tideR_stream *stream_of(const tideR_task *task) {
 
 static bool abort_reading(tideR_runtime *rt, tideR_task *task,
                           tideR_status why) {
-  stream_of(task)->busy = false;
+  tideR_stream *stream = stream_of(task);
+  stream->busy = false;
+  tideR__stream_rest(stream);
   return tideR_waitq_abort(rt, task, why);
 }
 
@@ -152,12 +154,21 @@ static void stop(tideR_stream *stream) {
   stream->started = false;
 }
 
+static bool is_wanted(const tideR_stream *stream) {
+  return stream->busy && !stream->decided;
+}
+
+void tideR__stream_rest(tideR_stream *stream) {
+  if (stream->lazy && !is_wanted(stream))
+    stop(stream);
+}
+
 /* So that what is known to come needs no second place. */
 static bool reserve(tideR_stream *stream) {
   const tideR_reading *reading = &stream->reading;
   size_t n = stream->unread.length;
-  if (!stream->busy || stream->decided ||
-      reading->wanting != TIDE_READ_EXACTLY || reading->size - n < TIDE_LIMIT)
+  if (!is_wanted(stream) || reading->wanting != TIDE_READ_EXACTLY ||
+      reading->size - n < TIDE_LIMIT)
     return true;
   return tideR__buffer_reserve(stream->handle.rt, &stream->unread,
                                reading->size - n);
@@ -184,13 +195,14 @@ static void skip_line(tideR_stream *stream) {
 }
 
 static void settle(tideR_stream *stream) {
-  if (stream->busy && !stream->decided && decide(stream)) {
+  if (is_wanted(stream) && decide(stream)) {
     stream->decided = true;
     tideR_waitq_wake(stream->handle.rt, &stream->reader);
   }
-  if (stream->end != 0 || (stream->unread.length > 2 * stream->limit &&
-                           !(stream->busy && !stream->decided)))
+  if (stream->end != 0 ||
+      (stream->unread.length > 2 * stream->limit && !is_wanted(stream)))
     stop(stream);
+  tideR__stream_rest(stream);
 }
 
 void tideR__stream_filled(tideR_stream *stream, ssize_t n) {
@@ -210,7 +222,7 @@ void tideR__stream_filled(tideR_stream *stream, ssize_t n) {
 }
 
 bool tideR__stream_defers(const tideR_stream *stream) {
-  return stream->busy && !stream->decided && stream->unread.length == 0 &&
+  return is_wanted(stream) && stream->unread.length == 0 &&
          stream->reading.wanting == TIDE_READ_SOME && !stream->skips;
 }
 
@@ -223,7 +235,7 @@ void tideR__stream_readable(tideR_stream *stream) {
 
 void tideR__stream_starved(tideR_stream *stream) {
   stop(stream);
-  if (!stream->busy || stream->decided)
+  if (!is_wanted(stream))
     return;
   stream->decided = end_with(&stream->reading, UV_ENOMEM, 0);
   tideR_waitq_wake(stream->handle.rt, &stream->reader);
@@ -308,6 +320,7 @@ void tideR_stream_take(tideR_stream *stream) {
     if (stream->unread.length > 0)
       skip_line(stream); /* what has come meanwhile */
   }
-  if (paused && stream->unread.length <= stream->limit)
+  tideR__stream_rest(stream);
+  if (paused && !stream->lazy && stream->unread.length <= stream->limit)
     start(stream); /* if it cannot, who reads next is told */
 }

@@ -22,42 +22,6 @@
 #define NSIG 32
 #endif
 
-/* ---- names ---- */
-
-static const struct {
-  const char *name;
-  int number;
-} names[] = {
-    {"SIGINT", SIGINT},       {"SIGTERM", SIGTERM}, {"SIGABRT", SIGABRT},
-#ifdef SIGHUP
-    {"SIGHUP", SIGHUP},
-#endif
-#ifdef SIGQUIT
-    {"SIGQUIT", SIGQUIT},
-#endif
-#ifdef SIGWINCH
-    {"SIGWINCH", SIGWINCH},
-#endif
-#ifndef _WIN32
-    {"SIGUSR1", SIGUSR1},     {"SIGUSR2", SIGUSR2}, {"SIGPIPE", SIGPIPE},
-    {"SIGALRM", SIGALRM},     {"SIGCHLD", SIGCHLD}, {"SIGCONT", SIGCONT},
-    {"SIGTSTP", SIGTSTP},     {"SIGTTIN", SIGTTIN}, {"SIGTTOU", SIGTTOU},
-    {"SIGURG", SIGURG},       {"SIGXCPU", SIGXCPU}, {"SIGXFSZ", SIGXFSZ},
-    {"SIGVTALRM", SIGVTALRM}, {"SIGPROF", SIGPROF}, {"SIGSYS", SIGSYS},
-    {"SIGTRAP", SIGTRAP},
-#endif
-#ifdef SIGIO
-    {"SIGIO", SIGIO},
-#endif
-};
-
-int tideR_signal_number(const char *name) {
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if (strcmp(names[i].name, name) == 0)
-      return names[i].number;
-  return 0;
-}
-
 /* ---- watching ---- */
 
 #ifdef _WIN32
@@ -67,8 +31,17 @@ int tideR__signal_add(tideR_signal *signal) {
   return UV_ENOTSUP;
 }
 
-void tideR__signal_remove(tideR_signal *signal) {
+bool tideR__signal_remove(tideR_signal *signal) {
   (void)signal;
+  return false;
+}
+
+void tideR_signal_again(tideR_signal *signal) {
+  (void)signal;
+}
+
+static void note_taken(int number) {
+  (void)number;
 }
 
 int tideR_signal_default(int number) {
@@ -84,9 +57,12 @@ int tideR_signal_send(int number, bool group) {
 
 static _Atomic(tideR_signal *) watched;
 static atomic_int inside;    /* handlers that run */
+static atomic_uint arrivals; /* of signals that are watched */
 static atomic_long changing; /* the process that changes the list; 0: none */
 static atomic_long changer;  /* ... that last did */
 static struct {
+  atomic_uint came, taken;     /* the arrival of the last one, and of the last
+                                  that somebody took */
   struct sigaction actions[2]; /* what was there before us: */
   atomic_int current;          /* ... this one; handlers read it */
   unsigned watchers;
@@ -109,25 +85,36 @@ static void pass_on(int number) {
       !atomic_exchange(&before[number].late, false))
     return;
   if (action->sa_handler == SIG_DFL)
-    uv_tty_reset_mode(); /* it may be the end */
+    tideR__terminals_reset(); /* it may be the end */
   sigaction(number, action, NULL);
   raise(number);
 }
 
+static bool hears(const tideR_signal *it) {
+  return !tideR_loop_forked(it->rt) &&
+         !(it->yields && atomic_load(&it->rt->interrupt_heard) > 0);
+}
+
 /* Async-signal-safe, as are all of its calls: getpid, uv_async_send,
- * uv_tty_reset_mode, sigaction, raise, and what `caught` does. In the child of
- * a fork nobody watches any more: there it is as if we had never been. */
+ * tideR__terminals_reset, sigaction, raise, kill, what `caught` does. In the
+ * child of a fork nobody watches any more: there it is as if we had never been.
+ */
 static void on_signal(int number) {
-  int error = errno;
+  int error = errno, hits;
   bool pass = true, again = false;
+  unsigned place = atomic_fetch_add(&arrivals, 1) + 1;
   void (*caught)(tideR_signal *);
   atomic_fetch_add(&inside, 1);
+  atomic_store(&before[number].came, place);
   for (tideR_signal *it = atomic_load(&watched); it != NULL;
        it = atomic_load(&it->next)) {
-    if (it->number != number || tideR_loop_forked(it->rt))
+    if (it->number != number || !hears(it))
       continue;
-    pass = false;
-    again |= atomic_fetch_add(&it->hits, 1) > 0 && it->urgent;
+    pass &= it->aside;
+    if (atomic_load(&it->hits) == 0)
+      atomic_store(&it->since, place);
+    hits = atomic_fetch_add(&it->hits, 1);
+    again |= hits > 0 && it->urgent;
     caught = atomic_load(&it->caught);
     if (caught != NULL)
       caught(it);
@@ -253,12 +240,40 @@ int tideR__signal_add(tideR_signal *signal) {
   return err;
 }
 
-void tideR__signal_remove(tideR_signal *signal) {
+static void note_taken(int number) {
+  atomic_store(&before[number].taken, atomic_load(&before[number].came));
+}
+
+/* It came, and nobody has taken it, or can. */
+static bool is_unanswered(const tideR_signal *signal) {
+  if (atomic_load(&signal->hits) == 0 ||
+      atomic_load(&before[signal->number].came) ==
+          atomic_load(&before[signal->number].taken))
+    return false;
+  for (const tideR_signal *it = atomic_load(&watched); it != NULL;
+       it = atomic_load(&it->next))
+    if (it->number == signal->number && !it->aside &&
+        !(it->yields && it->rt == signal->rt))
+      return false;
+  return true;
+}
+
+void tideR_signal_again(tideR_signal *signal) {
+  begin_change();
+  if (!is_ours(signal->number))
+    take_signal(signal->number);
+  end_change();
+}
+
+bool tideR__signal_remove(tideR_signal *signal) {
+  bool unanswered;
   begin_change();
   if (before[signal->number].watchers == 1)
     give_back(signal->number);
   drop(signal);
+  unanswered = is_unanswered(signal);
   end_change();
+  return unanswered;
 }
 
 #endif
@@ -292,15 +307,20 @@ static void wake_all(tideR_signal *signal) {
 
 void tideR_signal_unwatch(tideR_signal *signal) {
   tideR_signal **link;
+  bool unanswered, forked;
   if (signal->rt == NULL)
     return;
-  tideR__signal_remove(signal);
+  unanswered = tideR__signal_remove(signal);
+  forked = tideR_loop_forked(signal->rt);
   wake_all(signal);
   link = &signal->rt->signals;
   while (*link != signal)
     link = &(*link)->sibling;
   *link = signal->sibling;
   signal->rt = NULL;
+  /* In the child of a fork it is the parent's. */
+  if (signal->passes && unanswered && !forked)
+    raise(signal->number);
 }
 
 void tideR__signals_end(tideR_runtime *rt) {
@@ -328,6 +348,8 @@ bool tideR_signal_came(const tideR_signal *signal) {
 
 uint32_t tideR_signal_take(tideR_signal *signal) {
   signal->seen = 0;
+  if (signal->rt != NULL && atomic_load(&signal->hits) > 0)
+    note_taken(signal->number);
   return (uint32_t)atomic_exchange(&signal->hits, 0);
 }
 

@@ -71,14 +71,22 @@ typedef struct tideR_signal {
   struct tideR_signal *sibling;        /* the next one of this runtime */
   _Atomic(struct tideR_signal *) next; /* the next one of this process */
   int number;
-  int seen;        /* of `hits`: those that have been delivered */
-  atomic_int hits; /* came, and were not taken */
+  int seen;          /* of `hits`: those that have been delivered */
+  atomic_int hits;   /* came, and were not taken */
+  atomic_uint since; /* the first of them came; counts all of the process */
   bool urgent;
+  /* To be set before it is watched: */
+  bool aside;  /* takes nothing: whoever else watches, or what was there before,
+                  gets it; what that does to the process is seen to first */
+  bool yields; /* the same while a listener of its runtime has the signal */
+  bool passes; /* what nobody has taken in the end goes to what was there */
+  void *data;  /* the watcher's */
 } tideR_signal;
 
 /* Of an interrupt that is watched: caught is called in the handler; or NULL. */
 void tideR_interrupt_caught(tideR_runtime *rt, void (*caught)(tideR_signal *));
 int tideR_signal_number(const char *name); /* of "SIGINT"; 0: there is none */
+const char *tideR_signal_name(int number); /* or NULL: it has none */
 /* The default action takes the place of what was there. */
 int tideR_signal_default(int number);
 /* Sends it to this process, or to its group, as a terminal does. */
@@ -93,6 +101,8 @@ int tideR_signal_watch(tideR_runtime *rt, tideR_signal *signal, int number,
 /* The last watcher puts the handler back that was there before the first, if
  * nobody has replaced it. Wakes who waits. The runtime's end does it, too. */
 void tideR_signal_unwatch(tideR_signal *signal);
+/* Where what was there before got it, and stayed: it is watched again. */
+void tideR_signal_again(tideR_signal *signal);
 bool tideR_signal_came(const tideR_signal *signal);
 /* How many have come since the last call. */
 uint32_t tideR_signal_take(tideR_signal *signal);
@@ -115,35 +125,6 @@ bool tideR_interrupt_came(const tideR_runtime *rt);
 bool tideR_interrupt_told(const tideR_runtime *rt);
 /* True if a signal came since the last call; the next is a first one again. */
 bool tideR_interrupt_take(tideR_runtime *rt);
-
-/* ---- input (input.c) ---- */
-
-typedef struct tideR_input tideR_input;
-
-/* Of stdin, stdout and stderr, what is closed becomes /dev/null: libuv aborts
- * when a loop has come to own such a descriptor. Before the first runtime. */
-void tideR_input_reserve(void);
-/* Reads the descriptor, which keeps its mode, blocking or not; and is closed by
- * tideR_input_close if it is a stream, but for stdin, stdout and stderr. */
-int tideR_input_open(tideR_runtime *rt, int fd, tideR_input **out);
-/* Wakes who waits. The runtime's end does it, too. */
-void tideR_input_close(tideR_input *input);
-/* A task waits, or what came is promised to one. */
-bool tideR_input_busy(const tideR_input *input);
-/* True: tideR_input_see has something. A file always has. */
-bool tideR_input_ready(tideR_input *input);
-/* It is the caller's, though a turn may come first: what to forfeit. */
-tideR_wait *tideR_input_promise(tideR_input *input);
-/* Until it has, for one task at a time. */
-int tideR_input_park(tideR_runtime *rt, tideR_task *task, tideR_input *input);
-/* How many bytes there are; UV_EOF or another error; 0: none. */
-ssize_t tideR_input_see(tideR_input *input, const char **bytes);
-void tideR_input_take(tideR_input *input); /* them; now others may come */
-bool tideR_input_is_tty(const tideR_input *input);
-/* Whether it gives each key as it is pressed, unseen. UV_ENOTSUP: it is no
- * terminal. What it was is put back when it is closed and at exit. */
-int tideR_input_raw(tideR_input *input, bool raw);
-int tideR_input_columns(tideR_input *input); /* 0: unknown */
 
 /* ---- remotes (remote.c) ---- */
 

@@ -28,6 +28,10 @@ describe("the REPL from a pipe or file", function()
     assert.equal(0, status)
   end)
 
+  it("a statement that reads standard input gets the next line", function()
+    assert.equal("1\nhello\n2\n", (feed "1\nprint((tide.stdio.stdin:readline()))\nhello\n2\n"))
+  end)
+
   it("an expression may end with a semicolon or a comment", function()
     assert.equal("1\n2\n3\n", (feed "1;\n2 -- comment\n3; -- comment\n"))
   end)

@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "standard.h"
 #include "test.h"
 
 static uv_loop_t host;
@@ -86,20 +87,28 @@ static inline void ring(alarm_clock *clock, uint64_t ms) {
 }
 
 static inline void reads(actor *me) {
+  static const tideR_reading some = {.wanting = TIDE_READ_SOME,
+                                     .size = SIZE_MAX};
   const char *bytes;
-  ssize_t n;
+  size_t n;
   BEGIN
-  AWAIT(CHECK_EQ(tideR_input_park(me->rt, me->task, me->arg), 0));
-  n = tideR_input_see(me->arg, &bytes);
+  do {
+    CHECK(!tideR_stream_ready(me->arg, &some));
+    AWAIT(tideR_stream_park(me->rt, me->task, me->arg));
+  } while (!tideR_stream_fetch(me->arg));
+  n = tideR_stream_see(me->arg, &bytes)->length;
   say("%.*s", (int)n, bytes);
-  tideR_input_take(me->arg);
+  tideR_stream_take(me->arg);
   END
 }
 
-static inline tideR_input *open_pipe(tideR_runtime *rt, int *ends) {
-  tideR_input *input = NULL;
+/* Standard input becomes a pipe. */
+static inline tideR_stream *open_pipe(tideR_runtime *rt, int *ends) {
+  tideR_stream *input = NULL;
   CHECK_EQ(pipe(ends), 0);
-  CHECK_EQ(tideR_input_open(rt, ends[0], &input), 0);
+  CHECK_EQ(dup2(ends[0], 0), 0);
+  close(ends[0]);
+  CHECK_EQ(tideR_stdio_open(rt, 0, &input), 0);
   return input;
 }
 

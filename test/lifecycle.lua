@@ -7,6 +7,9 @@
 local dns = require "tide.dns"
 local fs = require "tide.fs"
 local net = require "tide.net"
+local send_signal = require "tide.core".send_signal
+local signal = require "tide.signal"
+local stdio = require "tide.stdio"
 local testing = require "tide.testing"
 local tide = require "tide"
 local life = life -- luacheck: ignore 113
@@ -96,6 +99,31 @@ function parts.signals()
       nap()
     end
   end)
+end
+
+--- Of those that do nothing by themselves.
+function parts.listening()
+  local signals = signal.iter("SIGWINCH", "SIGURG")
+  send_signal "SIGURG"
+  signals()
+  event()
+  tide.group(function(g)
+    g:task(function() signal.wait "SIGWINCH" event() end)
+    g:task(function() signals() event() end)
+    nap()
+    send_signal "SIGWINCH"
+  end)
+  tide.move_on_after(0.001, signals)
+  signals:close()
+end
+
+function parts.stdio()
+  for _, name in ipairs { "stdin", "stdout", "stderr" } do
+    stdio[name]:is_terminal()
+    event()
+  end
+  stdio.stdout:write("")
+  event()
 end
 
 function parts.calls()

@@ -380,7 +380,7 @@ TEST(only_what_is_ours_counts) {
 TEST(an_input_is_read_and_keeps_uv_run_from_returning) {
   tideR_runtime *mine = borrow();
   int ends[2];
-  tideR_input *input = open_pipe(mine, ends);
+  tideR_stream *input = open_pipe(mine, ends);
   spawn_arg(mine, reads, input, "");
   uv_run(&host, UV_RUN_NOWAIT);
   CHECK_EQ(stats(mine).handles, 1);
@@ -391,7 +391,7 @@ TEST(an_input_is_read_and_keeps_uv_run_from_returning) {
   CHECK_SAID("text");
   CHECK_EQ(stats(mine).handles, 0);
   CHECK(!tideR_loop_alive(mine));
-  tideR_input_close(input);
+  tideR_handle_release(&input->handle);
   give_back(mine);
   close(ends[1]);
 }

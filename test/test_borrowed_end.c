@@ -55,13 +55,15 @@ TEST(it_ends_with_its_turn) {
 TEST(it_ends_with_inputs_open_and_signals_watched) {
   tideR_runtime *mine = borrow();
   tideR_signal watched;
+  tideR_stream *input;
   int ends[2], more[2];
-  spawn_arg(mine, reads, open_pipe(mine, ends), "");
+  input = open_pipe(mine, ends);
+  spawn_arg(mine, reads, input, "");
   tideR_signal_init(&watched);
   CHECK_EQ(tideR_signal_watch(mine, &watched, SIGUSR1, false, NULL), 0);
   spawn_arg(mine, awaits_signal, &watched, "");
   uv_run(&host, UV_RUN_NOWAIT);
-  tideR_input_close(open_pipe(mine, more)); /* is closing still */
+  tideR_handle_release(&open_pipe(mine, more)->handle); /* is closing still */
   free_on(mine);
   CHECK(!is_freed);
   CHECK(watched.rt == NULL);
@@ -69,6 +71,7 @@ TEST(it_ends_with_inputs_open_and_signals_watched) {
   CHECK(is_freed);
   CHECK_SAID("");
   end_host();
+  tideR_handle_release(&input->handle);
   close(ends[1]);
   close(more[1]);
 }

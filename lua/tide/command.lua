@@ -204,7 +204,6 @@ function M.main(argv)
     io.stderr:write("tide: ", first, "\n", usage)
     return 1
   end
-  core.reserve_stdio()
   local script = argv[first]
   if not script and not options.code and not options.version then
     if core.is_terminal(0) then

@@ -22,6 +22,8 @@
 --   tide.udp         net.udp, datagrams (not loaded from here)
 --   tide.dns         addresses of names, names of addresses (loaded when asked for)
 --   tide.fs          files and directories (loaded when asked for)
+--   tide.signal      waiting for signals (loaded when asked for)
+--   tide.stdio       standard input, output and error (loaded when asked for)
 --   tide.testing     virtual time, seeds, explore (loaded when asked for)
 --   tide.busted      busted's tests as tasks (loaded when asked for)
 --   tide.trial       what a test of tide.busted is made of (not loaded from here)
@@ -151,7 +153,14 @@ end
 
 -- Loaded when they are first asked for: tide.testing.run
 local modules = {
-  busted = true, debug = true, dns = true, fs = true, net = true, testing = true,
+  busted = true,
+  debug = true,
+  dns = true,
+  fs = true,
+  net = true,
+  signal = true,
+  stdio = true,
+  testing = true,
 }
 
 return setmetatable(tide, {

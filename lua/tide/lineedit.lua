@@ -23,41 +23,29 @@ Plain.__index = Plain
 
 --- A reader of lines as they come.
 function M.plain(input)
-  return setmetatable({ input = input, rest = "", prompt = nil }, Plain)
+  return setmetatable({ input = input, prompt = nil }, Plain)
 end
 
 --- An interrupt is the cancel of the main task, which is the reader's.
-local function read_some(input)
-  local ok, bytes = protected(input.read, input)
+local function read_line(input)
+  local ok, line = protected(input.readline, input, { limit = 2^30 })
   if ok then
-    return bytes, "eof"
+    return line, "eof"
   elseif core.take_interrupt() then
     return nil, "interrupt"
   end
-  error(bytes, 0)
+  error(line, 0)
 end
 
 function Plain:read(prompt)
   self.prompt = prompt
   write(prompt)
-  local stop = self.rest:find("\n", 1, true)
-  while not stop do
-    local bytes, why = read_some(self.input)
-    if not bytes then
-      local rest = self.rest
-      self.rest, self.prompt = "", nil
-      if why == "interrupt" or rest == "" then
-        write("\n")
-        return nil, why
-      end
-      return rest -- without its newline
-    end
-    self.rest = self.rest .. bytes
-    stop = self.rest:find("\n", 1, true)
-  end
+  local line, why = read_line(self.input)
   self.prompt = nil
-  local line = self.rest:sub(1, stop - 1)
-  self.rest = self.rest:sub(stop + 1)
+  if not line then
+    write("\n")
+    return nil, why
+  end
   return line
 end
 
@@ -78,6 +66,9 @@ function Plain:show()
 end
 
 -- ---- edited lines ----
+
+-- An interrupt still is a signal: who computes reads no keys.
+local keys_only = { interrupt = true }
 
 local Editor = {}
 Editor.__index = Editor
@@ -167,7 +158,7 @@ function Editor:show()
   if not self.active then
     return
   end
-  local columns = self.input:columns()
+  local columns = self.input:window_size() or 0
   local margin = columns_of(self.prompt)
   local room = (columns > 0 and columns or 80) - margin - 1
   local text, before = window(self.line, self.cursor, math.max(room, 1))
@@ -219,9 +210,9 @@ end
 --- As the key does where it is the terminal's.
 function Editor:suspend()
   self:hide()
-  self.input:raw(false)
+  self.input:set_raw(false)
   core.send_signal("SIGTSTP", true)
-  self.input:raw(true)
+  self.input:set_raw(true, keys_only)
 end
 
 local keys = {}
@@ -324,7 +315,7 @@ local function leave(self, ok, ended)
   self.cursor = #self.line
   self:show()
   self.active = false
-  self.input:raw(false)
+  self.input:set_raw(false)
   write("\n")
   if not ok and core.take_interrupt() then
     self.pending = ""
@@ -347,26 +338,14 @@ end
 
 --- The terminal may be in another mode after a stop.
 function signals.SIGCONT(self)
-  self.input:raw(false)
-  self.input:raw(true)
+  self.input:set_raw(false)
+  self.input:set_raw(true, keys_only)
   self:show()
 end
 
---- Of what ends the process the terminal is to see nothing.
-local function end_by(name)
-  return function(self)
-    self.input:raw(false)
-    core.default_signal(name)
-    core.send_signal(name)
-  end
-end
-
-signals.SIGTERM, signals.SIGHUP = end_by("SIGTERM"), end_by("SIGHUP")
-
 local function watch(self)
   for name, act in pairs(signals) do
-    local is_last = name == "SIGTERM" or name == "SIGHUP" -- also if no callback ever runs
-    core.on_signal(name, function() act(self) end, is_last)
+    core.on_signal(name, function() act(self) end)
   end
 end
 
@@ -381,7 +360,7 @@ function Editor:read(prompt)
   write(above or "")
   self.prompt, self.line, self.cursor = last or prompt, "", 0
   self.place, self.kept = #self.history + 1, ""
-  self.input:raw(true)
+  self.input:set_raw(true, keys_only)
   watch(self)
   local ok, ended = protected(edit, self)
   unwatch()

@@ -155,7 +155,7 @@ local function survive(ok, ended)
 end
 
 local function new_reader(input, dump)
-  local is_capable = input:is_tty() and core.is_terminal(1) and
+  local is_capable = input:is_terminal() and core.is_terminal(1) and
     os.getenv("TERM") ~= "dumb" and package.config:sub(1, 1) == "/"
   return is_capable and lineedit.editor(input, dump) or lineedit.plain(input)
 end
@@ -181,11 +181,7 @@ end
 --- Reads and runs statements until the end of input; in the main task. `dump`
 -- writes the task tree.
 function M.run(dump)
-  local input, message = core.input()
-  if not input then
-    error(message, 0)
-  end
-  local reader = new_reader(input, dump)
+  local reader = new_reader(tide.stdio.stdin, dump)
   local loop = tide.loop()
   _G.tide = _G.tide == nil and tide or _G.tide
   _G.print = beside(reader, print)
@@ -197,7 +193,6 @@ function M.run(dump)
   end
   while not survive(cothread.pcall(step, reader)) do end
   core.set_breaking(false)
-  input:close()
 end
 
 return M

@@ -117,6 +117,30 @@ function Stream:peername() end
 ---@return string? code
 function Stream:fileno() end
 
+---Whether it is a terminal. Since 0.1.0.
+---@nodiscard
+---@return boolean
+function Stream:is_terminal() end
+
+---@class tide.Stream.RawOptions
+---@field interrupt? boolean Ctrl-C stays a signal
+
+---Whether the terminal gives each key as it is pressed, unseen. What it was is put
+---back at the end. Since 0.1.0.
+---@param on boolean
+---@param options? tide.Stream.RawOptions
+---@return true? ok
+---@return string? message
+---@return string? code "ENOTTY" of what is no terminal
+function Stream:set_raw(on, options) end
+
+---How large the terminal is. Since 0.1.0.
+---@nodiscard
+---@return integer? columns
+---@return integer|string rows or message
+---@return string? code "ENOTTY" of what is no terminal
+function Stream:window_size() end
+
 ---How much has gone through it, and is there. Since 0.1.0.
 ---@nodiscard
 ---@return tide.Stream.Stats
