@@ -9,6 +9,7 @@
  *   server.c   the Server object
  *   dns.c      lookups of names and addresses
  *   udp.c      the Udp object: datagrams
+ *   poll.c     waiting for descriptors of others
  */
 #ifndef TIDE_STREAMS_H
 #define TIDE_STREAMS_H
@@ -86,6 +87,7 @@ void tideL_opentcp(lua_State *L);
 void tideL_openserver(lua_State *L);
 void tideL_opendns(lua_State *L);
 void tideL_openudp(lua_State *L);
+void tideL_openpoll(lua_State *L);
 /* A chore: reports why accepting pauses. */
 void tideL_reporttrouble(lua_State *T, tideL_state *S);
 

@@ -28,6 +28,7 @@
  *   shuffle.c  testing: another order of the ready tasks
  *   pool.c   slabs: records whose memory stays theirs until the runtime ends
  *   input.c  a terminal, pipe or file, read as it comes
+ *   descriptor.c  tasks that wait for descriptors of others
  *   signal.c interrupt.c  signals, taken and given back; SIGINT as a cancel
  *
  * Functions that can fail return 0 or a negative libuv code. None but those of

@@ -26,7 +26,8 @@
 --   tide.trial       what a test of tide.busted is made of (not loaded from here)
 --   tide.luv         tasks in luv's loop: Neovim's (loaded when asked for)
 --   tide.love        tasks in the frames of LÖVE (loaded when asked for)
---   tide.host        what these two have in common (not loaded from here)
+--   tide.luasocket   LuaSocket whose calls await (loaded when asked for)
+--   tide.host        what tide.luv and tide.love have in common (not loaded from here)
 --   tide.compat51    makes the global pcall of 5.1 ours (not loaded from here)
 --   tide.hold        what the methods `with` are made of (not loaded from here)
 -- This file gathers what `require "tide"` gives.
@@ -59,6 +60,8 @@ local tide = {
   sleep = core.sleep,
   next_tick = core.next_tick,
   park = core.park,
+  poll = core.poll,
+  poll_forget = core.poll_forget,
   loop = core.loop,
   stats = core.stats,
   is = core.is,
@@ -149,7 +152,9 @@ function tide.exit(code)
 end
 
 -- Loaded when they are first asked for: tide.testing.run
-local modules = { busted = true, debug = true, dns = true, net = true, testing = true }
+local modules = {
+  busted = true, debug = true, dns = true, luasocket = true, net = true, testing = true,
+}
 
 return setmetatable(tide, {
   __index = function(_, name)
