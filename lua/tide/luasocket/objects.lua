@@ -87,8 +87,10 @@ local function awaiting(name, events, results)
         return results and results(a) or a, b, c
       end
       local why = blocked(self, b, events, start)
-      if why then
+      if why and c ~= nil then
         return a, why, c
+      elseif why then
+        return a, why
       end
     end
   end
