@@ -10,8 +10,8 @@ end
 
 local socket = require "tide.luasocket"
 
-local HOST = luasocket_support.HOST
-local listen, opens, pair = luasocket_support.listen, luasocket_support.opens, luasocket_support.pair
+local HOST, listen = luasocket_support.HOST, luasocket_support.listen
+local opens, pair = luasocket_support.opens, luasocket_support.pair
 local pack, pcall, sleep = support.pack, tide.pcall, tide.sleep
 
 luasocket_support.keep(after_each)

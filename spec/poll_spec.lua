@@ -337,8 +337,8 @@ describe("a descriptor that its owner closes", function()
   end)
 
   it("poll_forget refuses what is no descriptor, and takes what is closed", function()
-    misuse("bad argument #1 to 'tide.poll_forget' %(whole number", function() tide.poll_forget(-1) end)
-    misuse("bad argument #1 to 'tide.poll_forget' %(descriptor", function() tide.poll_forget() end)
+    misuse("#1 to 'tide.poll_forget' %(whole number", function() tide.poll_forget(-1) end)
+    misuse("#1 to 'tide.poll_forget' %(descriptor", function() tide.poll_forget() end)
     tide.poll_forget { getfd = function() return -1 end }
     tide.poll_forget(2 ^ 20)
   end)

@@ -54,10 +54,11 @@ local function wait(self, events, start)
   if not start then
     ready, message, code = poll(fd, events)
   else
-    local seconds, well = patience(self, start), nil
+    local seconds = patience(self, start)
     if self.block == 0 or seconds <= 0 then
       return "timeout"
     end
+    local well
     well, ready, message, code = tide.move_on_after(seconds, poll, fd, events)
     if not well then
       return "timeout"
@@ -315,7 +316,10 @@ local function new_class(theirs)
   local methods = {}
   local ours = theirs.sendto and Datagrams or Stream
   for name, value in pairs(theirs) do
-    methods[name] = type(value) == "function" and (Any[name] or ours[name] or passing(name)) or value
+    if type(value) == "function" then
+      value = Any[name] or ours[name] or passing(name)
+    end
+    methods[name] = value
   end
   if theirs.dohandshake then
     methods.dohandshake = awaiting("dohandshake", "r")
