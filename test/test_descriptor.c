@@ -166,6 +166,38 @@ TEST(many_are_told_of) {
     drop(fds[i]);
 }
 
+static void end_host(void *ud) {
+  (*(int *)ud)++;
+}
+
+TEST(on_a_hosts_loop_it_keeps_that_alive_while_somebody_waits) {
+  int fds[2], freed = 0;
+  uv_loop_t loop;
+  polling it = {0, TIDE_READABLE};
+  tideR_runtime *hosted;
+  world *data;
+  make_pipe(fds);
+  it.fd = fds[0];
+  CHECK_EQ(uv_loop_init(&loop), 0);
+  hosted = runtime_on(&loop);
+  data = tideR_runtime_data(hosted);
+  spawn_arg(hosted, poller, &it, "a");
+  uv_run(&loop, UV_RUN_NOWAIT);
+  uv_run(&loop, UV_RUN_NOWAIT);
+  CHECK(tideR_loop_alive(hosted));
+  CHECK_EQ(stats(hosted).handles, 1);
+  put(fds[1]);
+  uv_run(&loop, UV_RUN_DEFAULT);
+  CHECK_SAID("a:r");
+  CHECK(!tideR_loop_alive(hosted));
+  tideR_runtime_free(hosted, end_host, &freed);
+  uv_run(&loop, UV_RUN_DEFAULT);
+  CHECK_EQ(freed, 1);
+  world_free(data);
+  CHECK_EQ(uv_loop_close(&loop), 0);
+  drop(fds);
+}
+
 #ifdef TIDE_WATCHSET
 
 TEST(a_file_is_ready_at_once_and_what_is_closed_is_bad) {
