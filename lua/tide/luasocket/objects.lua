@@ -55,7 +55,7 @@ local function wait(self, events, start)
     ready, message, code = poll(fd, events)
   else
     local seconds = patience(self, start)
-    if self.block == 0 or seconds <= 0 then
+    if seconds <= 0 then
       return "timeout"
     end
     local well
@@ -70,12 +70,14 @@ local function wait(self, events, start)
   return (code == "ECANCELED" or code == "EBADF") and "closed" or message
 end
 
---- Nil: the call is to be made again; or why it failed.
+--- Nil: the call is to be made again; or why it failed. LuaSec says what it waits
+-- for also when a timeout has passed.
 local function blocked(self, message, events, start)
-  if BLOCKED[message] == nil then
+  if BLOCKED[message] == nil or self.block == 0 then
     return message
   end
-  return wait(self, BLOCKED[message] or events, start)
+  local why = wait(self, BLOCKED[message] or events, start)
+  return why == "timeout" and BLOCKED[message] and message or why
 end
 
 --- A method that is called until it does not say that it would block.
@@ -229,7 +231,7 @@ function Stream:receive(pattern, prefix)
   local size = tonumber(pattern)
   prefix = prefix and tostring(prefix) or ""
   if self.held then
-    local taken = take_held(self, size and size - #prefix or pattern)
+    local taken = take_held(self, size and math.max(size - #prefix, 0) or pattern)
     if taken then
       return prefix .. taken
     end

@@ -42,6 +42,9 @@ end
 -- but "timeout" where none became so in time.
 return function(readers, writers, timeout)
   local deadline
+  if timeout ~= 0 then
+    core.checkpoint()
+  end
   if timeout and timeout >= 0 then
     deadline = tide.loop():time() + timeout
   end
