@@ -47,6 +47,20 @@ static lua_Number read_descriptor(lua_State *L, int arg, const char *function) {
   return fd;
 }
 
+/* The object has read ahead, as LuaSocket's do. */
+static bool is_dirty(lua_State *L, int arg) {
+  bool dirty = false;
+  if (!has_fields(L, arg))
+    return false;
+  if (tideL_getfield(L, arg, "dirty") == LUA_TFUNCTION) {
+    lua_pushvalue(L, arg);
+    lua_call(L, 1, 1);
+    dirty = lua_toboolean(L, -1);
+  }
+  lua_pop(L, 1);
+  return dirty;
+}
+
 static int read_events(lua_State *L, int arg, const char *function) {
   const char *events =
       lua_type(L, arg) == LUA_TSTRING ? lua_tostring(L, arg) : "";
@@ -88,8 +102,11 @@ static int core_poll(lua_State *L) {
   tideR_task *task = tideL_enter(L, S, name);
   lua_Number fd = read_descriptor(L, 1, name);
   int events = read_events(L, 2, name), outcome;
+  bool dirty = events & TIDE_READABLE && is_dirty(L, 1);
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, polled);
+  if (dirty)
+    return end_at_once(L, S, task, tideR_descriptor_ended(TIDE_READABLE));
   tideL_checkyield(L, task, name);
   outcome = UV_EBADF;
   if (fd >= 0 && fd <= INT_MAX)

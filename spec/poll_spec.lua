@@ -158,6 +158,18 @@ describe("tide.poll", function()
     assert.same(pack "rw", pack(poll(proxy, "rw")))
   end)
 
+  it("what has read ahead says so by its method dirty, and is ready", function()
+    local a, b = pair()
+    b:send "1\n2\n"
+    assert.equal("r", (poll(a, "r")))
+    assert.equal("1", a:receive())
+    assert.same(pack "r", pack(poll(a, "r")))
+    assert.same(pack "r", pack(poll(a, "rw")))
+    assert.same(pack "w", pack(poll(a, "w")))
+    assert.equal("2", a:receive())
+    assert.same(pack "w", pack(poll(a, "rw")))
+  end)
+
   it("what is closed says so by no number, or one below 0", function()
     local a = pair()
     a:close()

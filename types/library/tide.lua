@@ -152,7 +152,8 @@ function tide.sleep(seconds, result) end
 ---@async
 function tide.next_tick() end
 
----What can be polled: a descriptor, or an object that has one.
+---What can be polled: a descriptor, or an object that has one. If it has a method
+---`dirty` that returns true, there is something to read.
 ---@alias tide.Pollable integer|{ getfd: fun(self): integer? }|{ fileno: fun(self): integer? }
 
 ---Until the descriptor is ready for one of `events`: for which. Or nil, message,
