@@ -326,6 +326,7 @@ static int open_module(lua_State *L) {
   tideL_openfswrite(L);
   tideL_openfsdir(L);
   tideL_openstdio(L);
+  tideL_openpoll(L);
   tideL_opentesting(L);
   tideL_openended(L);
   tideL_openhost(L);

@@ -108,10 +108,22 @@ static int core_next_tick(lua_State *L) {
   return tideL_suspend(L, S, task, ticked);
 }
 
+/* checkpoint(): an await that need not wait. Of tide's own Lua files, whose
+ * calls come to their end without one, it may be. */
+static int core_checkpoint(lua_State *L) {
+  static const char name[] = "checkpoint";
+  tideL_state *S = tideL_get(L);
+  tideR_task *task = tideL_enter(L, S, name);
+  if (tideL_checkpoint(S, task))
+    return tideL_cancel(L, S, task, name, ticked);
+  return tideL_ready(L, S, task, NULL, ticked);
+}
+
 void tideL_opensleep(lua_State *L) {
   static const tideL_awaiting awaiting[] = {
       {"tide.sleep", core_sleep, slept, AWAIT_SLEEP},
       {"tide.next_tick", core_next_tick, ticked, AWAIT_NOTHING},
+      {"tide.checkpoint", core_checkpoint, ticked, AWAIT_VOID},
       {NULL, NULL, NULL, AWAIT_SLEEP}};
   tideL_setawaiting(L, awaiting);
 }

@@ -10,6 +10,7 @@
  *   dns.c      lookups of names and addresses
  *   stdio.c    standard input, output, error; what terminals do besides
  *   udp.c      the Udp object: datagrams
+ *   poll.c     waiting for descriptors of others
  */
 #ifndef TIDE_STREAMS_H
 #define TIDE_STREAMS_H
@@ -91,6 +92,7 @@ void tideL_openstdio(lua_State *L);
 /* It is standard input, output or error: nothing unsent is lost with it. */
 void tideL_flushstdio(const tideL_stream *self);
 void tideL_openudp(lua_State *L);
+void tideL_openpoll(lua_State *L);
 /* A chore: reports why accepting pauses. */
 void tideL_reporttrouble(lua_State *T, tideL_state *S);
 

@@ -12,7 +12,8 @@
 static bool handles_alive(const tideR_runtime *rt) {
   if (!rt->is_borrowed)
     return uv_loop_alive(rt->uv);
-  return rt->works != NULL || rt->asked.count > 0 || tideR__handles_active(rt);
+  return rt->works != NULL || rt->asked.count > 0 ||
+         tideR__handles_active(rt) || tideR__descriptors_active(rt);
 }
 
 bool tideR__is_due(const tideR_runtime *rt) {

@@ -88,7 +88,8 @@ static uint32_t count(const tideR_runtime *rt, bool active) {
 
 /* What is open, and what else keeps the loop alive. */
 uint64_t tideR__handles_open(const tideR_runtime *rt) {
-  uint64_t others =
-      rt->is_borrowed ? 0 : rt->uv->active_handles - count(rt, true);
+  uint64_t others = rt->uv->active_handles - count(rt, true);
+  if (rt->is_borrowed)
+    others = tideR__descriptors_active(rt);
   return count(rt, false) + others;
 }

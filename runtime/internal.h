@@ -205,12 +205,13 @@ struct tideR_runtime {
   tideR_handle *open;                 /* see handle.c */
   struct tideR_chunk *chunk, *chunks; /* where reading goes; empty ones */
   unsigned chunks_kept;
-  int accept_trouble;     /* see tideR_server_trouble */
-  tideR_signal *signals;  /* that it watches */
-  tideR_work *works;      /* under way */
-  tideR_lookups asked;    /* lookups that threads are at */
-  tideR_lookups asking;   /* ... and those that wait for one */
-  tideR_fslist files;     /* operations of the file system */
+  struct tideR_descriptors *descriptors; /* see descriptor.h; or NULL */
+  int accept_trouble;                    /* see tideR_server_trouble */
+  tideR_signal *signals;                 /* that it watches */
+  tideR_work *works;                     /* under way */
+  tideR_lookups asked;                   /* lookups that threads are at */
+  tideR_lookups asking;                  /* ... and those that wait for one */
+  tideR_fslist files;                    /* operations of the file system */
   tideR_signal interrupt; /* SIGINT, if it is watched for a cancel: */
   bool interrupted;       /* ... has been made */
 
@@ -429,6 +430,10 @@ void tideR__stdio_end(tideR_runtime *rt);
 
 /* terminal.c: those in raw mode are as they were; for a signal's handler */
 void tideR__terminals_reset(void);
+
+/* descriptor.c: whether a task waits for one; when the runtime ends */
+bool tideR__descriptors_active(const tideR_runtime *rt);
+void tideR__descriptors_end(tideR_runtime *rt);
 
 /* handle.c: when the runtime ends, and when it is no more; whether something
  * may come of one; how many are open, or active */

@@ -27,6 +27,7 @@
  *   probe.c  testing: cancels a task at its nth await
  *   shuffle.c  testing: another order of the ready tasks
  *   pool.c   slabs: records whose memory stays theirs until the runtime ends
+ *   descriptor.c  tasks that wait for descriptors of others
  *   signal.c interrupt.c  signals, taken and given back; SIGINT as a cancel
  *   signames.c  signals by name, and what a number is called
  *

@@ -50,6 +50,18 @@ describe("Server:accept", function()
     assert.same({ 1, 2, 3 }, log)
   end)
 
+  it("by one that comes later waits, though a connection is there by now", function()
+    local server, port = listen()
+    local first = tide.task(server.accept, server)
+    sleep(0)
+    local connecting = tide.task(net.connect, "127.0.0.1", port) -- the system is quick
+    local second = tide.task(server.accept, server)
+    opens(connecting:await())
+    opens(tide.wait_for(first, 5))
+    assert.is_false(second:done())
+    second:cancel()
+  end)
+
   it("cancelled while it waits takes nothing", function()
     local server, port = listen()
     assert.is_false(tide.move_on_after(0.005, server.accept, server))

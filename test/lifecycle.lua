@@ -284,6 +284,29 @@ function parts.files()
   event()
   scan()
   tide.move_on_after(0, fs.realpath, ".")
+end
+
+function parts.descriptors()
+  local server = assert(net.listen("127.0.0.1", 0))
+  local near = assert(net.connect(server:sockname()))
+  local far = assert(server:accept())
+  tide.group(function(g)
+    g:task(function()
+      tide.poll(near, "r")
+      event()
+      tide.poll(near, "r")
+      event()
+    end)
+    tide.poll(far, "w")
+    event()
+    far:write "x"
+    tide.move_on_after(0.001, tide.poll, far, "r")
+    event()
+    tide.poll_forget(near)
+    near:close()
+  end)
+  far:close()
+  server:close()
   event()
 end
 
@@ -294,7 +317,7 @@ end
 
 local order = {
   "items", "permits", "signals", "calls", "coroutines", "scopes", "tasks", "native", "names",
-  "files", "streams", life.sockets and "sockets" or nil,
+  "files", "streams", life.sockets and "sockets" or nil, life.sockets and "descriptors" or nil,
 }
 
 -- Not in a group: what is left at its end is what lua_close meets.

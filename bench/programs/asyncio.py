@@ -10,6 +10,7 @@ sys.path.pop(0)  # or this file would be the module asyncio
 import asyncio
 import random
 import resource
+import socket
 import time
 
 
@@ -133,6 +134,19 @@ async def skynet(n):
         return total
 
     assert await sky(0, n) == n * (n - 1) // 2
+
+
+async def poll(n):
+    loop = asyncio.get_running_loop()
+    near, far = socket.socketpair()
+    near.setblocking(False)
+    for _ in range(n):
+        ready = loop.create_future()
+        loop.add_writer(near, ready.set_result, None)
+        await ready
+        loop.remove_writer(near)
+    near.close()
+    far.close()
 
 
 def resident():

@@ -167,6 +167,16 @@ function rows.sleepers(n, seconds)
   end
 end
 
+function rows.poll(n)
+  local near = require("cqueues.socket").pair()
+  local ready = { pollfd = near:pollfd(), events = "w" }
+  return function()
+    for _ = 1, n do
+      pause(ready)
+    end
+  end
+end
+
 meter.main(rows, function(main)
   queue:wrap(main)
   assert(queue:loop())

@@ -220,6 +220,22 @@ function rows.sleepers(n, seconds)
   end
 end
 
+function rows.poll(n)
+  local poll, main = uv.new_poll(uv.socketpair()[1]), nil
+  local function wake()
+    defer(main)
+  end
+  return function()
+    main = running()
+    for _ = 1, n do
+      poll:start("w", wake)
+      yield()
+      poll:stop()
+    end
+    poll:close()
+  end
+end
+
 meter.main(rows, function(main)
   defer(create(main))
   loop()

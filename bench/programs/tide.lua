@@ -199,4 +199,19 @@ function rows.sleepers(n, seconds)
   end
 end
 
+--- A descriptor that is ready is waited for.
+function rows.poll(n)
+  local net = require "tide.net"
+  local server = assert(net.listen("127.0.0.1", 0))
+  local client = assert(net.connect("127.0.0.1", select(2, server:sockname())))
+  local fd, poll = client:fileno(), tide.poll
+  return function()
+    for _ = 1, n do
+      poll(fd, "w")
+    end
+    client:close()
+    server:close()
+  end
+end
+
 meter.main(rows, tide.run)

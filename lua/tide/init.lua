@@ -29,7 +29,8 @@
 --   tide.trial       what a test of tide.busted is made of (not loaded from here)
 --   tide.luv         tasks in luv's loop: Neovim's (loaded when asked for)
 --   tide.love        tasks in the frames of LÖVE (loaded when asked for)
---   tide.host        what these two have in common (not loaded from here)
+--   tide.luasocket   LuaSocket whose calls await (loaded when asked for)
+--   tide.host        what tide.luv and tide.love have in common (not loaded from here)
 --   tide.compat51    makes the global pcall of 5.1 ours (not loaded from here)
 --   tide.hold        what the methods `with` are made of (not loaded from here)
 -- This file gathers what `require "tide"` gives.
@@ -62,6 +63,8 @@ local tide = {
   sleep = core.sleep,
   next_tick = core.next_tick,
   park = core.park,
+  poll = core.poll,
+  poll_forget = core.poll_forget,
   loop = core.loop,
   stats = core.stats,
   is = core.is,
@@ -157,6 +160,7 @@ local modules = {
   debug = true,
   dns = true,
   fs = true,
+  luasocket = true,
   net = true,
   signal = true,
   stdio = true,

@@ -152,6 +152,24 @@ function tide.sleep(seconds, result) end
 ---@async
 function tide.next_tick() end
 
+---What can be polled: a descriptor, or an object that has one. If it has a method
+---`dirty` that returns true, there is something to read.
+---@alias tide.Pollable integer|{ getfd: fun(self): integer? }|{ fileno: fun(self): integer? }
+
+---Until the descriptor is ready for one of `events`: for which. Or nil, message,
+---code. Raises a string if another task waits for the same. Since 0.1.0.
+---@async
+---@param descriptor tide.Pollable
+---@param events "r"|"w"|"rw"
+---@return "r"|"w"|"rw"|nil events
+---@return string? message
+---@return string? code EBADF, ECANCELED, ...
+function tide.poll(descriptor, events) end
+
+---Wakes who polls it: its owner is about to close it. Since 0.1.0.
+---@param descriptor tide.Pollable
+function tide.poll_forget(descriptor) end
+
 ---Suspends the task until `wake(...)` is called; returns what that was given.
 ---`fn` starts what is to be waited for, and returns a function that aborts it
 ---(false from that: cannot be aborted) or nothing; neither can await. `wake`
