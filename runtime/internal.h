@@ -201,6 +201,8 @@ struct tideR_runtime {
   struct tideR_chunk *chunk, *chunks; /* where reading goes; empty ones */
   unsigned chunks_kept;
   int accept_trouble;     /* see tideR_server_trouble */
+  uint64_t watch_time;    /* changes that came then, in watchdir.c: */
+  uint32_t watch_events;  /* ... so many */
   tideR_signal *signals;  /* that it watches */
   tideR_work *works;      /* under way */
   tideR_lookups asked;    /* lookups that threads are at */
