@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "files.h"
 #include "hosting.h"
 #include "streams.h"
 
@@ -80,6 +81,7 @@ void tideL_freeruntime(tideL_state *S) {
     return;
   S->dropping = true; /* what is told now opens no other */
   tideL_dropwaiters(S);
+  tideL_donefs(S);
   S->rt = NULL;
   S->serial++;
   tideL_dropdones(S);
@@ -319,6 +321,7 @@ static int open_module(lua_State *L) {
   tideL_openserver(L);
   tideL_opendns(L);
   tideL_openudp(L);
+  tideL_openfs(L);
   tideL_openwatchdir(L);
   tideL_opentesting(L);
   tideL_openended(L);

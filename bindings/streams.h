@@ -86,7 +86,6 @@ void tideL_opentcp(lua_State *L);
 void tideL_openserver(lua_State *L);
 void tideL_opendns(lua_State *L);
 void tideL_openudp(lua_State *L);
-void tideL_openwatchdir(lua_State *L);
 /* A chore: reports why accepting pauses. */
 void tideL_reporttrouble(lua_State *T, tideL_state *S);
 

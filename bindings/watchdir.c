@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "../runtime/watchdir.h"
+#include "files.h"
 #include "streams.h"
 
 #define MAGIC 0x77646972u

@@ -95,6 +95,12 @@ typedef struct tideR_lookups { /* see dns.c */
   unsigned count;
 } tideR_lookups;
 
+typedef struct tideR_fslist {   /* see fs.c */
+  struct tideR_fs *head, **end; /* in line */
+  struct tideR_fs *all;
+  unsigned running, limit;
+} tideR_fslist;
+
 struct tideR_runtime {
   tideR_task *current; /* runs now */
   tideR_list ready;    /* runs in the next turn */
@@ -207,6 +213,7 @@ struct tideR_runtime {
   tideR_work *works;      /* under way */
   tideR_lookups asked;    /* lookups that threads are at */
   tideR_lookups asking;   /* ... and those that wait for one */
+  tideR_fslist files;     /* operations of the file system */
   tideR_signal interrupt; /* SIGINT, if it is watched for a cancel: */
   bool interrupted;       /* ... has been made */
 };
@@ -413,6 +420,9 @@ void tideR__works_end(tideR_runtime *rt);
 
 /* dns.c: when the runtime ends */
 void tideR__lookups_end(tideR_runtime *rt);
+
+/* fs.c: when the runtime ends */
+void tideR__fs_end(tideR_runtime *rt);
 
 /* input.c: how many wait to be read; when the runtime ends */
 uint32_t tideR__inputs_active(const tideR_runtime *rt);

@@ -124,6 +124,7 @@ void tideR_runtime_free(tideR_runtime *rt, void (*freed)(void *ud), void *ud) {
   if (rt != NULL) {
     rt->is_asked = rt->announces = false;
     tideR__remotes_end(rt);
+    tideR__fs_end(rt);
     tideR__works_end(rt);
     tideR__lookups_end(rt);
     tideR_interrupt_unwatch(rt);

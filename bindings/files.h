@@ -1,0 +1,48 @@
+/* files.h: what the files of the file system share among them. Private.
+ *
+ *   fs.c        how an operation is begun and ended; those on paths
+ *   watchdir.c  the Watch object
+ */
+#ifndef TIDE_FILES_H
+#define TIDE_FILES_H
+
+#include "../runtime/fs.h"
+#include "bindings.h"
+
+#pragma GCC visibility push(hidden)
+
+/* ---- fs.c ---- */
+
+typedef struct tideL_path {
+  const char *text;
+  size_t length;
+} tideL_path;
+
+/* A path: any string. One with a zero in it is the world's to refuse. */
+tideL_path tideL_checkpath(lua_State *L, int arg, const char *function);
+/* A new operation, for the task to wait for: nothing that may raise may come
+ * until tideL_awaitfs. NULL: it has no path. Raises where the task cannot wait,
+ * and out of memory. */
+tideR_fs *tideL_newfs(lua_State *L, tideL_state *S, const tideR_task *task,
+                      const char *function, const tideR_fskind *kind,
+                      const tideL_path *path, const tideL_path *to);
+/* Begins it and suspends: returned from start. */
+int tideL_awaitfs(lua_State *L, tideL_state *S, tideR_task *task, tideR_fs *op,
+                  tideL_finish finish);
+/* In finish: the operation, which is over; raises if the await was left. It
+ * stays until tideL_donefs; if something raises before, until the next one. */
+tideR_fs *tideL_gotfs(lua_State *L, tideL_state *S, tideR_task *task);
+void tideL_donefs(tideL_state *S);
+/* nil, "path: message", code */
+int tideL_pushfsfault(lua_State *L, const tideR_fs *op);
+/* Pushes the table that a stat gives. */
+void tideL_pushstat(lua_State *L, const uv_stat_t *stat);
+void tideL_openfs(lua_State *L);
+
+/* ---- watchdir.c ---- */
+
+void tideL_openwatchdir(lua_State *L);
+
+#pragma GCC visibility pop
+
+#endif
