@@ -322,6 +322,8 @@ static int open_module(lua_State *L) {
   tideL_opendns(L);
   tideL_openudp(L);
   tideL_openfs(L);
+  tideL_openfswrite(L);
+  tideL_openfsdir(L);
   tideL_openwatchdir(L);
   tideL_opentesting(L);
   tideL_openended(L);

@@ -1,6 +1,8 @@
 /* files.h: what the files of the file system share among them. Private.
  *
  *   fs.c        how an operation is begun and ended; those on paths
+ *   fswrite.c   files written as a whole
+ *   fsdir.c     the Dir object: what is in a directory
  *   watchdir.c  the Watch object
  */
 #ifndef TIDE_FILES_H
@@ -26,6 +28,9 @@ tideL_path tideL_checkpath(lua_State *L, int arg, const char *function);
 tideR_fs *tideL_newfs(lua_State *L, tideL_state *S, const tideR_task *task,
                       const char *function, const tideR_fskind *kind,
                       const tideL_path *path, const tideL_path *to);
+/* For what may raise after all: it is released by the next one, until taken. */
+void tideL_keepfs(tideL_state *S, tideR_fs *op);
+tideR_fs *tideL_takefs(tideL_state *S);
 /* Begins it and suspends: returned from start. */
 int tideL_awaitfs(lua_State *L, tideL_state *S, tideR_task *task, tideR_fs *op,
                   tideL_finish finish);
@@ -37,8 +42,19 @@ void tideL_donefs(tideL_state *S);
 int tideL_pushfsfault(lua_State *L, const tideR_fs *op);
 /* Pushes the table that a stat gives. */
 void tideL_pushstat(lua_State *L, const uv_stat_t *stat);
+/* What finish is for one that gives true. */
+int tideL_didfs(lua_State *L, tideL_state *S, tideR_task *task);
+/* Of the table at `arg`, or nil: a flag; its `mode`, a number or octal digits.
+ */
+void tideL_checkfsoptions(lua_State *L, int arg, const char *function);
+bool tideL_fsflag(lua_State *L, int arg, const char *field);
+int tideL_fsmode(lua_State *L, int arg, const char *function, int otherwise);
 void tideL_openfs(lua_State *L);
 
+/* ---- fswrite.c, fsdir.c ---- */
+
+void tideL_openfswrite(lua_State *L);
+void tideL_openfsdir(lua_State *L);
 /* ---- watchdir.c ---- */
 
 void tideL_openwatchdir(lua_State *L);

@@ -5,6 +5,7 @@
  * The await is the user of an operation, so that it costs no object of Lua's:
  * the task knows what it waits for.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "files.h"
@@ -32,6 +33,17 @@ tideR_fs *tideL_newfs(lua_State *L, tideL_state *S, const tideR_task *task,
   return op;
 }
 
+void tideL_keepfs(tideL_state *S, tideR_fs *op) {
+  tideL_donefs(S);
+  S->ended_fs = op;
+}
+
+tideR_fs *tideL_takefs(tideL_state *S) {
+  tideR_fs *op = S->ended_fs;
+  S->ended_fs = NULL;
+  return op;
+}
+
 int tideL_awaitfs(lua_State *L, tideL_state *S, tideR_task *task, tideR_fs *op,
                   tideL_finish finish) {
   if (tideR_fs_begin(S->rt, op))
@@ -44,8 +56,7 @@ int tideL_awaitfs(lua_State *L, tideL_state *S, tideR_task *task, tideR_fs *op,
 
 tideR_fs *tideL_gotfs(lua_State *L, tideL_state *S, tideR_task *task) {
   tideL_checkdelivered(L, S, task);
-  tideL_donefs(S);
-  S->ended_fs = tideR_fs_of(task);
+  tideL_keepfs(S, tideR_fs_of(task));
   tideR_fs_own(task, S->ended_fs);
   return S->ended_fs;
 }
@@ -72,7 +83,7 @@ int tideL_pushfsfault(lua_State *L, const tideR_fs *op) {
 
 /* ---- what they give ---- */
 
-static int did(lua_State *L, tideL_state *S, tideR_task *task) {
+int tideL_didfs(lua_State *L, tideL_state *S, tideR_task *task) {
   const tideR_fs *op = tideL_gotfs(L, S, task);
   int n = 1;
   if (op->result < 0)
@@ -84,14 +95,25 @@ static int did(lua_State *L, tideL_state *S, tideR_task *task) {
 }
 
 static int gave_text(lua_State *L, tideL_state *S, tideR_task *task) {
+  const tideR_fs *op = tideL_gotfs(L, S, task);
+  int n = 1;
+  if (op->result < 0)
+    n = tideL_pushfsfault(L, op);
+  else
+    lua_pushlstring(L, op->bytes, op->length);
+  tideL_donefs(S);
+  return n;
+}
+
+/* Of what was made, which is the caller's once it has the name. */
+static int gave_name(lua_State *L, tideL_state *S, tideR_task *task) {
   tideR_fs *op = tideL_gotfs(L, S, task);
   int n = 1;
   if (op->result < 0)
     n = tideL_pushfsfault(L, op);
   else
     lua_pushlstring(L, op->bytes, op->length);
-  if (op->kind == &tideR_fs_mkdtemp)
-    tideR_fs_take(op);
+  tideR_fs_take(op);
   tideL_donefs(S);
   return n;
 }
@@ -183,6 +205,8 @@ static const operation operations[] = {
     {"tide.fs.rmdir", &tideR_fs_rmdir, false},
     {"tide.fs.unlink", &tideR_fs_unlink, false},
     {"tide.fs.mkdtemp", &tideR_fs_mkdtemp, false},
+    {"tide.fs.mkstemp", &tideR_fs_mkstemp, false},
+    {"tide.fs.read_file", &tideR_fs_read_file, false},
     {"tide.fs.rename", &tideR_fs_rename, true},
     {"tide.fs.link", &tideR_fs_link, true}};
 
@@ -191,11 +215,13 @@ static const tideL_awaiting of_paths[] = {
     {"fs.fs_lstat", start_path, gave_stat, AWAIT_RESULTS},
     {"fs.fs_readlink", start_path, gave_text, AWAIT_RESULTS},
     {"fs.fs_realpath", start_path, gave_text, AWAIT_RESULTS},
-    {"fs.fs_rmdir", start_path, did, AWAIT_RESULTS},
-    {"fs.fs_unlink", start_path, did, AWAIT_RESULTS},
-    {"fs.fs_mkdtemp", start_path, gave_text, AWAIT_RESULTS},
-    {"fs.fs_rename", start_path, did, AWAIT_RESULTS},
-    {"fs.fs_link", start_path, did, AWAIT_RESULTS},
+    {"fs.fs_rmdir", start_path, tideL_didfs, AWAIT_RESULTS},
+    {"fs.fs_unlink", start_path, tideL_didfs, AWAIT_RESULTS},
+    {"fs.fs_mkdtemp", start_path, gave_name, AWAIT_RESULTS},
+    {"fs.fs_mkstemp", start_path, gave_name, AWAIT_RESULTS},
+    {"fs.fs_read_file", start_path, gave_text, AWAIT_RESULTS},
+    {"fs.fs_rename", start_path, tideL_didfs, AWAIT_RESULTS},
+    {"fs.fs_link", start_path, tideL_didfs, AWAIT_RESULTS},
     {NULL, NULL, NULL, AWAIT_RESULTS}};
 
 static int start_path(lua_State *L) {
@@ -213,6 +239,210 @@ static int start_path(lua_State *L) {
       await->finish);
 }
 
+/* ---- those with more ---- */
+
+/* Bits of who may do what: a number, or its octal digits. */
+static int read_mode(lua_State *L, int index, int otherwise) {
+  lua_Number mode = -1;
+  int isnum;
+  if (lua_isnoneornil(L, index))
+    return otherwise;
+  if (lua_type(L, index) == LUA_TSTRING) {
+    char *end;
+    const char *text = lua_tostring(L, index);
+    if (text[0] >= '0' && text[0] <= '7')
+      mode = (lua_Number)strtol(text, &end, 8);
+    if (mode < 0 || *end != '\0')
+      return -1;
+  } else {
+    mode = tideL_tonumber(L, index, &isnum);
+    if (!isnum)
+      return -1;
+  }
+  if (!(mode >= 0 && mode <= 07777) || mode != (lua_Number)(int)mode)
+    return -1;
+  return (int)mode;
+}
+
+static int check_mode(lua_State *L, int arg, const char *function) {
+  int mode = read_mode(L, arg, -1);
+  if (mode < 0)
+    tideL_typeerror(L, arg, function, "mode, a number or octal digits");
+  return mode;
+}
+
+void tideL_checkfsoptions(lua_State *L, int arg, const char *function) {
+  if (!lua_isnoneornil(L, arg) && lua_type(L, arg) != LUA_TTABLE)
+    tideL_typeerror(L, arg, function, "table");
+}
+
+bool tideL_fsflag(lua_State *L, int arg, const char *field) {
+  bool on;
+  if (lua_type(L, arg) != LUA_TTABLE)
+    return false;
+  lua_getfield(L, arg, field);
+  on = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return on;
+}
+
+int tideL_fsmode(lua_State *L, int arg, const char *function, int otherwise) {
+  int mode = otherwise;
+  if (lua_type(L, arg) != LUA_TTABLE)
+    return mode;
+  lua_getfield(L, arg, "mode");
+  mode = read_mode(L, -1, otherwise);
+  lua_pop(L, 1);
+  if (mode < 0)
+    tideL_error(L,
+                "bad option 'mode' to '%s' (a number or octal digits "
+                "expected)",
+                function);
+  return mode;
+}
+
+/* What start needs: all but `finish`, and what is in `op`. */
+typedef struct begun {
+  const char *name;
+  const tideR_fskind *kind;
+  tideL_path path, to;
+  int flags, mode;
+  double atime, mtime;
+} begun;
+
+static int begin(lua_State *L, tideL_state *S, tideR_task *task,
+                 const begun *it) {
+  tideR_fs *op;
+  if (tideL_checkpoint(S, task))
+    return tideL_cancel(L, S, task, it->name, tideL_didfs);
+  op = tideL_newfs(L, S, task, it->name, it->kind, &it->path, &it->to);
+  op->flags = it->flags;
+  op->mode = it->mode;
+  op->atime = it->atime;
+  op->mtime = it->mtime;
+  return tideL_awaitfs(L, S, task, op, tideL_didfs);
+}
+
+/* fs_mkdir(path[, {parents=, mode=}]) */
+static int core_mkdir(lua_State *L) {
+  begun it = {.name = "tide.fs.mkdir", .kind = &tideR_fs_mkdir};
+  tideL_state *S = tideL_get(L);
+  tideR_task *task = tideL_enter(L, S, it.name);
+  it.path = tideL_checkpath(L, 1, it.name);
+  tideL_checkfsoptions(L, 2, it.name);
+  it.flags = tideL_fsflag(L, 2, "parents");
+  it.mode = tideL_fsmode(L, 2, it.name, 0777);
+  return begin(L, S, task, &it);
+}
+
+/* fs_remove(path[, {recursive=}]) */
+static int core_remove(lua_State *L) {
+  begun it = {.name = "tide.fs.remove", .kind = &tideR_fs_remove};
+  tideL_state *S = tideL_get(L);
+  tideR_task *task = tideL_enter(L, S, it.name);
+  it.path = tideL_checkpath(L, 1, it.name);
+  tideL_checkfsoptions(L, 2, it.name);
+  it.flags = tideL_fsflag(L, 2, "recursive");
+  return begin(L, S, task, &it);
+}
+
+/* fs_copy(path, to[, {exclusive=}]) */
+static int core_copy(lua_State *L) {
+  begun it = {.name = "tide.fs.copy", .kind = &tideR_fs_copy};
+  tideL_state *S = tideL_get(L);
+  tideR_task *task = tideL_enter(L, S, it.name);
+  it.path = tideL_checkpath(L, 1, it.name);
+  it.to = tideL_checkpath(L, 2, it.name);
+  tideL_checkfsoptions(L, 3, it.name);
+  it.flags = UV_FS_COPYFILE_FICLONE;
+  if (tideL_fsflag(L, 3, "exclusive"))
+    it.flags |= UV_FS_COPYFILE_EXCL;
+  return begin(L, S, task, &it);
+}
+
+/* fs_symlink(target, path[, {directory=}]): the option is for Windows */
+static int core_symlink(lua_State *L) {
+  begun it = {.name = "tide.fs.symlink", .kind = &tideR_fs_symlink};
+  tideL_state *S = tideL_get(L);
+  tideR_task *task = tideL_enter(L, S, it.name);
+  it.path = tideL_checkpath(L, 1, it.name);
+  it.to = tideL_checkpath(L, 2, it.name);
+  tideL_checkfsoptions(L, 3, it.name);
+  it.flags = tideL_fsflag(L, 3, "directory") ? UV_FS_SYMLINK_DIR : 0;
+  return begin(L, S, task, &it);
+}
+
+/* fs_chmod(path, mode) */
+static int core_chmod(lua_State *L) {
+  begun it = {.name = "tide.fs.chmod", .kind = &tideR_fs_chmod};
+  tideL_state *S = tideL_get(L);
+  tideR_task *task = tideL_enter(L, S, it.name);
+  it.path = tideL_checkpath(L, 1, it.name);
+  it.mode = check_mode(L, 2, it.name);
+  return begin(L, S, task, &it);
+}
+
+/* fs_access(path[, letters of "rwx"]): none, whether it is there */
+static int core_access(lua_State *L) {
+  begun it = {.name = "tide.fs.access", .kind = &tideR_fs_access};
+  tideL_state *S = tideL_get(L);
+  tideR_task *task = tideL_enter(L, S, it.name);
+  it.path = tideL_checkpath(L, 1, it.name);
+  if (!lua_isnoneornil(L, 2)) {
+    if (lua_type(L, 2) != LUA_TSTRING)
+      tideL_typeerror(L, 2, it.name, "letters of \"rwx\"");
+    for (const char *at = lua_tostring(L, 2); *at != '\0'; at++) {
+      if (strchr("rwx", *at) == NULL)
+        tideL_argerror(L, 2, it.name, "letters of \"rwx\" expected");
+      it.mode |= *at == 'r' ? 4 : *at == 'w' ? 2 : 1;
+    }
+  }
+  return begin(L, S, task, &it);
+}
+
+static double now(void) {
+  uv_timeval64_t time;
+  uv_gettimeofday(&time);
+  return (double)time.tv_sec + (double)time.tv_usec * 1e-6;
+}
+
+/* fs_utime(path[, atime[, mtime]]): now; mtime as atime */
+static int core_utime(lua_State *L) {
+  begun it = {.name = "tide.fs.utime", .kind = &tideR_fs_utime};
+  tideL_state *S = tideL_get(L);
+  tideR_task *task = tideL_enter(L, S, it.name);
+  it.path = tideL_checkpath(L, 1, it.name);
+  it.atime =
+      lua_isnoneornil(L, 2) ? now() : (double)tideL_checkseconds(L, 2, it.name);
+  it.mtime = lua_isnoneornil(L, 3) ? it.atime
+                                   : (double)tideL_checkseconds(L, 3, it.name);
+  return begin(L, S, task, &it);
+}
+
+/* fs_tmpdir(): where temporary files go */
+static int core_tmpdir(lua_State *L) {
+  char path[4096];
+  size_t size = sizeof path;
+  int err = uv_os_tmpdir(path, &size);
+  if (err < 0)
+    return tideL_pushdone(L, err);
+  lua_pushlstring(L, path, size);
+  return 1;
+}
+
 void tideL_openfs(lua_State *L) {
+  static const luaL_Reg functions[] = {{"fs_tmpdir", core_tmpdir},
+                                       {NULL, NULL}};
+  static const tideL_awaiting awaiting[] = {
+      {"fs.fs_mkdir", core_mkdir, tideL_didfs, AWAIT_RESULTS},
+      {"fs.fs_remove", core_remove, tideL_didfs, AWAIT_RESULTS},
+      {"fs.fs_copy", core_copy, tideL_didfs, AWAIT_RESULTS},
+      {"fs.fs_symlink", core_symlink, tideL_didfs, AWAIT_RESULTS},
+      {"fs.fs_chmod", core_chmod, tideL_didfs, AWAIT_RESULTS},
+      {"fs.fs_access", core_access, tideL_didfs, AWAIT_RESULTS},
+      {"fs.fs_utime", core_utime, tideL_didfs, AWAIT_RESULTS},
+      {NULL, NULL, NULL, AWAIT_RESULTS}};
   tideL_setawaiting(L, of_paths);
+  tideL_setawaiting(L, awaiting);
+  tideL_setfunctions(L, functions);
 }

@@ -39,6 +39,7 @@ enum {
   OWN_SERVER,
   OWN_LOOKUP,
   OWN_UDP,
+  OWN_DIR,
   OWN_WATCHDIR,
   OWN_SCOPEBOX,
   OWN_DONEBOX,
@@ -185,7 +186,7 @@ struct tide_runtime {
   bool entered;  /* the loop has been, since drive called it */
   bool paused;   /* the trial's task has done its part: see testing.c */
   int exitcode;
-  struct tideR_fs *ended_fs; /* what an await is telling: see fs.c */
+  struct tideR_fs *ended_fs; /* what is begun or told now: see fs.c */
 
   /* Where an interrupt breaks what runs, see break.c: */
   uv_thread_t breakable;         /* the thread */

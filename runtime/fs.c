@@ -158,10 +158,21 @@ void tideR_fs_take(tideR_fs *op) {
   op->holds = false;
 }
 
+/* An object's: it was closed by another task than the one that waits. */
+static void wake_without(tideR_runtime *rt, tideR_fs *op) {
+  tideR_task *task = tideR__waitq_take(rt, &op->waiter);
+  if (task == NULL)
+    return;
+  task->wait = &nothing;
+  tideR_wake(rt, task, TIDE_WOKEN);
+}
+
 void tideR_fs_release(tideR_fs *op) {
   tideR_runtime *rt = op->rt;
   atomic_store(&op->stop, true);
   op->released = true;
+  if (rt != NULL)
+    wake_without(rt, op);
   if (op->phase == FS_QUEUED) {
     take_out(&rt->files, op);
     if (op->begun) { /* it is to clean up behind itself, and soon */

@@ -1,8 +1,11 @@
 /*
  * fs.h: the file system: operations that block, in threads of libuv's pool.
  *
- *   fs.c      an operation: waiting in line, a thread, its end
- *   fsops.c   those that are one call of the system
+ *   fs.c        an operation: waiting in line, a thread, its end
+ *   fsops.c     those that are one call of the system
+ *   fswhole.c   files, read and written as a whole
+ *   fslist.c    what is in a directory
+ *   fsremove.c  a directory with all that is in it, removed
  *
  * An operation is a record with two owners: its user, which is an await or an
  * object, and the pool while it is there. A thread has it from when it begins
@@ -96,7 +99,8 @@ tideR_fs *tideR_fs_of(const tideR_task *task);
 void tideR_fs_own(tideR_task *task, tideR_fs *op);
 /* What it holds is the user's from now on. */
 void tideR_fs_take(tideR_fs *op);
-/* The user's last word. What it holds, or is about to, is given back. */
+/* The user's last word. What it holds, or is about to, is given back; who waits
+ * for it is woken, and finds no operation. */
 void tideR_fs_release(tideR_fs *op);
 
 /* ---- kinds (fsops.c) ---- */
@@ -113,6 +117,19 @@ extern const tideR_fskind tideR_fs_utime;   /* atime, mtime */
 /* Of a template that ends in XXXXXX, which becomes the name in `bytes`; the
  * second holds a descriptor, which is its result. */
 extern const tideR_fskind tideR_fs_mkdtemp, tideR_fs_mkstemp;
+
+/* ---- kinds (fswhole.c, fslist.c, fsremove.c) ---- */
+
+/* All of a file: into `bytes`, so many as `length`. */
+extern const tideR_fskind tideR_fs_read_file;
+/* `size` bytes; flags and mode as of uv_fs_open. */
+extern const tideR_fskind tideR_fs_write_file, tideR_fs_append_file;
+/* The same beside it, then in its place. */
+extern const tideR_fskind tideR_fs_replace_file;
+/* The next entries; see there. */
+extern const tideR_fskind tideR_fs_scandir;
+/* A file, a link, or a directory; flags: with all that is in it. */
+extern const tideR_fskind tideR_fs_remove;
 
 /* In a thread: what libuv's f(NULL, &request, ..., NULL) does. */
 #define TIDE_FS_CALL(result, f, ...) \
