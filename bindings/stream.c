@@ -11,12 +11,17 @@
 
 #define MAGIC 0x73747265u
 
-tideL_stream *tideL_newstream(lua_State *L, const tideL_state *S) {
+tideL_stream *tideL_newstreamof(lua_State *L, const tideL_state *S,
+                                const char *class, int place) {
   tideL_stream *self = tideL_newuserdata(L, sizeof *self);
-  *self = (tideL_stream){.magic = MAGIC, .serial = S->serial};
-  tideL_own(L, OWN_STREAM);
+  *self = (tideL_stream){MAGIC, S->serial, .class = class};
+  tideL_own(L, place);
   lua_setmetatable(L, -2);
   return self;
+}
+
+tideL_stream *tideL_newstream(lua_State *L, const tideL_state *S) {
+  return tideL_newstreamof(L, S, "Stream", OWN_STREAM);
 }
 
 static void set_stream(tideL_stream *self, tideR_stream *stream,
@@ -37,15 +42,21 @@ void tideL_wire(tideL_stream *self, tideR_wire *wire,
     uv_tcp_keepalive(&wire->uv.tcp, 1, wiring->keepalive);
 }
 
-static tideL_stream *check_type(lua_State *L, const char *function) {
+static bool is_of(const char *class, const char *function) {
+  size_t n = strlen(class);
+  return strncmp(function, class, n) == 0 && function[n] == ':';
+}
+
+tideL_stream *tideL_streamtype(lua_State *L, const char *function) {
   tideL_stream *self = lua_touserdata(L, 1);
-  if (self == NULL || lua_rawlen(L, 1) != sizeof *self || self->magic != MAGIC)
-    tideL_typeerror(L, 1, function, "Stream");
+  if (self == NULL || lua_rawlen(L, 1) != sizeof *self ||
+      self->magic != MAGIC || !is_of(self->class, function))
+    tideL_typeerror(L, 1, function, is_of("File", function) ? "File" : "Stream");
   return self;
 }
 
 tideL_stream *tideL_checkstream(lua_State *L, const char *function) {
-  tideL_stream *self = check_type(L, function);
+  tideL_stream *self = tideL_streamtype(L, function);
   if (self->serial != tideL_get(L)->serial)
     tideL_error(L, "'%s': the loop is closed", function);
   return self;
@@ -128,13 +139,13 @@ void tideL_readwiring(lua_State *L, int arg, const char *function,
 
 /* Stream:close(): what is unsent is dropped; again is fine */
 static int stream_close(lua_State *L) {
-  const tideL_stream *self = check_type(L, "Stream:close");
+  const tideL_stream *self = tideL_streamtype(L, "Stream:close");
   if (self->stream != NULL)
     tideR_handle_close(&self->stream->handle);
   return 0;
 }
 
-static int stream__gc(lua_State *L) {
+int tideL_streamgc(lua_State *L) {
   tideL_stream *self = lua_touserdata(L, 1);
   free(self->separators);
   self->separators = NULL;
@@ -144,12 +155,12 @@ static int stream__gc(lua_State *L) {
   return 0;
 }
 
-static bool is_closed(const tideL_stream *self) {
+bool tideL_streamclosed(const tideL_stream *self) {
   return self->stream == NULL || tideR_stream_closed(self->stream);
 }
 
 static int stream_is_closing(lua_State *L) {
-  lua_pushboolean(L, is_closed(check_type(L, "Stream:is_closing")));
+  lua_pushboolean(L, tideL_streamclosed(tideL_streamtype(L, "Stream:is_closing")));
   return 1;
 }
 
@@ -157,13 +168,13 @@ static int stream_is_closing(lua_State *L) {
 
 /* libuv's handle; NULL: it is closed, or has none. */
 static tideR_wire *wire_of(const tideL_stream *self) {
-  if (is_closed(self) || !tideR_stream_is_wire(self->stream))
+  if (tideL_streamclosed(self) || !tideR_stream_is_wire(self->stream))
     return NULL;
   return tideR_wire_of(self->stream);
 }
 
 static int push_none(lua_State *L, const tideL_stream *self) {
-  return tideL_pushfault(L, is_closed(self) ? UV_ECANCELED : UV_ENOTSUP);
+  return tideL_pushfault(L, tideL_streamclosed(self) ? UV_ECANCELED : UV_ENOTSUP);
 }
 
 /* Unix sockets are pipes to libuv, whose own function cuts a name at a zero. */
@@ -222,9 +233,9 @@ static int stream_stats(lua_State *L) {
 }
 
 static int stream__tostring(lua_State *L) {
-  const tideL_stream *self = check_type(L, "Stream:__tostring");
+  const tideL_stream *self = tideL_streamtype(L, "Stream:__tostring");
   const char *state = "open";
-  if (is_closed(self))
+  if (tideL_streamclosed(self))
     state = "closed";
   else if (tideR_stream_is_wire(self->stream) &&
            tideR_wire_opening(tideR_wire_of(self->stream)))
@@ -252,7 +263,7 @@ static int core_stream_pair(lua_State *L) {
 
 /* check_stream(value, function) */
 static int core_check_stream(lua_State *L) {
-  check_type(L, luaL_checkstring(L, 2));
+  tideL_streamtype(L, luaL_checkstring(L, 2));
   return 0;
 }
 
@@ -267,12 +278,12 @@ void tideL_openstream(lua_State *L) {
                                      {"fileno", stream_fileno},
                                      {"stats", stream_stats},
                                      {NULL, NULL}};
-  static const luaL_Reg metamethods[] = {{"__gc", stream__gc},
+  static const luaL_Reg metamethods[] = {{"__gc", tideL_streamgc},
                                          {"__close", stream_close},
                                          {"__tostring", stream__tostring},
                                          {NULL, NULL}};
   tideL_newclass(L, OWN_STREAM, "tide.Stream", methods, metamethods);
-  tideL_addreading(L);
+  tideL_addreading(L, false);
   tideL_addwriting(L);
   lua_setfield(L, -2, "Stream"); /* its methods: lua/tide adds to them */
   tideL_setfunctions(L, functions);

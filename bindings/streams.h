@@ -34,9 +34,11 @@ int tideL_pushaddress(lua_State *L, const tideL_address *address, int size);
 
 /* ---- stream.c ---- */
 
+/* Of a Stream, or of a File, which reads in the same way. */
 typedef struct tideL_stream {
   uint32_t magic;
   uint32_t serial;      /* of the runtime */
+  const char *class;    /* what its methods are called by: "Stream" */
   tideR_stream *stream; /* NULL: it could not be made */
   uv_buf_t *separators; /* of who reads */
   unsigned room;
@@ -61,10 +63,18 @@ bool tideL_optflag(lua_State *L, int arg, const char *field, bool otherwise);
 
 /* Pushes one that has no stream yet. */
 tideL_stream *tideL_newstream(lua_State *L, const tideL_state *S);
+/* The same of a class that has its metatable at `place`. */
+tideL_stream *tideL_newstreamof(lua_State *L, const tideL_state *S,
+                                const char *class, int place);
+int tideL_streamgc(lua_State *L); /* its __gc */
+bool tideL_streamclosed(const tideL_stream *self);
 /* Gives it that. */
 void tideL_wire(tideL_stream *self, tideR_wire *wire,
                 const tideL_wiring *wiring);
+/* Of the class that the function's name begins with: "Stream:read". */
 tideL_stream *tideL_checkstream(lua_State *L, const char *function);
+/* The same of one whose loop may be closed. */
+tideL_stream *tideL_streamtype(lua_State *L, const char *function);
 /* nil, message, code; of one that is closed, or at its end, in words. */
 int tideL_pushfault(lua_State *L, int err);
 
@@ -79,7 +89,8 @@ typedef struct tideL_udp {
 
 /* ---- reader.c, writer.c, tcp.c, server.c, dns.c, udp.c ---- */
 
-void tideL_addreading(lua_State *L); /* to the methods on top */
+/* To the methods on top, which are a Stream's or a File's. */
+void tideL_addreading(lua_State *L, bool is_file);
 void tideL_addwriting(lua_State *L);
 void tideL_openstream(lua_State *L);
 void tideL_opentcp(lua_State *L);

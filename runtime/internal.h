@@ -99,6 +99,7 @@ typedef struct tideR_fslist {   /* see fs.c */
   struct tideR_fs *head, **end; /* in line */
   struct tideR_fs *all;
   unsigned running, limit;
+  bool ended; /* nothing is begun any more */
 } tideR_fslist;
 
 struct tideR_runtime {
@@ -446,6 +447,8 @@ bool tideR__buffer_reserve(tideR_runtime *rt, tideR_buffer *buffer,
                            size_t size);
 bool tideR__buffer_append(tideR_runtime *rt, tideR_buffer *buffer,
                           const char *bytes, size_t n);
+bool tideR__buffer_adopt(tideR_runtime *rt, tideR_buffer *buffer, char *own,
+                         size_t room, size_t at, size_t n);
 void tideR__buffer_leave(tideR_runtime *rt, tideR_buffer *buffer);
 void tideR__buffer_clear(tideR_runtime *rt, tideR_buffer *buffer);
 void tideR__buffer_take(tideR_runtime *rt, tideR_buffer *buffer, size_t n);
@@ -463,6 +466,7 @@ void tideR__copy_bufs(char *to, const uv_buf_t *bufs, unsigned n, size_t skip);
 void tideR__reader_init(tideR_stream *stream);
 void tideR__reader_closed(tideR_stream *stream);
 bool tideR__wire_abort(tideR_runtime *rt, tideR_task *task, tideR_status why);
+void tideR__ignore_sigpipe(void);
 
 /* udp.c: whether it keeps the loop alive; an error, to be told once */
 void tideR__udp_count_alive(tideR_udp *udp);

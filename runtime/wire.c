@@ -155,7 +155,7 @@ static void free_wire(tideR_handle *handle) {
 
 /* A write to a peer that is gone is to be an error and not the program's end:
  * unless the program has said otherwise. */
-static void ignore_sigpipe(void) {
+void tideR__ignore_sigpipe(void) {
 #ifndef _WIN32
   struct sigaction action;
   if (sigaction(SIGPIPE, NULL, &action) < 0 || action.sa_handler != SIG_DFL ||
@@ -179,12 +179,12 @@ bool tideR_stream_is_wire(const tideR_stream *stream) {
 
 tideR_wire *tideR__wire_new(tideR_runtime *rt) {
   static const tideR_transport transport = {start,     stop,       fetch,
-                                            try_write, write_rest, shut};
+                                            try_write, write_rest, shut, false};
   static const tideR_waitkind opening = {"connect", tideR__wire_abort, NULL};
   tideR_wire *wire = calloc(1, sizeof *wire);
   if (wire == NULL)
     return NULL;
-  ignore_sigpipe();
+  tideR__ignore_sigpipe();
   tideR__stream_init(rt, &wire->stream, &kind, &transport);
   tideR_waitq_init(&wire->opener, &opening);
   return wire;

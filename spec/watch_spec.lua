@@ -383,7 +383,7 @@ describe("a Watch is misused at the caller's line:", function()
   end)
 
   it("path and options", function()
-    misuse("#1 to 'tide.fs.watch' %(path expected, got no value%)", function() fs.watch() end)
+    misuse("#1 to 'tide.fs.watch' %(path expected, got nil%)", function() fs.watch() end)
     misuse("#1 to 'tide.fs.watch' %(path expected, got table%)", function() fs.watch {} end)
     misuse("#2 to 'tide.fs.watch' %(table expected, got string%)", function() fs.watch("x", "y") end)
     misuse("'limit' to 'tide.fs.watch'", function() fs.watch("x", { limit = 0 }) end)
