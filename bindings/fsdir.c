@@ -16,9 +16,9 @@ typedef struct tideL_dir {
   bool closing;    /* as soon as it has */
 } tideL_dir;
 
-/* fs_directory(path): opened when it is first read */
+/* fs_directory(path, function): opened when it is first read */
 static int core_directory(lua_State *L) {
-  static const char name[] = "tide.fs.scandir";
+  const char *name = luaL_checkstring(L, 2);
   const tideL_state *S = tideL_open(L);
   tideL_path path = tideL_checkpath(L, 1, name);
   tideL_dir *self = tideL_newuserdata(L, sizeof *self);

@@ -170,8 +170,9 @@ end
 new_class("tide.Scandir", Scandir)
 
 --- Or nil, message, code.
-local function open_scandir(path)
-  local self = setmetatable({ dir = core.fs_directory(path), at = 0, count = 0 }, Scandir)
+local function open_scandir(path, caller)
+  local dir = core.fs_directory(path, caller)
+  local self = setmetatable({ dir = dir, at = 0, count = 0 }, Scandir)
   local more, message, code = refill(self)
   if more == nil then
     return nil, message, code
@@ -182,7 +183,7 @@ end
 --- `for name, type in fs.scandir(path) do`: in no order, without "." and "..".
 -- Raises an OSError where it cannot be read.
 function fs.scandir(path)
-  local self, message, code = open_scandir(path)
+  local self, message, code = open_scandir(path, "tide.fs.scandir")
   if not self then
     raise(message, code)
   end
@@ -209,7 +210,7 @@ end
 
 local function enter(self)
   local path = table.remove(self.pending)
-  local scan, message, code = open_scandir(path)
+  local scan, message, code = open_scandir(path, "Walk:next")
   if not scan then
     return fail(self, path, message, code)
   end
@@ -279,7 +280,7 @@ end
 function fs.walk(path, options)
   local on_error = read_on_error(options)
   local self = setmetatable({ pending = {}, on_error = on_error }, Walk)
-  local scan, message, code = open_scandir(path)
+  local scan, message, code = open_scandir(path, "tide.fs.walk")
   if not scan then
     raise(message, code)
   end

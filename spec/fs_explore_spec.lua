@@ -1,0 +1,78 @@
+-- Files, with a cancel at every await.
+local fs = require "tide.fs"
+local tide = require "tide"
+local files = require "spec.fs_support"
+local support = require "spec.support"
+
+require("tide.busted").configure { task = false }
+
+local survives, seeds = support.survives, support.seeds
+
+--- Each of them goes through the system, and the order in which threads end is
+-- no seed's.
+function support.seeds()
+  return os.getenv "SEEDS" and seeds() or math.min(seeds(), 20)
+end
+
+local dir
+
+--- Whatever it made has to be gone or known, however it ends.
+local function guarded(run, fn)
+  return tide.finally(run.guarded, function()
+    local left = files.entries(dir)
+    assert(fs.remove(dir, { recursive = true }))
+    assert(fs.mkdir(dir))
+    left.f, left.d = nil, nil
+    assert(next(left) == nil, "something is left: " .. tostring(next(left)))
+  end, run, fn)
+end
+
+describe("under explore,", function()
+  setup(function()
+    dir = assert(fs.mkdtemp(files.root .. "/tide-explore-XXXXXX"))
+  end)
+
+  teardown(function()
+    assert(fs.remove(dir, { recursive = true }))
+  end)
+
+  survives("a file that is written, listed and removed", { "written", "replaced", "read", "gone" },
+    function(run)
+      local log = run.log
+      return guarded(run, function()
+        local path = dir .. "/f"
+        assert(fs.write_file(path, "old"))
+        log[#log + 1] = "written"
+        assert(fs.write_file(path, "new", { atomic = true }))
+        log[#log + 1] = "replaced"
+        assert(fs.read_file(path) == "new")
+        assert(files.entries(dir).f == "file")
+        log[#log + 1] = "read"
+        assert(fs.unlink(path))
+        log[#log + 1] = "gone"
+        return "done"
+      end)
+    end)
+
+  survives("a tree that more make than are at it at a time", { "made", "walked" }, function(run)
+    local log = run.log
+    return guarded(run, function()
+      tide.group(function(g)
+        for i = 1, 3 do
+          g:task(function()
+            assert(fs.mkdir(dir .. "/d/" .. i, { parents = true }))
+            assert(fs.write_file(dir .. "/d/" .. i .. "/x", "x", { atomic = true }))
+          end)
+        end
+      end)
+      log[#log + 1] = "made"
+      local n = 0
+      for _ in pairs(files.tree(dir)) do
+        n = n + 1
+      end
+      assert(n == 7)
+      log[#log + 1] = "walked"
+      return "done"
+    end)
+  end)
+end)
