@@ -324,6 +324,7 @@ static int open_module(lua_State *L) {
   tideL_openfs(L);
   tideL_openfswrite(L);
   tideL_openfsdir(L);
+  tideL_openfsfile(L);
   tideL_openwatchdir(L);
   tideL_opentesting(L);
   tideL_openended(L);

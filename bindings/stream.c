@@ -51,7 +51,8 @@ tideL_stream *tideL_streamtype(lua_State *L, const char *function) {
   tideL_stream *self = lua_touserdata(L, 1);
   if (self == NULL || lua_rawlen(L, 1) != sizeof *self ||
       self->magic != MAGIC || !is_of(self->class, function))
-    tideL_typeerror(L, 1, function, is_of("File", function) ? "File" : "Stream");
+    tideL_typeerror(L, 1, function,
+                    is_of("File", function) ? "File" : "Stream");
   return self;
 }
 
@@ -160,7 +161,8 @@ bool tideL_streamclosed(const tideL_stream *self) {
 }
 
 static int stream_is_closing(lua_State *L) {
-  lua_pushboolean(L, tideL_streamclosed(tideL_streamtype(L, "Stream:is_closing")));
+  lua_pushboolean(L,
+                  tideL_streamclosed(tideL_streamtype(L, "Stream:is_closing")));
   return 1;
 }
 
@@ -174,7 +176,8 @@ static tideR_wire *wire_of(const tideL_stream *self) {
 }
 
 static int push_none(lua_State *L, const tideL_stream *self) {
-  return tideL_pushfault(L, tideL_streamclosed(self) ? UV_ECANCELED : UV_ENOTSUP);
+  return tideL_pushfault(L,
+                         tideL_streamclosed(self) ? UV_ECANCELED : UV_ENOTSUP);
 }
 
 /* Unix sockets are pipes to libuv, whose own function cuts a name at a zero. */

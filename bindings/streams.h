@@ -3,7 +3,7 @@
  *
  *   address.c  hosts and ports, to and from sockaddr
  *   stream.c   the Stream object: its life, its names, its numbers
- *   reader.c   its methods that read
+ *   reader.c   its methods that read, and a File's
  *   writer.c   its methods that write
  *   tcp.c      streams that connect
  *   server.c   the Server object

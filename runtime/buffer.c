@@ -187,8 +187,8 @@ bool tideR__buffer_append(tideR_runtime *rt, tideR_buffer *buffer,
   return true;
 }
 
-/* `own` is from malloc and the buffer's from now on, if there is memory for what
- * does not fit before its first bytes: n, from `at` on. */
+/* `own` is from malloc and the buffer's from now on, if there is memory for
+ * what does not fit before its first bytes: n, from `at` on. */
 bool tideR__buffer_adopt(tideR_runtime *rt, tideR_buffer *buffer, char *own,
                          size_t room, size_t at, size_t n) {
   size_t before = buffer->length;

@@ -8,11 +8,11 @@
  * what was taken ends: what was read and not taken is dropped by then.
  *
  * Changing. Writes, and what else moves the position or depends on it, go
- * through a gate, in the order of the calls. Where one begins is only known when
- * the one before has ended.
+ * through a gate, in the order of the calls. Where one begins is only known
+ * when the one before has ended.
  *
- * Closing. Each operation has a use of the descriptor of its own, and so has the
- * file until it is closed: what was begun before is done.
+ * Closing. Each operation has a use of the descriptor of its own, and so has
+ * the file until it is closed: what was begun before is done.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -35,10 +35,10 @@ struct tideR_file {
   tideR_fs *fetch; /* reads a block */
   tideR_fsgate fetches;
   bool fetching;
-  bool stale; /* ... what nobody wants any more */
-  bool goes_on; /* the last block was full, and not the first */
-  size_t block; /* how much is read next */
-  char *ahead; /* a block; or NULL, and: */
+  bool stale;    /* ... what nobody wants any more */
+  bool goes_on;  /* the last block was full, and not the first */
+  size_t block;  /* how much is read next */
+  char *ahead;   /* a block; or NULL, and: */
   int ahead_end; /* what came instead, or 0 */
   size_t ahead_length, ahead_room;
 
@@ -290,10 +290,9 @@ static void on_changed(tideR_fsgate *gate, tideR_fs *op) {
     else if (op->result >= 0 && op->length > 0)
       file->position = (int64_t)op->stat.st_size;
   } else if (op->kind == &tideR_file_seek && op->result >= 0) {
-    op->result = file->seekable
-                     ? sought(file, (tideR_whence)op->flags, op->offset,
-                              (int64_t)op->stat.st_size)
-                     : UV_ESPIPE;
+    op->result = file->seekable ? sought(file, (tideR_whence)op->flags,
+                                         op->offset, (int64_t)op->stat.st_size)
+                                : UV_ESPIPE;
     if (op->result >= 0)
       file->position = op->result;
   }
@@ -329,11 +328,14 @@ bool tideR_file_seek_now(tideR_file *file, tideR_whence whence, int64_t offset,
   return true;
 }
 
-tideR_fs *tideR_file_begin(tideR_file *file, const tideR_fskind *kind) {
-  tideR_fs *op =
-      tideR_fs_new(file->stream.handle.rt, kind, NULL, 0, NULL, 0);
+tideR_fs *tideR_file_do(tideR_file *file, const tideR_fskind *kind) {
+  tideR_fs *op = tideR_fs_new(file->stream.handle.rt, kind, NULL, 0, NULL, 0);
   if (op == NULL)
     return NULL;
+  if (file->fd == NULL) {
+    op->refused = UV_ECANCELED;
+    return op;
+  }
   use(op, file->fd);
   if (kind != &tideR_file_stat && kind != &tideR_file_pread &&
       kind != &tideR_file_pwrite)
@@ -410,9 +412,8 @@ static bool is_seekable(const uv_stat_t *stat) {
 tideR_file *tideR_file_new(tideR_runtime *rt, tideR_fs *open, bool appends) {
   static const tideR_handlekind kind = {"file", close_file, is_active,
                                         orphan_file, free_file};
-  static const tideR_transport transport = {.start = start,
-                                            .stop = stop,
-                                            .grows = true};
+  static const tideR_transport transport = {
+      .start = start, .stop = stop, .grows = true};
   tideR_file *file = calloc(1, sizeof *file);
   tideR_fs *fetch = NULL;
   if (file != NULL)

@@ -30,8 +30,8 @@ typedef enum tideR_whence {
  * of the file. */
 extern const tideR_fskind tideR_file_open;
 /* The rest has the descriptor in `state`, of which it holds a use. */
-/* From `offset`, -1: where the system is, into `bytes` from the `flags`th on: so
- * many as `size` in all, or what there is. Some of it, or all. */
+/* From `offset`, -1: where the system is, into `bytes` from the `flags`th on:
+ * so many as `size` in all, or what there is. Some of it, or all. */
 extern const tideR_fskind tideR_file_read, tideR_file_pread;
 /* `size` of `bytes`, of which `length` were. With flags `stat` is told, too. */
 extern const tideR_fskind tideR_file_write, tideR_file_pwrite;
@@ -51,16 +51,17 @@ tideR_file *tideR_file_new(tideR_runtime *rt, tideR_fs *open, bool appends);
 tideR_stream *tideR_file_stream(tideR_file *file);
 tideR_file *tideR_file_of(tideR_stream *stream);
 int tideR_file_fd(const tideR_file *file); /* -1: it is closed */
-/* A new operation on it, that is open; those that move its position, or depend
- * on it, are done one after the other. NULL: no memory. */
-tideR_fs *tideR_file_begin(tideR_file *file, const tideR_fskind *kind);
+/* A new operation on it, to be begun; those that move its position, or depend
+ * on it, are done one after the other. If it is closed, it will be refused.
+ * NULL: no memory. */
+tideR_fs *tideR_file_do(tideR_file *file, const tideR_fskind *kind);
 /* It is over, the user's, and has no use of the descriptor any more. */
 void tideR_file_end(tideR_runtime *rt, tideR_fs *op);
 /* True: it could be done at once, and this is the position, or an error. */
 bool tideR_file_seek_now(tideR_file *file, tideR_whence whence, int64_t offset,
                          int64_t *position);
-/* Closes it: the operation that does so, the caller's, to be begun; NULL: others
- * use the descriptor yet, and the last one closes it. */
+/* Closes it: the operation that does so, the caller's, to be begun; NULL:
+ * others use the descriptor yet, and the last one closes it. */
 tideR_fs *tideR_file_closing(tideR_file *file);
 
 #pragma GCC visibility pop

@@ -110,9 +110,9 @@ static void let_through(tideR_runtime *rt, tideR_fsgate *gate, tideR_fs *op) {
 static void pass_gate(tideR_runtime *rt, tideR_fs *op) {
   tideR_fsgate *gate = op->gate;
   tideR_fs *next;
-  if (gate == NULL)
-    return;
   op->gate = NULL;
+  if (gate == NULL || gate->running != op)
+    return;
   gate->running = NULL;
   gate->ended(gate, op);
   next = gate->head;
@@ -235,7 +235,9 @@ void tideR_fs_release(tideR_fs *op) {
   op->released = true;
   if (rt != NULL)
     wake_without(rt, op);
-  if (op->phase == FS_GATED) {
+  if (op->phase == FS_NEW) {
+    op->gate = NULL;
+  } else if (op->phase == FS_GATED) {
     leave_gate(op);
     op->phase = FS_OVER;
   } else if (op->phase == FS_QUEUED) {

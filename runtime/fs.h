@@ -62,8 +62,8 @@ struct tideR_fs {
   int64_t result;
   size_t length; /* of bytes that are good */
   uv_stat_t stat;
-  void *state; /* the kind's own */
-  bool holds;  /* something that `undo` gives back: a descriptor, say */
+  void *state;        /* the kind's own */
+  bool holds;         /* something that `undo` gives back: a descriptor, say */
   tideR_fsgate *gate; /* that it goes through, or NULL */
 
   /* It is cancelled: those that take long look at it. */

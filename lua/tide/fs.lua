@@ -5,9 +5,13 @@ local core = require "tide.core"
 
 core.own_chunk()
 
+require "tide.stream"
+
 local misuse = core.misuse
 
 local fs = {
+  open = core.fs_open,
+
   stat = core.fs_stat,
   lstat = core.fs_lstat,
   access = core.fs_access,
