@@ -23,7 +23,7 @@
 enum {
   BEFORE = 4096,       /* bytes of room for what is left of the last block */
   BLOCK_FIRST = 65536, /* after it was opened, and after a seek */
-  BLOCK_MOST = 262144
+  BLOCK_MOST = 524288
 };
 
 struct tideR_file {
