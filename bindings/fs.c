@@ -113,7 +113,8 @@ static int gave_name(lua_State *L, tideL_state *S, tideR_task *task) {
     n = tideL_pushfsfault(L, op);
   else
     lua_pushlstring(L, op->bytes, op->length);
-  tideR_fs_take(op);
+  if (op->result >= 0)
+    tideR_fs_take(op);
   tideL_donefs(S);
   return n;
 }

@@ -127,9 +127,13 @@ extern const tideR_fskind tideR_fs_mkdir;   /* mode; flags: parents, too */
 extern const tideR_fskind tideR_fs_symlink; /* flags, as libuv's */
 extern const tideR_fskind tideR_fs_copy;    /* flags, as libuv's */
 extern const tideR_fskind tideR_fs_utime;   /* atime, mtime */
-/* Of a template that ends in XXXXXX, which becomes the name in `bytes`; the
- * second holds a descriptor, which is its result. */
+/* Of a template that ends in XXXXXX, which becomes the name in `bytes`. They
+ * hold what was made. flags: the file stays open, as `fd`, which is held, too.
+ */
 extern const tideR_fskind tideR_fs_mkdtemp, tideR_fs_mkstemp;
+
+/* Where a path leads, in memory from malloc; in a thread. */
+int tideR__fs_resolve(const char *path, char **out);
 
 /* ---- kinds (fswhole.c, fslist.c, fsremove.c) ---- */
 

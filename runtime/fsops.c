@@ -2,6 +2,8 @@
  * fsops.c: operations on paths that are one call of the system, or few; each in
  * a thread.
  */
+#include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,34 +34,54 @@ static int64_t run_access(tideR_fs *op) {
   return err;
 }
 
-static bool keep_text(tideR_fs *op, const char *text) {
-  size_t length = strlen(text);
-  char *bytes = realloc(op->bytes, length + 1);
-  if (bytes == NULL)
-    return false;
-  memcpy(bytes, text, length + 1);
-  op->bytes = bytes;
-  op->size = length + 1;
-  op->length = length;
-  return true;
+static char *copy_text(const char *text) {
+  size_t size = strlen(text) + 1;
+  char *copy = malloc(size);
+  return copy != NULL ? memcpy(copy, text, size) : NULL;
+}
+
+static int64_t tell_text(tideR_fs *op, char *text) {
+  op->bytes = text;
+  if (text == NULL)
+    return UV_ENOMEM;
+  op->length = strlen(text);
+  op->size = op->length + 1;
+  return 0;
 }
 
 static int64_t run_readlink(tideR_fs *op) {
   uv_fs_t request;
   int64_t err = uv_fs_readlink(NULL, &request, op->path, NULL);
-  if (err == 0 && !keep_text(op, request.ptr))
-    err = UV_ENOMEM;
+  if (err == 0)
+    err = tell_text(op, copy_text(request.ptr));
   uv_fs_req_cleanup(&request);
   return err;
 }
 
-static int64_t run_realpath(tideR_fs *op) {
+/* libuv's (to 1.51) frees what the C library allocated by the host's allocator.
+ */
+int tideR__fs_resolve(const char *path, char **out) {
+#ifdef _WIN32
   uv_fs_t request;
-  int64_t err = uv_fs_realpath(NULL, &request, op->path, NULL);
-  if (err == 0 && !keep_text(op, request.ptr))
-    err = UV_ENOMEM;
+  int err = uv_fs_realpath(NULL, &request, path, NULL);
+  *out = err == 0 ? copy_text(request.ptr) : NULL;
   uv_fs_req_cleanup(&request);
-  return err;
+  if (err < 0)
+    return err;
+#else
+  char found[PATH_MAX];
+  *out = NULL;
+  if (realpath(path, found) == NULL)
+    return uv_translate_sys_error(errno);
+  *out = copy_text(found);
+#endif
+  return *out != NULL ? 0 : UV_ENOMEM;
+}
+
+static int64_t run_realpath(tideR_fs *op) {
+  char *found;
+  int64_t err = tideR__fs_resolve(op->path, &found);
+  return err < 0 ? err : tell_text(op, found);
 }
 
 /* ---- names come and go ---- */
@@ -208,15 +230,19 @@ static int64_t run_mkstemp(tideR_fs *op) {
   fd = uv_fs_mkstemp(NULL, &request, op->path, NULL);
   if (fd >= 0)
     memcpy(op->bytes, request.path, op->size);
-  op->fd = (int)fd;
   op->holds = fd >= 0;
   uv_fs_req_cleanup(&request);
+  if (fd >= 0 && op->flags == 0)
+    TIDE_FS_CALL(fd, uv_fs_close, (uv_file)fd);
+  else
+    op->fd = (int)fd;
   return fd;
 }
 
 static void undo_mkstemp(tideR_fs *op) {
   int64_t err;
-  TIDE_FS_CALL(err, uv_fs_close, op->fd);
+  if (op->fd >= 0)
+    TIDE_FS_CALL(err, uv_fs_close, op->fd);
   TIDE_FS_CALL(err, uv_fs_unlink, op->bytes);
   (void)err;
 }

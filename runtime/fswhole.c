@@ -100,7 +100,9 @@ static int64_t read_some(tideR_fs *op, size_t most) {
   if (most > op->size - op->length)
     most = op->size - op->length;
   buf = uv_buf_init(op->bytes + op->length, (unsigned)most);
-  TIDE_FS_CALL(n, uv_fs_read, op->fd, &buf, 1, -1);
+  do
+    TIDE_FS_CALL(n, uv_fs_read, op->fd, &buf, 1, -1);
+  while (n == UV_EINTR); /* libuv tries all again but this */
   if (n > 0)
     op->length += (size_t)n;
   return n;
@@ -192,17 +194,17 @@ static size_t directory_length(const char *path) {
   return n;
 }
 
+/* One that is not there yet is meant itself. */
 static int64_t find_target(const char *path, char **out) {
-  uv_fs_t request;
-  int64_t err = uv_fs_realpath(NULL, &request, path, NULL);
-  const char *found = err == 0 ? request.ptr : path;
-  size_t size = strlen(found) + 1;
-  if (err == 0 || err == UV_ENOENT)
-    err = (*out = malloc(size)) != NULL ? 0 : UV_ENOMEM;
-  if (err == 0)
-    memcpy(*out, found, size);
-  uv_fs_req_cleanup(&request);
-  return err;
+  size_t size = strlen(path) + 1;
+  int err = tideR__fs_resolve(path, out);
+  if (err != UV_ENOENT)
+    return err;
+  *out = malloc(size);
+  if (*out == NULL)
+    return UV_ENOMEM;
+  memcpy(*out, path, size);
+  return 0;
 }
 
 static int64_t begin_replacing(tideR_fs *op, replacing **out) {

@@ -86,8 +86,10 @@ describe("scandir", function()
       fs.stat(dir)
       assert.equal(before, files.descriptors())
       if support.has_close then
-        for _ in fs.scandir(dir) do
-          break
+        for name in fs.scandir(dir) do
+          if name then
+            break
+          end
         end
         fs.stat(dir)
         assert.equal(before, files.descriptors())
@@ -179,7 +181,8 @@ describe("walk", function()
         end
         path, kind, name = walk()
       end
-      assert.same({ a = "directory", b = "directory", l = "link", d = "directory", g = "file" }, seen)
+      local expected = { a = "directory", b = "directory", l = "link", d = "directory", g = "file" }
+      assert.same(expected, seen)
     end)
   end)
 
@@ -267,7 +270,7 @@ describe("remove, recursive", function()
 
   it("is safe where others remove and make", function()
     in_directory(function(dir)
-      local tree, done = dir .. "/t", false
+      local tree, done = dir .. "/t"
       for _ = 1, 5 do
         assert.is_true(fs.mkdir(tree .. "/a/b", { parents = true }))
         fill(tree .. "/a/b", 500)

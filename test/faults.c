@@ -1,20 +1,24 @@
 /*
- * faults.c: put before libc by LD_PRELOAD, it makes calls on sockets fail as
- * the rules of FAULTS say, separated by spaces:
+ * faults.c: put before libc by LD_PRELOAD, it makes calls on sockets and files
+ * fail as the rules of FAULTS say, separated by spaces:
  *
  *   CALLS=FAULT/EVERY[+AFTER][xTIMES]    read,recv=EINTR/3
  *
- * The calls by their names, or `in`, `out` for those that read or write; the
- * name of an error, or `one` or `some`: a byte, or a few, are read or written.
+ * The calls by their names, or `in`, `out` for those that read or write; of files
+ * those are `get` and `put`, and FAULTS_PATH is in the paths of which others fail;
+ * the name of an error, or `one` or `some`: a byte, or a few, are read or written.
  * Every EVERY-th call, or by chance one of so many if that begins with `~`;
  * after AFTER calls; at most TIMES times. What an error stands for is not done.
  * FAULTS_SEED is the chance's, FAULTS_LOG a file that is told at the
  * end how many faults there were of each rule.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -22,6 +26,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -40,6 +45,12 @@ enum call {
   CONNECT,
   SOCKET,
   EPOLL,
+  GET,
+  PUT,
+  OPEN,
+  OPENDIR,
+  RENAME,
+  FSYNC,
   CALLS
 };
 
@@ -50,7 +61,8 @@ enum call {
 
 static const char *const call_names[CALLS] = {
     "read", "readv",   "recv",    "recvmsg", "write",  "writev",
-    "send", "sendmsg", "accept4", "connect", "socket", "epoll"};
+    "send", "sendmsg", "accept4", "connect", "socket", "epoll",
+    "get",  "put",     "open",    "opendir", "rename", "fsync"};
 
 static const struct {
   const char *name;
@@ -66,7 +78,10 @@ static const struct {
               {"EMFILE", EMFILE},
               {"ENFILE", ENFILE},
               {"ENOBUFS", ENOBUFS},
-              {"ENOMEM", ENOMEM}};
+              {"ENOMEM", ENOMEM},
+              {"ENOSPC", ENOSPC},
+              {"EACCES", EACCES},
+              {"EIO", EIO}};
 
 static struct rule {
   unsigned calls; /* a bit for each */
@@ -178,17 +193,37 @@ static bool is_socket(int fd) {
 }
 
 /* 0: nothing; ONE, SOME; or errno was set: the call fails. */
-static int fault_of(enum call call, int fd) {
+static int fault_by_rule(enum call call) {
   for (unsigned i = 0; i < count; i++) {
     struct rule *rule = &rules[i];
-    if (!(rule->calls & 1u << call) || (fd >= 0 && !is_socket(fd)) ||
-        !is_due(rule))
+    if (!(rule->calls & 1u << call) || !is_due(rule))
       continue;
     if (rule->fault > 0)
       errno = rule->fault;
     return rule->fault;
   }
   return 0;
+}
+
+/* What reads and writes is of sockets, and else of files. */
+static int fault_of(enum call call, int fd) {
+  struct stat what;
+  if (fd < 0 || is_socket(fd))
+    return fault_by_rule(call);
+  if ((call != READ && call != WRITE) || fstat(fd, &what) < 0 ||
+      !S_ISREG(what.st_mode))
+    return 0;
+  return fault_by_rule(call == READ ? GET : PUT);
+}
+
+/* Without a path of that kind, nothing fails. */
+static int fault_at(enum call call, const char *path) {
+  static const char *part;
+  if (part == NULL)
+    part = getenv("FAULTS_PATH");
+  if (part == NULL || strstr(path, part) == NULL)
+    return 0;
+  return fault_by_rule(call);
 }
 
 static size_t less(int fault, size_t n) {
@@ -317,4 +352,40 @@ int epoll_pwait(int fd, struct epoll_event *events, int most, int timeout,
   NEXT(epoll_pwait);
   FAULT(EPOLL, -1);
   return next(fd, events, most, timeout, mask);
+}
+
+/* ---- files ---- */
+
+#define OPENS(name) \
+  int name(const char *path, int flags, ...) { \
+    va_list more; \
+    mode_t mode; \
+    NEXT(name); \
+    va_start(more, flags); \
+    mode = va_arg(more, mode_t); \
+    va_end(more); \
+    return fault_at(OPEN, path) > 0 ? -1 : next(path, flags, mode); \
+  }
+
+OPENS(open)
+OPENS(open64)
+
+DIR *opendir(const char *path) {
+  NEXT(opendir);
+  return fault_at(OPENDIR, path) > 0 ? NULL : next(path);
+}
+
+int rename(const char *path, const char *to) {
+  NEXT(rename);
+  return fault_at(RENAME, path) > 0 ? -1 : next(path, to);
+}
+
+int fsync(int fd) {
+  NEXT(fsync);
+  return fault_by_rule(FSYNC) > 0 ? -1 : next(fd);
+}
+
+int fdatasync(int fd) {
+  NEXT(fdatasync);
+  return fault_by_rule(FSYNC) > 0 ? -1 : next(fd);
 }

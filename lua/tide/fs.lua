@@ -98,10 +98,7 @@ end
 -- An iterator is an object that is called, so that it can be closed, and used
 -- in a `while` on 5.1, where no `for` can wait.
 local function new_class(name, methods)
-  methods.__index = methods
-  methods.__name = name
-  methods.__call = methods.next
-  methods.__close = methods.close
+  return { __index = methods, __name = name, __call = methods.next, __close = methods.close }
 end
 
 --- For `for`: with what closes it on leaving, where Lua can.
@@ -109,10 +106,10 @@ local function iterating(self)
   return self, nil, nil, self
 end
 
-local function check(self, class, name)
-  if getmetatable(self) ~= class then
-    misuse(("calling '%s' on bad self (%s expected, got %s)"):format(name, class.__name:match "%w+$",
-      type(self)))
+local function check(self, mt, name)
+  if getmetatable(self) ~= mt then
+    local message = "calling '%s' on bad self (%s expected, got %s)"
+    misuse(message:format(name, name:match "^%w+", type(self)))
   end
 end
 
@@ -123,6 +120,7 @@ end
 ---@field private at integer the last one that was given
 ---@field private count integer
 local Scandir = {}
+local Scandir_mt
 
 local function raise(message, code)
   error(core.OSError { message = message, code = code }, 0)
@@ -156,7 +154,7 @@ end
 
 --- The next entry: its name and type; nil at the end.
 function Scandir:next()
-  check(self, Scandir, "Scandir:next")
+  check(self, Scandir_mt, "Scandir:next")
   local name, kind, code = next_entry(self)
   if code then
     raise(kind, code)
@@ -166,17 +164,17 @@ end
 
 --- No more of it; again is fine.
 function Scandir:close()
-  check(self, Scandir, "Scandir:close")
+  check(self, Scandir_mt, "Scandir:close")
   self.dir:close()
   self.names, self.types, self.count, self.at = {}, {}, 0, 0
 end
 
-new_class("tide.Scandir", Scandir)
+Scandir_mt = new_class("tide.Scandir", Scandir)
 
 --- Or nil, message, code.
 local function open_scandir(path, caller)
   local dir = core.fs_directory(path, caller)
-  local self = setmetatable({ dir = dir, at = 0, count = 0 }, Scandir)
+  local self = setmetatable({ dir = dir, at = 0, count = 0 }, Scandir_mt)
   local more, message, code = refill(self)
   if more == nil then
     return nil, message, code
@@ -201,6 +199,7 @@ end
 ---@field private last string? the entry that was given last, if it is pending
 ---@field private on_error function?
 local Walk = {}
+local Walk_mt
 
 --- What it could not read: raised, or told. What went meanwhile is neither.
 local function fail(self, path, message, code)
@@ -223,7 +222,7 @@ end
 
 --- The next entry: its path, its type, its name; nil at the end.
 function Walk:next()
-  check(self, Walk, "Walk:next")
+  check(self, Walk_mt, "Walk:next")
   self.last = nil
   while self.scan or #self.pending > 0 do
     if not self.scan then
@@ -248,7 +247,7 @@ end
 
 --- Leaves out what is in the directory that was given last.
 function Walk:skip()
-  check(self, Walk, "Walk:skip")
+  check(self, Walk_mt, "Walk:skip")
   if self.last then
     self.last = nil
     table.remove(self.pending)
@@ -257,14 +256,14 @@ end
 
 --- No more of it; again is fine.
 function Walk:close()
-  check(self, Walk, "Walk:close")
+  check(self, Walk_mt, "Walk:close")
   if self.scan then
     self.scan:close()
   end
   self.pending, self.scan, self.last = {}, nil, nil
 end
 
-new_class("tide.Walk", Walk)
+Walk_mt = new_class("tide.Walk", Walk)
 
 local function read_on_error(options)
   if options == nil then
@@ -283,7 +282,7 @@ end
 -- What cannot be read is raised; option on_error(path, message, code): is told.
 function fs.walk(path, options)
   local on_error = read_on_error(options)
-  local self = setmetatable({ pending = {}, on_error = on_error }, Walk)
+  local self = setmetatable({ pending = {}, on_error = on_error }, Walk_mt)
   local scan, message, code = open_scandir(path, "tide.fs.walk")
   if not scan then
     raise(message, code)
