@@ -77,7 +77,7 @@ static int has_opened(lua_State *L, tideL_state *S, tideR_task *task) {
     tideL_donefs(S);
     return n;
   }
-  self = tideL_newstreamof(L, S, "File", OWN_FILE);
+  self = tideL_newstreamof(L, S, true);
   file = tideR_file_new(S->rt, op, op->flags & UV_FS_O_APPEND);
   if (file == NULL)
     luaL_error(L, "not enough memory");

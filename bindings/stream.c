@@ -12,16 +12,16 @@
 #define MAGIC 0x73747265u
 
 tideL_stream *tideL_newstreamof(lua_State *L, const tideL_state *S,
-                                const char *class, int place) {
+                                bool is_file) {
   tideL_stream *self = tideL_newuserdata(L, sizeof *self);
-  *self = (tideL_stream){MAGIC, S->serial, .class = class};
-  tideL_own(L, place);
+  *self = (tideL_stream){MAGIC, S->serial, .is_file = is_file};
+  tideL_own(L, is_file ? OWN_FILE : OWN_STREAM);
   lua_setmetatable(L, -2);
   return self;
 }
 
 tideL_stream *tideL_newstream(lua_State *L, const tideL_state *S) {
-  return tideL_newstreamof(L, S, "Stream", OWN_STREAM);
+  return tideL_newstreamof(L, S, false);
 }
 
 static void set_stream(tideL_stream *self, tideR_stream *stream,
@@ -42,17 +42,12 @@ void tideL_wire(tideL_stream *self, tideR_wire *wire,
     uv_tcp_keepalive(&wire->uv.tcp, 1, wiring->keepalive);
 }
 
-static bool is_of(const char *class, const char *function) {
-  size_t n = strlen(class);
-  return strncmp(function, class, n) == 0 && function[n] == ':';
-}
-
 tideL_stream *tideL_streamtype(lua_State *L, const char *function) {
   tideL_stream *self = lua_touserdata(L, 1);
+  bool of_file = strncmp(function, "File:", 5) == 0;
   if (self == NULL || lua_rawlen(L, 1) != sizeof *self ||
-      self->magic != MAGIC || !is_of(self->class, function))
-    tideL_typeerror(L, 1, function,
-                    is_of("File", function) ? "File" : "Stream");
+      self->magic != MAGIC || self->is_file != of_file)
+    tideL_typeerror(L, 1, function, of_file ? "File" : "Stream");
   return self;
 }
 

@@ -38,12 +38,12 @@ int tideL_pushaddress(lua_State *L, const tideL_address *address, int size);
 typedef struct tideL_stream {
   uint32_t magic;
   uint32_t serial;      /* of the runtime */
-  const char *class;    /* what its methods are called by: "Stream" */
   tideR_stream *stream; /* NULL: it could not be made */
   uv_buf_t *separators; /* of who reads */
   unsigned room;
-  bool keeps;  /* ... the end of its line */
-  int refused; /* why a write was not done, until it has told so */
+  bool keeps;   /* ... the end of its line */
+  bool is_file; /* a File, by class */
+  int refused;  /* why a write was not done, until it has told so */
 } tideL_stream;
 
 /* How streams are to be: what an options table says of it. */
@@ -63,15 +63,15 @@ bool tideL_optflag(lua_State *L, int arg, const char *field, bool otherwise);
 
 /* Pushes one that has no stream yet. */
 tideL_stream *tideL_newstream(lua_State *L, const tideL_state *S);
-/* The same of a class that has its metatable at `place`. */
+/* The same, or a File. */
 tideL_stream *tideL_newstreamof(lua_State *L, const tideL_state *S,
-                                const char *class, int place);
+                                bool is_file);
 int tideL_streamgc(lua_State *L); /* its __gc */
 bool tideL_streamclosed(const tideL_stream *self);
 /* Gives it that. */
 void tideL_wire(tideL_stream *self, tideR_wire *wire,
                 const tideL_wiring *wiring);
-/* Of the class that the function's name begins with: "Stream:read". */
+/* A File if the function's name begins with that: "File:read". */
 tideL_stream *tideL_checkstream(lua_State *L, const char *function);
 /* The same of one whose loop may be closed. */
 tideL_stream *tideL_streamtype(lua_State *L, const char *function);

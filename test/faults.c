@@ -4,13 +4,13 @@
  *
  *   CALLS=FAULT/EVERY[+AFTER][xTIMES]    read,recv=EINTR/3
  *
- * The calls by their names, or `in`, `out` for those that read or write; of files
- * those are `get` and `put`, and FAULTS_PATH is in the paths of which others fail;
- * the name of an error, or `one` or `some`: a byte, or a few, are read or written.
- * Every EVERY-th call, or by chance one of so many if that begins with `~`;
- * after AFTER calls; at most TIMES times. What an error stands for is not done.
- * FAULTS_SEED is the chance's, FAULTS_LOG a file that is told at the
- * end how many faults there were of each rule.
+ * The calls by their names, or `in`, `out` for those that read or write; of
+ * files those are `get` and `put`, and FAULTS_PATH is in the paths of which
+ * others fail; the name of an error, or `one` or `some`: a byte, or a few, are
+ * read or written. Every EVERY-th call, or by chance one of so many if that
+ * begins with `~`; after AFTER calls; at most TIMES times. What an error stands
+ * for is not done. FAULTS_SEED is the chance's, FAULTS_LOG a file that is told
+ * at the end how many faults there were of each rule.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
