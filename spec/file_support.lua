@@ -1,6 +1,8 @@
 --- What the specs of open files and watches need: a directory of the test's own.
 
 local assert = require "luassert"
+local tide = require "tide"
+local support = require "spec.support"
 
 local M = {}
 
@@ -56,8 +58,11 @@ function M.fails(code, value, message, got)
   assert.equal(code, got)
 end
 
---- How many descriptors are open, where that can be known; else always 0.
+--- How many descriptors are open, where that can be known; else always 0. None is
+-- that of garbage.
 function M.descriptors()
+  support.collect()
+  tide.sleep(0)
   local n = 0
   for fd = 0, 255 do
     local file, _, code = io.open("/proc/self/fd/" .. fd)
