@@ -291,6 +291,19 @@ return {
     },
   },
   {
+    name = "fs-small",
+    n = 10000,
+    run = { "fs", "small" },
+    floor = "coroutines",
+    peers = { "asyncio", "uvloop", "node" },
+    lines = {
+      { title = "10,000 files of 1 KiB, us each" },
+      { title = "the same, beside peers", against = { "asyncio", "uvloop", "node" },
+        most = { default = 1 } },
+      { title = "the same: us of CPU each", value = 2 },
+    },
+  },
+  {
     name = "startup",
     title = "start-up, milliseconds",
     n = 50, few = 20,

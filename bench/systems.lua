@@ -59,6 +59,15 @@ local function tcp(words, n, server)
     table.concat(words, " ", 3), server)
 end
 
+local FS_PROGRAMS = "bench/programs/fs/"
+local FS_FOLDER = OUT .. "/files"
+
+--- The rows of files: in a folder that is made once, with ten thousand small ones.
+local function files(words, n, start)
+  return ("[ -f %s/f9999 ] || { mkdir -p %s && head -c 10240000 /dev/zero | " ..
+    "split -b 1024 -a 4 -d - %s/f; } && %s %s %d %s"):format(FS_FOLDER, FS_FOLDER, FS_FOLDER, start, words[2], n, FS_FOLDER)
+end
+
 local function stopwatch(n)
   return ("%s %d "):format(build(OUT .. "/startup", "cc -O2 bench/floors/startup.c -o %s"), n)
 end
@@ -86,11 +95,13 @@ local ELSEWHERE = {
   asyncio = { package = "python3", check = python .. " -c ''",
     command = python .. " bench/programs/asyncio.py",
     startup = python .. " -c 'import asyncio'",
-    tcp = TCP .. "asyncio.py asyncio streams" },
+    tcp = TCP .. "asyncio.py asyncio streams",
+    fs = python .. " " .. FS_PROGRAMS .. "asyncio.py asyncio" },
   uvloop = { package = "python3-uvloop", check = python .. " -c 'import uvloop'",
     command = python .. " bench/programs/asyncio.py uvloop",
     startup = python .. " -c 'import uvloop'",
-    tcp = TCP .. "asyncio.py uvloop streams" },
+    tcp = TCP .. "asyncio.py uvloop streams",
+    fs = python .. " " .. FS_PROGRAMS .. "asyncio.py uvloop" },
   ["asyncio's protocol"] = { package = "python3", check = python .. " -c ''",
     tcp = TCP .. "asyncio.py asyncio protocol" },
   ["uvloop's protocol"] = { package = "python3-uvloop", check = python .. " -c 'import uvloop'",
@@ -103,7 +114,8 @@ local ELSEWHERE = {
   node = { package = "nodejs", check = "node -e ''",
     command = "node bench/programs/node.js",
     startup = "node -e ''",
-    tcp = "node " .. TCP_PROGRAMS .. "node.js" },
+    tcp = "node " .. TCP_PROGRAMS .. "node.js",
+    fs = "node " .. FS_PROGRAMS .. "node.js" },
 }
 
 local there = {}
@@ -138,6 +150,9 @@ local function command_inside(lua, name, words, n)
   elseif words[1] == "tcp" then
     return paths(lua) .. tcp(words, n, ("%s %s%s.lua"):format(lua.interpreter, TCP_PROGRAMS, name))
   end
+  if words[1] == "fs" then
+    return files(words, n, ("env %s%s %s%s.lua"):format(paths(lua), lua.interpreter, FS_PROGRAMS, name))
+  end
   return ("%s%s bench/programs/%s.lua %s %d %s"):format(paths(lua), lua.interpreter, name,
     words[1], n, table.concat(words, " ", 2))
 end
@@ -151,6 +166,9 @@ local function command_elsewhere(name, words, n)
     return stopwatch(n) .. system.startup
   elseif words[1] == "tcp" then
     return tcp(words, n, system.tcp)
+  end
+  if words[1] == "fs" then
+    return files(words, n, system.fs)
   end
   return ("%s %s %d %s"):format(system.command, words[1], n, table.concat(words, " ", 2))
 end

@@ -32,12 +32,12 @@ local function program_it(program, row)
 end
 
 describe("the benchmark's programs", function()
-  local seen = {}
+  local seen, elsewhere = {}, { fs = true, startup = true, tcp = true }
   for _, row in ipairs(require "bench.rows") do
-    if not row.ours and row.run[1] ~= "startup" and row.run[1] ~= "tcp" then
+    if not row.ours and not elsewhere[row.run[1]] then
       program_it("tide", row)
     end
-    if row.floor == "coroutines" and row.run[1] ~= "startup" and not seen[row.run[1]] then
+    if row.floor == "coroutines" and not elsewhere[row.run[1]] and not seen[row.run[1]] then
       seen[row.run[1]] = true
       program_it("coroutines", row)
     end
@@ -45,6 +45,23 @@ describe("the benchmark's programs", function()
 
   it("growth: every operation", function()
     assert.equal("", run("growth", '"all", 10'))
+  end)
+end)
+
+describe("the benchmark's programs of files", function()
+  it("read small ones", function()
+    local fs = tide.fs
+    local dir = assert(fs.mkdtemp())
+    for i = 0, 2 do
+      assert(fs.write_file(("%s/f%04d"):format(dir, i), ("x"):rep(1024)))
+    end
+    for _, name in ipairs { "tide", "coroutines" } do
+      local pipe = io.popen(("%s bench/programs/fs/%s.lua small 3 %s"):format(support.interpreter(),
+        name, dir))
+      assert.matches("^[%d.]+ [%d.]+\n$", pipe:read "*a")
+      pipe:close()
+    end
+    assert(fs.remove(dir, { recursive = true }))
   end)
 end)
 

@@ -324,7 +324,7 @@ describe("an operation", function()
   end)
 
   it("raises what is misuse", function()
-    misuse("#1 to 'tide.fs.stat' %(path expected, got no value%)", function() fs.stat() end)
+    misuse("#1 to 'tide.fs.stat' %(path expected, got n%l", function() fs.stat() end)
     misuse("#1 to 'tide.fs.stat' %(path expected, got number%)", function() fs.stat(1) end)
     misuse("bad argument #2 to 'tide.fs.rename' %(path expected", function() fs.rename "a" end)
     misuse("bad argument #2 to 'tide.fs.mkdir' %(table expected", function() fs.mkdir("a", 1) end)

@@ -5,6 +5,7 @@
 -- completes; posts come from a thread and call `posted`.
 
 local dns = require "tide.dns"
+local fs = require "tide.fs"
 local net = require "tide.net"
 local testing = require "tide.testing"
 local tide = require "tide"
@@ -239,6 +240,25 @@ function parts.sockets()
   event()
 end
 
+--- It may end at any event, and is to leave nothing behind.
+function parts.files()
+  tide.group(function(g)
+    for _ = 1, 4 do
+      g:task(function()
+        fs.stat "/"
+        event()
+        fs.read_file "test/lifecycle.lua"
+        event()
+      end)
+    end
+  end)
+  local scan = fs.scandir "spec"
+  event()
+  scan()
+  tide.move_on_after(0, fs.realpath, ".")
+  event()
+end
+
 function posted() -- luacheck: ignore 111
   event()
   tide.task(nap)
@@ -246,7 +266,7 @@ end
 
 local order = {
   "items", "permits", "signals", "calls", "coroutines", "scopes", "tasks", "native", "names",
-  "streams", life.sockets and "sockets" or nil,
+  "files", "streams", life.sockets and "sockets" or nil,
 }
 
 -- Not in a group: what is left at its end is what lua_close meets.

@@ -4,6 +4,7 @@
 #ifndef TIDE_OOM_MEMORY_H
 #define TIDE_OOM_MEMORY_H
 
+#include <errno.h>
 #include <limits.h>
 #include <stdatomic.h>
 
@@ -85,6 +86,7 @@ static bool is_denied(void) {
   if (left > 0 || (memory.how <= FAIL_ONCE && left < 0))
     return false;
   memory.failed++;
+  errno = ENOMEM; /* as malloc does: libuv tells it on */
   return true;
 }
 

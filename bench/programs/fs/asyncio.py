@@ -1,0 +1,40 @@
+"""The rows of files in asyncio, whose threads do the work.
+
+  python3 bench/programs/fs/asyncio.py asyncio|uvloop ROW N FOLDER   as tide.lua
+"""
+import sys
+
+sys.path.pop(0)  # or this file would be the module asyncio
+
+import asyncio
+import time
+
+
+def read_file(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+async def small(n, folder):
+    slots = asyncio.Semaphore(64)
+    start, clock = time.monotonic(), time.process_time()
+
+    async def read(i):
+        assert len(await asyncio.to_thread(read_file, f"{folder}/f{i:04d}")) == 1024
+        slots.release()
+
+    tasks = []
+    for i in range(n):
+        await slots.acquire()
+        tasks.append(asyncio.create_task(read(i)))
+    await asyncio.gather(*tasks)
+    print("%.2f %.2f" % ((time.monotonic() - start) * 1e6 / n,
+                         (time.process_time() - clock) * 1e6 / n))
+
+
+system, row, count, folder = sys.argv[1:]
+if system == "uvloop":
+    import uvloop
+
+    uvloop.install()
+asyncio.run({"small": small}[row](int(count), folder))
