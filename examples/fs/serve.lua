@@ -20,7 +20,8 @@ local REASONS = {
 }
 
 local STATUS = {
-  ENOENT = 404, ENOTDIR = 404, EINVAL = 404, ENAMETOOLONG = 404, ELOOP = 404, EACCES = 403, EPERM = 403,
+  ENOENT = 404, ENOTDIR = 404, EINVAL = 404, ENAMETOOLONG = 404, ELOOP = 404,
+  EACCES = 403, EPERM = 403,
 }
 
 local function head(status, length, kind)

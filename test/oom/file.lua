@@ -15,11 +15,12 @@ local function write(file, text, data)
 end
 
 local function read_all(file)
-  local parts, data, _, code = "", nil, nil, nil
-  repeat
+  local parts = ""
+  local data, _, code = file:read(3)
+  while data do
+    parts = parts .. data
     data, _, code = file:read(3)
-    parts = parts .. (data or "")
-  until not data
+  end
   if code ~= "EOF" then
     assert(code == "ENOMEM", code)
     error("not read", 0)
