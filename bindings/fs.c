@@ -407,16 +407,22 @@ static double now(void) {
   return (double)time.tv_sec + (double)time.tv_usec * 1e-6;
 }
 
+/* A system has no other times. */
+static double check_time(lua_State *L, int arg, const char *function) {
+  lua_Number time = tideL_checkseconds(L, arg, function);
+  if (!(time > -1e12 && time < 1e12))
+    tideL_argerror(L, arg, function, "a time out of range");
+  return (double)time;
+}
+
 /* fs_utime(path[, atime[, mtime]]): now; mtime as atime */
 static int core_utime(lua_State *L) {
   begun it = {.name = "tide.fs.utime", .kind = &tideR_fs_utime};
   tideL_state *S = tideL_get(L);
   tideR_task *task = tideL_enter(L, S, it.name);
   it.path = tideL_checkpath(L, 1, it.name);
-  it.atime =
-      lua_isnoneornil(L, 2) ? now() : (double)tideL_checkseconds(L, 2, it.name);
-  it.mtime = lua_isnoneornil(L, 3) ? it.atime
-                                   : (double)tideL_checkseconds(L, 3, it.name);
+  it.atime = lua_isnoneornil(L, 2) ? now() : check_time(L, 2, it.name);
+  it.mtime = lua_isnoneornil(L, 3) ? it.atime : check_time(L, 3, it.name);
   return begin(L, S, task, &it);
 }
 

@@ -477,9 +477,11 @@ static void end(tideR_runtime *rt, tideR_fs *op) {
       op->result = UV_ECANCELED;
     op->phase = FS_OVER;
   }
-  op->holds = op->holds && !forked;
   unlist(op);
-  if (op->released && op->phase != FS_RUNNING)
+  if (op->phase == FS_RUNNING)
+    return;
+  op->holds = op->holds && !forked;
+  if (op->released)
     dispose(op);
 }
 

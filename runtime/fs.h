@@ -16,7 +16,7 @@
 
 #include <stdatomic.h>
 
-#include "sync.h"
+#include "io.h"
 
 #pragma GCC visibility push(hidden)
 

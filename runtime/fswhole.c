@@ -249,14 +249,17 @@ static int64_t open_temporary(tideR_fs *op, replacing *it) {
   return fd;
 }
 
-/* Whose it is may not be to be kept; how it may be used is. */
+/* Whose it is may not be to be kept: then it gives nobody another's rights. */
 static int64_t keep_mode(const tideR_fs *op, const replacing *it) {
+  int mode = (int)it->old.st_mode & 07777;
   int64_t err;
   if (!it->exists)
     return 0;
   TIDE_FS_CALL(err, uv_fs_fchown, op->fd, (uv_uid_t)it->old.st_uid,
                (uv_gid_t)it->old.st_gid);
-  TIDE_FS_CALL(err, uv_fs_fchmod, op->fd, (int)it->old.st_mode & 07777);
+  if (err < 0)
+    mode &= 01777;
+  TIDE_FS_CALL(err, uv_fs_fchmod, op->fd, mode);
   return err;
 }
 

@@ -50,7 +50,7 @@ end)
 
 describe("the benchmark's programs of files", function()
   it("read small ones", function()
-    local fs = tide.fs
+    local fs = require "tide.fs"
     local dir = assert(fs.mkdtemp())
     for i = 0, 2 do
       assert(fs.write_file(("%s/f%04d"):format(dir, i), ("x"):rep(1024)))

@@ -43,7 +43,7 @@ describe("scandir", function()
       fill(dir, 2000)
       local n = 0
       if _VERSION == "Lua 5.1" and not jit then
-        assert.is_false((pcall(function()
+        assert.is_false((tide.pcall(function()
           for _ in fs.scandir(dir) do
             n = n + 1
           end

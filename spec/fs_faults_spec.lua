@@ -40,7 +40,8 @@ describe("a file", function()
   faulty("that does not fit is told, and what is replaced stays", function()
     assert.equal("append=ENOSPC append=ok list=ok read=ok replace=ENOSPC replace=ok " ..
       "write=ENOSPC write=ok", run "put=ENOSPC/4")
-    assert.equal("append=ok list=ok read=ok replace=ENOSPC replace=ok write=ok", run "fsync=ENOSPC/2")
+    assert.equal("append=ok list=ok read=ok replace=ENOSPC replace=ok write=ok",
+      run "fsync=ENOSPC/2")
   end)
 
   faulty("that cannot be read to its end is told", function()

@@ -1,4 +1,5 @@
 -- Paths: what is there, names that come and go, what they may be used for.
+local dns = require "tide.dns"
 local fs = require "tide.fs"
 local tide = require "tide"
 local files = require "spec.fs_support"
@@ -309,7 +310,7 @@ describe("an operation", function()
       end
       tide.sleep(0)
       local before = tide.stats().turns
-      local found = tide.dns.getaddrinfo("localhost", 80, { family = "inet" })
+      local found = dns.getaddrinfo("localhost", 80, { family = "inet" })
       done = true
       assert.equal("127.0.0.1", found[1].host)
       assert.is_true(tide.stats().turns > before)
@@ -334,6 +335,7 @@ describe("an operation", function()
     misuse("bad argument #2 to 'tide.fs.chmod' %(mode", function() fs.chmod("a", "rwx") end)
     misuse("bad argument #2 to 'tide.fs.access'", function() fs.access("a", "q") end)
     misuse("bad argument #2 to 'tide.fs.utime'", function() fs.utime("a", "soon") end)
+    misuse("bad argument #3 to 'tide.fs.utime'", function() fs.utime("a", 1, math.huge) end)
     misuse("bad argument #1 to 'tide.fs.mkdtemp' %(string expected", function() fs.mkdtemp(1) end)
     misuse("#2 to 'tide.fs.write_file' %(string, number or", function() fs.write_file "a" end)
     misuse("bad argument #2 to 'tide.fs.write_file'", function() fs.write_file("a", { {} }) end)

@@ -3,6 +3,7 @@
 local assert = require "luassert"
 local fs = require "tide.fs"
 local tide = require "tide"
+local support = require "spec.support"
 
 local M = {}
 
@@ -69,6 +70,8 @@ function M.descriptors()
     return nil
   end
   file:close()
+  support.collect()
+  fs.stat "/" -- what garbage has open is closed before
   local n = 0
   for _ in pairs(M.entries "/proc/self/fd") do
     n = n + 1
