@@ -157,7 +157,7 @@ void tideL_openwatchdir(lua_State *L) {
                                          {"__close", watch_close},
                                          {"__tostring", watch__tostring},
                                          {NULL, NULL}};
-  static const luaL_Reg functions[] = {{"watch", core_watch}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"fs_watch", core_watch}, {NULL, NULL}};
   static const tideL_awaiting awaiting[] = {
       {"Watch:next", watch_next, has_changed, AWAIT_RESULTS},
       {NULL, NULL, NULL, AWAIT_RESULTS}};

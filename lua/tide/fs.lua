@@ -41,7 +41,7 @@ local fs = {
 --- A Watch of a directory or file, which a `for` calls: kind, name. With what
 -- closes it on leaving, where Lua can.
 function fs.watch(path, options)
-  local watch, message, code = core.watch(path, options)
+  local watch, message, code = core.fs_watch(path, options)
   if not watch then
     return nil, message, code
   end
