@@ -193,11 +193,10 @@ static bool is_itself(const tideR_watchdir *watch, const char *name,
 /* As many events in one go as the system keeps: some may be lost, then and from
  * then on. */
 static bool is_flood(tideR_runtime *rt) {
-  uint64_t now = uv_now(rt->uv); /* the same for all of one go */
-  if (rt->watch_time != now) {
-    rt->watch_time = now;
+  uint64_t now = uv_now(rt->uv); /* one go may take several polls */
+  if (now > rt->watch_time + 2)
     rt->watch_events = 0;
-  }
+  rt->watch_time = now;
   rt->watch_events++;
   return rt->watch_events >= QUEUED_MOST && rt->watch_events % 1024 == 0;
 }
