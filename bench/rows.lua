@@ -312,6 +312,27 @@ return {
     },
   },
   {
+    name = "fs-read",
+    n = 1024,
+    run = { "fs", "read" },
+    floor = "coroutines",
+    peers = { "cat", "asyncio", "uvloop", "node",
+      { "asyncio", label = "python, no thread", run = { "fs", "plain" } } },
+    lines = {
+      { title = "1 GiB in chunks of 64 KiB, megabytes a second" },
+      { title = "the same, beside peers", against = { "asyncio", "uvloop", "node" },
+        least = { default = 1 } },
+    },
+  },
+  {
+    name = "watch",
+    title = "from a write to who watches, us",
+    n = 20000,
+    run = { "fs", "watch" },
+    floor = "c",
+    peers = { "node" },
+  },
+  {
     name = "startup",
     title = "start-up, milliseconds",
     n = 50, few = 20,

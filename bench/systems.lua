@@ -62,12 +62,23 @@ end
 local FS_PROGRAMS = "bench/programs/fs/"
 local FS_FOLDER = OUT .. "/files"
 
---- The rows of files: in a folder that is made once, with ten thousand small ones.
+--- What is in the folder of each row of files, if it is not there yet.
+local FS_MAKE = {
+  small = "[ -f $d/f9999 ] || { mkdir -p $d && head -c 10240000 /dev/zero | " ..
+    "split -b 1024 -a 4 -d - $d/f; }",
+  watch = "mkdir -p $d",
+}
+
+--- The rows of files. What is large is in a folder that goes afterwards, in memory
+-- where that is to be had: a disk that still writes would be measured, too.
 local function files(words, n, start)
-  local make = ("mkdir -p %s && head -c 10240000 /dev/zero | split -b 1024 -a 4 -d - %s/f")
-    :format(FS_FOLDER, FS_FOLDER)
-  return ("[ -f %s/f9999 ] || { %s; } && %s %s %d %s"):format(FS_FOLDER, make, start, words[2], n,
-    FS_FOLDER)
+  local run = ("%s %s %d $d"):format(start, words[2], n)
+  if FS_MAKE[words[2]] then
+    return ("d=%s; %s && %s"):format(FS_FOLDER, FS_MAKE[words[2]], run)
+  end
+  return ("d=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d); " ..
+    "head -c $((%d * 1048576)) /dev/zero >$d/large && cat $d/large >/dev/null && %s; rm -r $d")
+    :format(n, run)
 end
 
 local function stopwatch(n)
@@ -118,6 +129,7 @@ local ELSEWHERE = {
     startup = "node -e ''",
     tcp = "node " .. TCP_PROGRAMS .. "node.js",
     fs = "node " .. FS_PROGRAMS .. "node.js" },
+  cat = { package = "coreutils", check = "cat --version", fs = "sh " .. FS_PROGRAMS .. "cat.sh" },
 }
 
 local there = {}

@@ -327,6 +327,8 @@ static int open_module(lua_State *L) {
   tideL_openfsdir(L);
   tideL_openstdio(L);
   tideL_openpoll(L);
+  tideL_openfsfile(L);
+  tideL_openwatchdir(L);
   tideL_opentesting(L);
   tideL_openended(L);
   tideL_openhost(L);

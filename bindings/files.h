@@ -1,8 +1,10 @@
 /* files.h: what the files of the file system share among them. Private.
  *
- *   fs.c       how an operation is begun and ended; those on paths
- *   fswrite.c  files written as a whole
- *   fsdir.c    the Dir object: what is in a directory
+ *   fs.c        how an operation is begun and ended; those on paths
+ *   fswrite.c   files written as a whole
+ *   fsdir.c     the Dir object: what is in a directory
+ *   file.c      the File object: all but reading
+ *   watchdir.c  the Watch object
  */
 #ifndef TIDE_FILES_H
 #define TIDE_FILES_H
@@ -52,8 +54,20 @@ void tideL_openfs(lua_State *L);
 
 /* ---- fswrite.c, fsdir.c ---- */
 
+/* Data is a string, a number, or a list of these. */
+void tideL_checkfsdata(lua_State *L, int arg, const char *function);
+/* Into `bytes`, behind what is there, which has so much room: 0 at first. May
+ * raise, so the operation is kept. False: there is no memory. */
+bool tideL_copyfsdata(lua_State *L, int arg, tideR_fs *op, size_t *room);
 void tideL_openfswrite(lua_State *L);
 void tideL_openfsdir(lua_State *L);
+/* ---- watchdir.c ---- */
+
+void tideL_openwatchdir(lua_State *L);
+
+/* ---- file.c ---- */
+
+void tideL_openfsfile(lua_State *L);
 
 #pragma GCC visibility pop
 

@@ -11,7 +11,7 @@
 
 /* ---- data: a string, a number, or a list of these ---- */
 
-static void check_data(lua_State *L, int arg, const char *function) {
+void tideL_checkfsdata(lua_State *L, int arg, const char *function) {
   int type = lua_type(L, arg);
   if (type != LUA_TSTRING && type != LUA_TNUMBER && type != LUA_TTABLE)
     tideL_typeerror(L, arg, function, "string, number or list");
@@ -42,15 +42,14 @@ static bool append(lua_State *L, tideR_fs *op, size_t *room) {
 }
 
 /* May raise: numbers become strings. */
-static bool copy_data(lua_State *L, int arg, tideR_fs *op) {
-  size_t room = 0;
+bool tideL_copyfsdata(lua_State *L, int arg, tideR_fs *op, size_t *room) {
   if (lua_type(L, arg) != LUA_TTABLE) {
     lua_pushvalue(L, arg);
-    return append(L, op, &room);
+    return append(L, op, room);
   }
   for (int i = 1; i <= (int)lua_rawlen(L, arg); i++) {
     lua_rawgeti(L, arg, i);
-    if (!append(L, op, &room))
+    if (!append(L, op, room))
       return false;
   }
   return true;
@@ -64,8 +63,9 @@ static int write_whole(lua_State *L, const char *name, const tideR_fskind *kind,
   tideR_task *task = tideL_enter(L, S, name);
   tideL_path path = tideL_checkpath(L, 1, name);
   tideR_fs *op;
+  size_t room = 0;
   int mode;
-  check_data(L, 2, name);
+  tideL_checkfsdata(L, 2, name);
   tideL_checkfsoptions(L, 3, name);
   mode = tideL_fsmode(L, 3, name, 0666);
   if (kind == &tideR_fs_write_file && tideL_fsflag(L, 3, "atomic"))
@@ -76,7 +76,7 @@ static int write_whole(lua_State *L, const char *name, const tideR_fskind *kind,
   op->flags = UV_FS_O_WRONLY | UV_FS_O_CREAT | flags;
   op->mode = mode;
   tideL_keepfs(S, op);
-  if (!copy_data(L, 2, op))
+  if (!tideL_copyfsdata(L, 2, op, &room))
     luaL_error(L, "not enough memory");
   return tideL_awaitfs(L, S, task, tideL_takefs(S), tideL_didfs);
 }

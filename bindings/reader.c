@@ -1,8 +1,13 @@
-/* reader.c: the methods of a Stream that read. */
+/* reader.c: the methods of a Stream that read, and of a File. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "streams.h"
+
+/* Of the method that runs: "Stream:read", or "File:read". */
+static const char *own_name(lua_State *L) {
+  return ((const tideL_awaiting *)lua_touserdata(L, UP_AWAITING))->name;
+}
 
 /* ---- beginning ---- */
 
@@ -39,10 +44,9 @@ static size_t strip(const char *bytes, size_t n) {
 }
 
 /* The stream, for who was woken. */
-static tideL_stream *delivered(lua_State *L, tideL_state *S, tideR_task *task,
-                               const char *name) {
+static tideL_stream *delivered(lua_State *L, tideL_state *S, tideR_task *task) {
   tideL_checkdelivered(L, S, task);
-  return tideL_checkstream(L, name);
+  return tideL_checkstream(L, own_name(L));
 }
 
 /* The bytes; or nil, message, code and those that came before. Out of memory
@@ -68,22 +72,22 @@ static int give(lua_State *L, const tideL_stream *self, int how) {
 static int stream_read(lua_State *L);
 
 static int gave_some(lua_State *L, tideL_state *S, tideR_task *task) {
-  const tideL_stream *self = delivered(L, S, task, "Stream:read");
+  const tideL_stream *self = delivered(L, S, task);
   if (!tideR_stream_fetch(self->stream))
     return tideL_again(L, stream_read);
   return give(L, self, 0);
 }
 
 static int gave_exactly(lua_State *L, tideL_state *S, tideR_task *task) {
-  return give(L, delivered(L, S, task, "Stream:readexactly"), TELLS_PART);
+  return give(L, delivered(L, S, task), TELLS_PART);
 }
 
 static int gave_until(lua_State *L, tideL_state *S, tideR_task *task) {
-  return give(L, delivered(L, S, task, "Stream:readuntil"), TELLS_PART);
+  return give(L, delivered(L, S, task), TELLS_PART);
 }
 
 static int gave_line(lua_State *L, tideL_state *S, tideR_task *task) {
-  return give(L, delivered(L, S, task, "Stream:readline"), IS_LINE);
+  return give(L, delivered(L, S, task), IS_LINE);
 }
 
 /* ---- the methods ---- */
@@ -91,7 +95,7 @@ static int gave_line(lua_State *L, tideL_state *S, tideR_task *task) {
 /* Stream:read([n]): up to n bytes, of what is there, once there is something;
  * -1: all to the end */
 static int stream_read(lua_State *L) {
-  static const char name[] = "Stream:read";
+  const char *name = own_name(L);
   tideL_state *S = tideL_get(L);
   tideR_task *task = tideL_enter(L, S, name);
   tideR_stream *stream = tideL_checkstream(L, name)->stream;
@@ -110,7 +114,7 @@ static int stream_read(lua_State *L) {
 
 /* Stream:readexactly(n) */
 static int stream_readexactly(lua_State *L) {
-  static const char name[] = "Stream:readexactly";
+  const char *name = own_name(L);
   tideL_state *S = tideL_get(L);
   tideR_task *task = tideL_enter(L, S, name);
   tideR_stream *stream = tideL_checkstream(L, name)->stream;
@@ -186,7 +190,7 @@ static void keep_separators(lua_State *L, tideL_stream *self,
 
 /* Stream:readuntil(separator or list of them[, limit]): with the separator */
 static int stream_readuntil(lua_State *L) {
-  static const char name[] = "Stream:readuntil";
+  const char *name = own_name(L);
   tideL_state *S = tideL_get(L);
   tideR_task *task = tideL_enter(L, S, name);
   tideL_stream *self = tideL_checkstream(L, name);
@@ -204,7 +208,7 @@ static int stream_readuntil(lua_State *L) {
 
 /* Stream:readline([{limit=, keep=}]): without its newline, unless it is kept */
 static int stream_readline(lua_State *L) {
-  static const char name[] = "Stream:readline";
+  const char *name = own_name(L);
   tideL_state *S = tideL_get(L);
   tideR_task *task = tideL_enter(L, S, name);
   tideL_stream *self = tideL_checkstream(L, name);
@@ -222,12 +226,16 @@ static int stream_readline(lua_State *L) {
   return begin(L, name, stream, task, &reading, gave_line);
 }
 
-void tideL_addreading(lua_State *L) {
-  static const tideL_awaiting awaiting[] = {
-      {"Stream:read", stream_read, gave_some, AWAIT_READ},
-      {"Stream:readexactly", stream_readexactly, gave_exactly, AWAIT_RESULTS},
-      {"Stream:readuntil", stream_readuntil, gave_until, AWAIT_RESULTS},
-      {"Stream:readline", stream_readline, gave_line, AWAIT_RESULTS},
-      {NULL, NULL, NULL, AWAIT_RESULTS}};
-  tideL_setawaiting(L, awaiting);
+#define METHODS(class) \
+  {class ":read", stream_read, gave_some, AWAIT_READ}, \
+      {class ":readexactly", stream_readexactly, gave_exactly, AWAIT_RESULTS}, \
+      {class ":readuntil", stream_readuntil, gave_until, AWAIT_RESULTS}, \
+      {class ":readline", stream_readline, gave_line, AWAIT_RESULTS}, { \
+    NULL, NULL, NULL, AWAIT_RESULTS \
+  }
+
+void tideL_addreading(lua_State *L, bool is_file) {
+  static const tideL_awaiting stream[] = {METHODS("Stream")};
+  static const tideL_awaiting file[] = {METHODS("File")};
+  tideL_setawaiting(L, is_file ? file : stream);
 }

@@ -12,12 +12,17 @@
 
 #define MAGIC 0x73747265u
 
-tideL_stream *tideL_newstream(lua_State *L, const tideL_state *S) {
+tideL_stream *tideL_newstreamof(lua_State *L, const tideL_state *S,
+                                bool is_file) {
   tideL_stream *self = tideL_newuserdata(L, sizeof *self);
-  *self = (tideL_stream){.magic = MAGIC, .serial = S->serial};
-  tideL_own(L, OWN_STREAM);
+  *self = (tideL_stream){MAGIC, S->serial, .is_file = is_file};
+  tideL_own(L, is_file ? OWN_FILE : OWN_STREAM);
   lua_setmetatable(L, -2);
   return self;
+}
+
+tideL_stream *tideL_newstream(lua_State *L, const tideL_state *S) {
+  return tideL_newstreamof(L, S, false);
 }
 
 static void set_stream(tideL_stream *self, tideR_stream *stream,
@@ -38,15 +43,17 @@ void tideL_wire(tideL_stream *self, tideR_wire *wire,
     uv_tcp_keepalive(&wire->uv.tcp, 1, wiring->keepalive);
 }
 
-static tideL_stream *check_type(lua_State *L, const char *function) {
+tideL_stream *tideL_streamtype(lua_State *L, const char *function) {
   tideL_stream *self = lua_touserdata(L, 1);
-  if (self == NULL || lua_rawlen(L, 1) != sizeof *self || self->magic != MAGIC)
-    tideL_typeerror(L, 1, function, "Stream");
+  bool of_file = strncmp(function, "File:", 5) == 0;
+  if (self == NULL || lua_rawlen(L, 1) != sizeof *self ||
+      self->magic != MAGIC || self->is_file != of_file)
+    tideL_typeerror(L, 1, function, of_file ? "File" : "Stream");
   return self;
 }
 
 tideL_stream *tideL_checkstream(lua_State *L, const char *function) {
-  tideL_stream *self = check_type(L, function);
+  tideL_stream *self = tideL_streamtype(L, function);
   if (self->serial != tideL_get(L)->serial)
     tideL_error(L, "'%s': the loop is closed", function);
   return self;
@@ -129,13 +136,13 @@ void tideL_readwiring(lua_State *L, int arg, const char *function,
 
 /* Stream:close(): what is unsent is dropped; again is fine */
 static int stream_close(lua_State *L) {
-  const tideL_stream *self = check_type(L, "Stream:close");
+  const tideL_stream *self = tideL_streamtype(L, "Stream:close");
   if (self->stream != NULL)
     tideR_handle_close(&self->stream->handle);
   return 0;
 }
 
-static int stream__gc(lua_State *L) {
+int tideL_streamgc(lua_State *L) {
   tideL_stream *self = lua_touserdata(L, 1);
   free(self->separators);
   self->separators = NULL;
@@ -146,12 +153,13 @@ static int stream__gc(lua_State *L) {
   return 0;
 }
 
-static bool is_closed(const tideL_stream *self) {
+bool tideL_streamclosed(const tideL_stream *self) {
   return self->stream == NULL || tideR_stream_closed(self->stream);
 }
 
 static int stream_is_closing(lua_State *L) {
-  lua_pushboolean(L, is_closed(check_type(L, "Stream:is_closing")));
+  lua_pushboolean(L,
+                  tideL_streamclosed(tideL_streamtype(L, "Stream:is_closing")));
   return 1;
 }
 
@@ -159,13 +167,14 @@ static int stream_is_closing(lua_State *L) {
 
 /* libuv's handle; NULL: it is closed, or has none. */
 static tideR_wire *wire_of(const tideL_stream *self) {
-  if (is_closed(self) || !tideR_stream_is_wire(self->stream))
+  if (tideL_streamclosed(self) || !tideR_stream_is_wire(self->stream))
     return NULL;
   return tideR_wire_of(self->stream);
 }
 
 static int push_none(lua_State *L, const tideL_stream *self) {
-  return tideL_pushfault(L, is_closed(self) ? UV_ECANCELED : UV_ENOTSUP);
+  return tideL_pushfault(L,
+                         tideL_streamclosed(self) ? UV_ECANCELED : UV_ENOTSUP);
 }
 
 /* Unix sockets are pipes to libuv, whose own function cuts a name at a zero. */
@@ -193,7 +202,7 @@ static int stream_fileno(lua_State *L) {
   const tideR_wire *wire = wire_of(self);
   uv_os_fd_t fd;
   int err;
-  if (!is_closed(self) && tideR_stream_is_stdio(self->stream)) {
+  if (!tideL_streamclosed(self) && tideR_stream_is_stdio(self->stream)) {
     lua_pushinteger(L, tideR_stdio_fileno(self->stream));
     return 1;
   }
@@ -228,9 +237,9 @@ static int stream_stats(lua_State *L) {
 }
 
 static int stream__tostring(lua_State *L) {
-  const tideL_stream *self = check_type(L, "Stream:__tostring");
+  const tideL_stream *self = tideL_streamtype(L, "Stream:__tostring");
   const char *state = "open";
-  if (is_closed(self))
+  if (tideL_streamclosed(self))
     state = "closed";
   else if (tideR_stream_is_wire(self->stream) &&
            tideR_wire_opening(tideR_wire_of(self->stream)))
@@ -258,7 +267,7 @@ static int core_stream_pair(lua_State *L) {
 
 /* check_stream(value, function) */
 static int core_check_stream(lua_State *L) {
-  check_type(L, luaL_checkstring(L, 2));
+  tideL_streamtype(L, luaL_checkstring(L, 2));
   return 0;
 }
 
@@ -273,12 +282,12 @@ void tideL_openstream(lua_State *L) {
                                      {"fileno", stream_fileno},
                                      {"stats", stream_stats},
                                      {NULL, NULL}};
-  static const luaL_Reg metamethods[] = {{"__gc", stream__gc},
+  static const luaL_Reg metamethods[] = {{"__gc", tideL_streamgc},
                                          {"__close", stream_close},
                                          {"__tostring", stream__tostring},
                                          {NULL, NULL}};
   tideL_newclass(L, OWN_STREAM, "tide.Stream", methods, metamethods);
-  tideL_addreading(L);
+  tideL_addreading(L, false);
   tideL_addwriting(L);
   tideL_addterminal(L);
   lua_setfield(L, -2, "Stream"); /* its methods: lua/tide adds to them */

@@ -3,7 +3,7 @@
  *
  *   address.c  hosts and ports, to and from sockaddr
  *   stream.c   the Stream object: its life, its names, its numbers
- *   reader.c   its methods that read
+ *   reader.c   its methods that read, and a File's
  *   writer.c   its methods that write
  *   tcp.c      streams that connect
  *   server.c   the Server object
@@ -36,14 +36,16 @@ int tideL_pushaddress(lua_State *L, const tideL_address *address, int size);
 
 /* ---- stream.c ---- */
 
+/* Of a Stream, or of a File, which reads in the same way. */
 typedef struct tideL_stream {
   uint32_t magic;
   uint32_t serial;      /* of the runtime */
   tideR_stream *stream; /* NULL: it could not be made */
   uv_buf_t *separators; /* of who reads */
   unsigned room;
-  bool keeps;  /* ... the end of its line */
-  int refused; /* why a write was not done, until it has told so */
+  bool keeps;   /* ... the end of its line */
+  bool is_file; /* a File, by class */
+  int refused;  /* why a write was not done, until it has told so */
 } tideL_stream;
 
 /* How streams are to be: what an options table says of it. */
@@ -63,10 +65,18 @@ bool tideL_optflag(lua_State *L, int arg, const char *field, bool otherwise);
 
 /* Pushes one that has no stream yet. */
 tideL_stream *tideL_newstream(lua_State *L, const tideL_state *S);
+/* The same, or a File. */
+tideL_stream *tideL_newstreamof(lua_State *L, const tideL_state *S,
+                                bool is_file);
+int tideL_streamgc(lua_State *L); /* its __gc */
+bool tideL_streamclosed(const tideL_stream *self);
 /* Gives it that. */
 void tideL_wire(tideL_stream *self, tideR_wire *wire,
                 const tideL_wiring *wiring);
+/* A File if the function's name begins with that: "File:read". */
 tideL_stream *tideL_checkstream(lua_State *L, const char *function);
+/* The same of one whose loop may be closed. */
+tideL_stream *tideL_streamtype(lua_State *L, const char *function);
 /* nil, message, code; of one that is closed, or at its end, in words. */
 int tideL_pushfault(lua_State *L, int err);
 
@@ -81,7 +91,8 @@ typedef struct tideL_udp {
 
 /* ---- reader.c, writer.c, tcp.c, server.c, dns.c, udp.c ---- */
 
-void tideL_addreading(lua_State *L); /* to the methods on top */
+/* To the methods on top, which are a Stream's or a File's. */
+void tideL_addreading(lua_State *L, bool is_file);
 void tideL_addwriting(lua_State *L);
 void tideL_openstream(lua_State *L);
 void tideL_opentcp(lua_State *L);

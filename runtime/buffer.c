@@ -187,6 +187,27 @@ bool tideR__buffer_append(tideR_runtime *rt, tideR_buffer *buffer,
   return true;
 }
 
+/* `own` is from malloc and the buffer's from now on, if there is memory for
+ * what does not fit before its first bytes: n, from `at` on. */
+bool tideR__buffer_adopt(tideR_runtime *rt, tideR_buffer *buffer, char *own,
+                         size_t room, size_t at, size_t n) {
+  size_t before = buffer->length;
+  if (before > at) {
+    bool done = tideR__buffer_append(rt, buffer, own + at, n);
+    if (done)
+      free(own);
+    return done;
+  }
+  if (before > 0)
+    memcpy(own + at - before, buffer->bytes, before);
+  tideR__buffer_leave(rt, buffer);
+  buffer->bytes = own + at - before;
+  buffer->length = before + n;
+  buffer->own = own;
+  buffer->room = room;
+  return true;
+}
+
 /* ---- taking ---- */
 
 /* Its bytes are elsewhere now, or of no use. */

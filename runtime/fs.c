@@ -68,6 +68,68 @@ static void unlist(tideR_fs *op) {
   op->rt = NULL;
 }
 
+/* ---- gates ---- */
+
+static void wait_at(tideR_fsgate *gate, tideR_fs *op) {
+  op->phase = FS_GATED;
+  op->next = NULL;
+  if (gate->head != NULL)
+    gate->end->next = op;
+  else
+    gate->head = op;
+  gate->end = op;
+}
+
+static void leave_gate(tideR_fs *op) {
+  tideR_fsgate *gate = op->gate;
+  tideR_fs *before = NULL, *it;
+  op->gate = NULL;
+  if (gate == NULL) /* it is no more */
+    return;
+  it = gate->head;
+  while (it != op) {
+    before = it;
+    it = it->next;
+  }
+  if (before != NULL)
+    before->next = op->next;
+  else
+    gate->head = op->next;
+  if (gate->end == op)
+    gate->end = before;
+}
+
+static void let_through(tideR_runtime *rt, tideR_fsgate *gate, tideR_fs *op) {
+  gate->running = op;
+  op->gate = gate;
+  gate->begins(gate, op);
+  push(rt, op, false);
+}
+
+/* It is over, or will not be: the next one's turn. */
+static void pass_gate(tideR_runtime *rt, tideR_fs *op) {
+  tideR_fsgate *gate = op->gate;
+  tideR_fs *next;
+  op->gate = NULL;
+  if (gate == NULL || gate->running != op)
+    return;
+  gate->running = NULL;
+  gate->ended(gate, op);
+  next = gate->head;
+  if (next == NULL || gate->running != NULL)
+    return;
+  leave_gate(next);
+  let_through(rt, gate, next);
+}
+
+void tideR_fs_remove_gate(tideR_fsgate *gate) {
+  if (gate->running != NULL)
+    gate->running->gate = NULL;
+  for (tideR_fs *it = gate->head; it != NULL; it = it->next)
+    it->gate = NULL;
+  gate->running = gate->head = NULL;
+}
+
 /* ---- life ---- */
 
 static bool abort_fs(tideR_runtime *rt, tideR_task *task, tideR_status why);
@@ -173,13 +235,20 @@ void tideR_fs_release(tideR_fs *op) {
   op->released = true;
   if (rt != NULL)
     wake_without(rt, op);
-  if (op->phase == FS_QUEUED) {
+  if (op->phase == FS_NEW) {
+    op->gate = NULL;
+  } else if (op->phase == FS_GATED) {
+    leave_gate(op);
+    op->phase = FS_OVER;
+  } else if (op->phase == FS_QUEUED) {
     take_out(&rt->files, op);
     if (op->begun) { /* it is to clean up behind itself, and soon */
       push(rt, op, true);
       return;
     }
     op->phase = FS_OVER;
+    pass_gate(rt, op);
+    start_next(rt);
   }
   if (op->phase != FS_RUNNING)
     dispose(op);
@@ -205,6 +274,7 @@ static void decide(tideR_runtime *rt, tideR_fs *op) {
   bool is_awaits = op->is_awaits;
   tideR_task *task;
   op->phase = FS_OVER;
+  pass_gate(rt, op);
   if (op->released) {
     dispose(op);
     return;
@@ -296,11 +366,19 @@ bool tideR_fs_begin(tideR_runtime *rt, tideR_fs *op) {
   if (err == 0 && tideR_loop_forked(rt)) /* it drops its parent's loop */
     err = UV_ECANCELED;
   if (err < 0) {
+    op->gate = NULL;
     op->result = err;
     op->phase = FS_OVER;
     return true;
   }
-  push(rt, op, false);
+  if (op->gate != NULL && op->gate->running != NULL) {
+    wait_at(op->gate, op);
+    return false;
+  }
+  if (op->gate != NULL)
+    let_through(rt, op->gate, op);
+  else
+    push(rt, op, false);
   start_next(rt);
   return op->phase == FS_OVER;
 }
@@ -308,7 +386,8 @@ bool tideR_fs_begin(tideR_runtime *rt, tideR_fs *op) {
 /* ---- waiting ---- */
 
 bool tideR_fs_busy(const tideR_fs *op) {
-  return op->phase == FS_QUEUED || op->phase == FS_RUNNING;
+  return op->phase == FS_GATED || op->phase == FS_QUEUED ||
+         op->phase == FS_RUNNING;
 }
 
 void tideR_fs_park(tideR_runtime *rt, tideR_task *task, tideR_fs *op,
@@ -328,6 +407,12 @@ tideR_wait *tideR_fs_promise(tideR_task *task, tideR_fs *op, bool lend) {
 
 /* True: it will not run, or has left what it might find to itself. */
 static bool leave(tideR_runtime *rt, tideR_fs *op) {
+  if (op->phase == FS_GATED) {
+    leave_gate(op);
+    op->phase = FS_OVER;
+    op->result = UV_ECANCELED;
+    return true;
+  }
   if (op->begun && op->phase == FS_QUEUED) {
     take_out(&rt->files, op);
     push(rt, op, true);
@@ -337,6 +422,8 @@ static bool leave(tideR_runtime *rt, tideR_fs *op) {
     take_out(&rt->files, op);
     op->phase = FS_OVER;
     op->result = UV_ECANCELED;
+    pass_gate(rt, op);
+    start_next(rt);
     return true;
   }
   return op->is_awaits && !op->begun && !tideR_loop_forked(rt) &&
@@ -376,7 +463,13 @@ static void end(tideR_runtime *rt, tideR_fs *op) {
   tideR_waitq_init(&op->waiter, &op->waits);
   atomic_store(&op->stop, true);
   op->released = op->released || is_awaits;
-  if (op->phase == FS_QUEUED) {
+  if (op->gate != NULL)
+    op->gate->running = op->gate->head = NULL;
+  op->gate = NULL;
+  if (op->phase == FS_GATED) {
+    op->phase = FS_OVER;
+    op->result = UV_ECANCELED;
+  } else if (op->phase == FS_QUEUED) {
     take_out(&rt->files, op);
     if (op->begun && !op->undoing && !forked)
       op->result = op->kind->run(op); /* cleans up */
@@ -394,6 +487,7 @@ static void end(tideR_runtime *rt, tideR_fs *op) {
 
 /* Before that of works: those that run are left to that. */
 void tideR__fs_end(tideR_runtime *rt) {
+  rt->files.ended = true;
   while (rt->files.all != NULL)
     end(rt, rt->files.all);
 }

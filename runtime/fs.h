@@ -21,6 +21,7 @@
 #pragma GCC visibility push(hidden)
 
 typedef struct tideR_fs tideR_fs;
+typedef struct tideR_fsgate tideR_fsgate;
 
 /* What `run` returns when it has done a part, and others are to have a turn
  * before it does the next. */
@@ -37,6 +38,15 @@ typedef struct tideR_fskind {
   void (*undo)(tideR_fs *op);
 } tideR_fskind;
 
+/* What lets one operation through at a time, in the order of coming. */
+struct tideR_fsgate {
+  tideR_fs *running;    /* or in line for a thread */
+  tideR_fs *head, *end; /* those that wait for that */
+  /* It is let through; it is over, or left: it may go right after that. */
+  void (*begins)(tideR_fsgate *gate, tideR_fs *op);
+  void (*ended)(tideR_fsgate *gate, tideR_fs *op);
+};
+
 struct tideR_fs {
   const tideR_fskind *kind;
 
@@ -52,14 +62,15 @@ struct tideR_fs {
   int64_t result;
   size_t length; /* of bytes that are good */
   uv_stat_t stat;
-  void *state; /* the kind's own */
-  bool holds;  /* something that `undo` gives back: a descriptor, say */
+  void *state;        /* the kind's own */
+  bool holds;         /* something that `undo` gives back: a descriptor, say */
+  tideR_fsgate *gate; /* that it goes through, or NULL */
 
   /* It is cancelled: those that take long look at it. */
   atomic_bool stop;
 
   /* The rest is fs.c's. */
-  enum { FS_NEW, FS_QUEUED, FS_RUNNING, FS_OVER } phase;
+  enum { FS_NEW, FS_GATED, FS_QUEUED, FS_RUNNING, FS_OVER } phase;
   bool begun;     /* a part of it is done */
   bool undoing;   /* ... it is being undone */
   int refused;    /* why it will not begin, or 0 */
@@ -83,6 +94,8 @@ tideR_fs *tideR_fs_new(tideR_runtime *rt, const tideR_fskind *kind,
 void tideR_fs_renew(tideR_fs *op, const tideR_fskind *kind);
 /* Begins, or gets in line. True: it is over already, without a wait. */
 bool tideR_fs_begin(tideR_runtime *rt, tideR_fs *op);
+/* It goes, and lets those go on that it has. */
+void tideR_fs_remove_gate(tideR_fsgate *gate);
 /* A thread has it, or will: it must not begin again yet. */
 bool tideR_fs_busy(const tideR_fs *op);
 /* Until it is over. TIDE_CANCELLED: it left the line, or stopped on its way;

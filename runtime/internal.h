@@ -99,6 +99,7 @@ typedef struct tideR_fslist {   /* see fs.c */
   struct tideR_fs *head, **end; /* in line */
   struct tideR_fs *all;
   unsigned running, limit;
+  bool ended; /* nothing is begun any more */
 } tideR_fslist;
 
 struct tideR_runtime {
@@ -212,6 +213,8 @@ struct tideR_runtime {
   tideR_lookups asked;                   /* lookups that threads are at */
   tideR_lookups asking;                  /* ... and those that wait for one */
   tideR_fslist files;                    /* operations of the file system */
+  uint64_t watch_time;    /* changes that came then, in watchdir.c: */
+  uint32_t watch_events;  /* ... so many */
   tideR_signal interrupt; /* SIGINT, if it is watched for a cancel: */
   bool interrupted;       /* ... has been made */
 
@@ -453,6 +456,8 @@ bool tideR__buffer_reserve(tideR_runtime *rt, tideR_buffer *buffer,
                            size_t size);
 bool tideR__buffer_append(tideR_runtime *rt, tideR_buffer *buffer,
                           const char *bytes, size_t n);
+bool tideR__buffer_adopt(tideR_runtime *rt, tideR_buffer *buffer, char *own,
+                         size_t room, size_t at, size_t n);
 void tideR__buffer_leave(tideR_runtime *rt, tideR_buffer *buffer);
 void tideR__buffer_clear(tideR_runtime *rt, tideR_buffer *buffer);
 void tideR__buffer_take(tideR_runtime *rt, tideR_buffer *buffer, size_t n);

@@ -9,6 +9,7 @@
  *   writer.c  writing to any stream: what is unsent, and who waits for that
  *   wire.c    streams over libuv's handles: sockets, pipes, terminals
  *   pair.c    two streams in memory
+ *   file.c    files: reading as from a stream, and the rest: file.h
  *   tcp.c     connecting over TCP
  *   unix.c    Unix sockets
  *   server.c  sockets that connections are accepted from
@@ -92,6 +93,7 @@ typedef struct tideR_transport {
                size_t skip, size_t size);
   /* After all that is written; tideR__stream_ended tells. */
   int (*shutdown)(tideR_stream *stream);
+  bool grows; /* after its end, or an error, who reads next tries again */
 } tideR_transport;
 
 typedef enum tideR_wanting {

@@ -137,8 +137,8 @@ static void free_half(tideR_handle *handle) {
 static half *half_new(tideR_runtime *rt) {
   static const tideR_handlekind kind = {"stream", close_half, is_active,
                                         orphan_half, free_half};
-  static const tideR_transport transport = {start,     stop,       NULL,
-                                            try_write, write_rest, shut};
+  static const tideR_transport transport = {start,      stop, NULL, try_write,
+                                            write_rest, shut, false};
   half *it = calloc(1, sizeof *it);
   if (it != NULL)
     tideR__stream_init(rt, &it->stream, &kind, &transport);

@@ -255,6 +255,8 @@ void tideR__reader_closed(tideR_stream *stream) {
 
 bool tideR_stream_ready(tideR_stream *stream, const tideR_reading *reading) {
   stream->held = false; /* if it still was, the last one has failed */
+  if (stream->transport->grows && !stream->handle.closed)
+    stream->end = 0;
   stream->reading = *reading;
   stream->decided = decide(stream);
   if (!stream->decided && !stream->started) {

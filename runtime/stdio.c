@@ -421,8 +421,8 @@ static int open_shared(stdio *it) {
 }
 
 int tideR_stdio_open(tideR_runtime *rt, int number, tideR_stream **out) {
-  static const tideR_transport transport = {start,     stop,       fetch,
-                                            try_write, write_rest, shut};
+  static const tideR_transport transport = {start,      stop, fetch, try_write,
+                                            write_rest, shut, false};
   stdio *it = calloc(1, sizeof *it);
   int err;
   *out = NULL;

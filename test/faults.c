@@ -356,6 +356,25 @@ int epoll_pwait(int fd, struct epoll_event *events, int most, int timeout,
 
 /* ---- files ---- */
 
+#define READS_AT(name) \
+  ssize_t name(int fd, void *to, size_t n, off_t at) { \
+    NEXT(name); \
+    FAULT(READ, fd); \
+    return next(fd, to, less(fault, n), at); \
+  }
+
+#define WRITES_AT(name) \
+  ssize_t name(int fd, const void *from, size_t n, off_t at) { \
+    NEXT(name); \
+    FAULT(WRITE, fd); \
+    return next(fd, from, less(fault, n), at); \
+  }
+
+READS_AT(pread)
+READS_AT(pread64)
+WRITES_AT(pwrite)
+WRITES_AT(pwrite64)
+
 #define OPENS(name) \
   int name(const char *path, int flags, ...) { \
     va_list more; \

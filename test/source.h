@@ -51,8 +51,8 @@ static inline void free_source(tideR_handle *handle) {
 static inline tideR_stream *new_source(tideR_runtime *rt) {
   static const tideR_handlekind kind = {"stream", close_source, is_active,
                                         orphan_source, free_source};
-  static const tideR_transport transport = {start_source, stop_source, NULL,
-                                            NULL,         NULL,        NULL};
+  static const tideR_transport transport = {
+      start_source, stop_source, NULL, NULL, NULL, NULL, false};
   source.stream = calloc(1, sizeof *source.stream);
   source.wanted = false;
   source.starts = 0;

@@ -5,9 +5,13 @@ local core = require "tide.core"
 
 core.own_chunk()
 
+require "tide.stream"
+
 local misuse = core.misuse
 
 local fs = {
+  open = core.fs_open,
+
   stat = core.fs_stat,
   lstat = core.fs_lstat,
   access = core.fs_access,
@@ -31,6 +35,18 @@ local fs = {
 
   tmpdir = core.fs_tmpdir,
 }
+
+-- ---- what changes
+
+--- A Watch of a directory or file, which a `for` calls: kind, name. With what
+-- closes it on leaving, where Lua can.
+function fs.watch(path, options)
+  local watch, message, code = core.fs_watch(path, options)
+  if not watch then
+    return nil, message, code
+  end
+  return watch, nil, nil, watch
+end
 
 -- ---- what a path is
 

@@ -32,9 +32,28 @@ async def small(n, folder):
                          (time.process_time() - clock) * 1e6 / n))
 
 
+async def read(n, folder):
+    start, got = time.monotonic(), 0
+    with open(f"{folder}/large", "rb", buffering=0) as file:
+        while data := await asyncio.to_thread(file.read, 65536):
+            got += len(data)
+    assert got == n << 20
+    print("%.0f" % (n / (time.monotonic() - start)))
+
+
+async def plain(n, folder):
+    """In no thread."""
+    start, got = time.monotonic(), 0
+    with open(f"{folder}/large", "rb", buffering=0) as file:
+        while data := file.read(65536):
+            got += len(data)
+    assert got == n << 20
+    print("%.0f" % (n / (time.monotonic() - start)))
+
+
 system, row, count, folder = sys.argv[1:]
 if system == "uvloop":
     import uvloop
 
     uvloop.install()
-asyncio.run({"small": small}[row](int(count), folder))
+asyncio.run({"small": small, "read": read, "plain": plain}[row](int(count), folder))

@@ -20,6 +20,39 @@ const rows = {
     const used = process.cpuUsage(clock);
     console.log(`${(wall / n).toFixed(2)} ${((used.user + used.system) / n).toFixed(2)}`);
   },
+
+  async read(n, folder) {
+    const start = process.hrtime.bigint();
+    let got = 0;
+    const file = require('fs').createReadStream(`${folder}/large`, { highWaterMark: 65536 });
+    for await (const data of file) got += data.length;
+    if (got !== n * 2 ** 20) throw new Error(`${got} bytes`);
+    console.log((n / Number(process.hrtime.bigint() - start) * 1e9).toFixed(0));
+  },
+
+  // In calls of its own, and not in promises, which are slower.
+  async watch(n, folder) {
+    const sync = require('fs');
+    const path = `${folder}/watched`;
+    sync.mkdirSync(path, { recursive: true });
+    const fd = sync.openSync(`${path}/f`, 'w');
+    let left = n;
+    await new Promise((resolve) => {
+      const start = process.hrtime.bigint();
+      const watch = sync.watch(path, () => {
+        if (left-- > 0) {
+          sync.writeSync(fd, 'x');
+        } else if (left === -1) {
+          watch.close();
+          console.log((Number(process.hrtime.bigint() - start) / 1e3 / n).toFixed(2));
+          resolve();
+        }
+      });
+      sync.writeSync(fd, 'x');
+    });
+    sync.closeSync(fd);
+    sync.rmSync(path, { recursive: true });
+  },
 };
 
 const [row, n, folder] = process.argv.slice(2);

@@ -23,4 +23,37 @@ function rows.small(n, folder)
   print(("%.2f %.2f"):format((loop:time() - start) * 1e6 / n, (os.clock() - clock) * 1e6 / n))
 end
 
+--- Megabytes a second of a file of so many, in chunks of 64 KiB.
+function rows.read(n, folder)
+  local loop, got = tide.loop(), 0
+  local start = loop:time()
+  local file = assert(fs.open(folder .. "/large"))
+  local data = file:read(65536)
+  while data do
+    got = got + #data
+    data = file:read(65536)
+  end
+  file:close()
+  assert(got == n * 2 ^ 20)
+  print(("%.0f"):format(n / (loop:time() - start)))
+end
+
+--- Microseconds from a write to who waits for it, N times.
+function rows.watch(n, folder)
+  local path, loop = folder .. "/watched", tide.loop()
+  assert(fs.mkdir(path, { parents = true }))
+  local file = assert(io.open(path .. "/f", "w"))
+  file:setvbuf "no"
+  local watch = assert(fs.watch(path))
+  local start = loop:time()
+  for _ = 1, n do
+    file:write "x"
+    assert(watch:next() == "change")
+  end
+  print(("%.2f"):format((loop:time() - start) * 1e6 / n))
+  file:close()
+  watch:close()
+  assert(fs.remove(path, { recursive = true }))
+end
+
 tide.run(rows[arg[1]], tonumber(arg[2]), arg[3])

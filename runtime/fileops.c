@@ -1,0 +1,184 @@
+/*
+ * fileops.c: operations on open files, each in a thread.
+ *
+ * A descriptor is closed when nothing uses it any more: its number may be
+ * another file's right after that.
+ */
+#include <stdlib.h>
+
+#include "file.h"
+#include "internal.h"
+
+#define PART 4194304 /* bytes, after which others have a turn */
+
+static int fd_of(const tideR_fs *op) {
+  return ((const tideR_fd *)op->state)->fd;
+}
+
+static bool is_stopped(tideR_fs *op) {
+  return atomic_load(&op->stop);
+}
+
+/* ---- descriptors ---- */
+
+static int64_t close_fd(tideR_fd *fd) {
+  int64_t err;
+  TIDE_FS_CALL(err, uv_fs_close, fd->fd);
+  free(fd);
+  return err;
+}
+
+void tideR__fd_drop(tideR_fd *fd) {
+  if (atomic_fetch_sub(&fd->users, 1) == 1)
+    close_fd(fd);
+}
+
+static void undo(tideR_fs *op) {
+  tideR__fd_drop(op->state);
+}
+
+static int64_t run_close(tideR_fs *op) {
+  op->holds = false;
+  return close_fd(op->state);
+}
+
+static int64_t look(tideR_fs *op, int fd) {
+  uv_fs_t request;
+  int64_t err = uv_fs_fstat(NULL, &request, fd, NULL);
+  op->stat = request.statbuf;
+  uv_fs_req_cleanup(&request);
+  return err;
+}
+
+static int64_t run_open(tideR_fs *op) {
+  tideR_fd *fd = malloc(sizeof *fd);
+  int64_t err = UV_ENOMEM;
+  if (fd == NULL)
+    return err;
+  do
+    TIDE_FS_CALL(err, uv_fs_open, op->path, op->flags, op->mode);
+  while (err == UV_EINTR);
+  if (err < 0) {
+    free(fd);
+    return err;
+  }
+  fd->fd = (int)err;
+  atomic_init(&fd->users, 1);
+  err = look(op, fd->fd);
+  if (err < 0) {
+    close_fd(fd);
+    return err;
+  }
+  op->state = fd;
+  op->holds = true;
+  return 0;
+}
+
+/* ---- reading ---- */
+
+static int64_t read_some(tideR_fs *op, char *to, size_t size, int64_t offset) {
+  uv_buf_t room = uv_buf_init(to, 0);
+  int64_t n;
+  room.len = size < PART ? size : PART;
+  do
+    TIDE_FS_CALL(n, uv_fs_read, fd_of(op), &room, 1, offset);
+  while (n == UV_EINTR);
+  return n;
+}
+
+static int64_t run_read(tideR_fs *op) {
+  size_t at = (size_t)op->flags;
+  int64_t n = read_some(op, op->bytes + at, op->size - at, op->offset);
+  op->length = n > 0 ? (size_t)n : 0;
+  return n;
+}
+
+/* What was read before an error is not lost: the next call meets it again. */
+static int64_t run_pread(tideR_fs *op) {
+  size_t before = op->length;
+  while (op->length < op->size) {
+    int64_t n;
+    if (op->length - before >= PART)
+      return is_stopped(op) ? UV_ECANCELED : TIDE_FS_AGAIN;
+    n = read_some(op, op->bytes + op->length, op->size - op->length,
+                  op->offset + (int64_t)op->length);
+    if (n == 0 || (n < 0 && op->length > 0))
+      break;
+    if (n < 0)
+      return n;
+    op->length += (size_t)n;
+  }
+  return (int64_t)op->length;
+}
+
+/* ---- writing ---- */
+
+static int64_t write_some(tideR_fs *op) {
+  uv_buf_t piece = uv_buf_init(op->bytes + op->length, 0);
+  int64_t n, offset = op->offset;
+  piece.len = op->size - op->length < PART ? op->size - op->length : PART;
+  if (offset >= 0)
+    offset += (int64_t)op->length;
+  do
+    TIDE_FS_CALL(n, uv_fs_write, fd_of(op), &piece, 1, offset);
+  while (n == UV_EINTR);
+  return n;
+}
+
+/* What was begun is done, also if nobody waits for it any more: each write is
+ * whole. A system that writes nothing and gives no reason would do so again. */
+static int64_t run_write(tideR_fs *op) {
+  size_t before = op->length;
+  while (op->length < op->size) {
+    int64_t n;
+    if (op->length - before >= PART && !is_stopped(op))
+      return TIDE_FS_AGAIN;
+    n = write_some(op);
+    if (n <= 0)
+      return n < 0 ? n : UV_EIO;
+    op->length += (size_t)n;
+  }
+  return op->flags != 0 ? look(op, fd_of(op)) : 0;
+}
+
+/* ---- the rest ---- */
+
+static int64_t run_truncate(tideR_fs *op) {
+  int64_t err;
+  do
+    TIDE_FS_CALL(err, uv_fs_ftruncate, fd_of(op), op->offset);
+  while (err == UV_EINTR);
+  return err;
+}
+
+static int64_t run_sync(tideR_fs *op) {
+  int64_t err;
+  do
+    TIDE_FS_CALL(err, uv_fs_fsync, fd_of(op));
+  while (err == UV_EINTR);
+  return err;
+}
+
+static int64_t run_datasync(tideR_fs *op) {
+  int64_t err;
+  do
+    TIDE_FS_CALL(err, uv_fs_fdatasync, fd_of(op));
+  while (err == UV_EINTR);
+  return err;
+}
+
+static int64_t run_stat(tideR_fs *op) {
+  return look(op, fd_of(op));
+}
+
+const tideR_fskind tideR_file_open = {"fs.open", run_open, undo};
+const tideR_fskind tideR_file_read = {"file.read", run_read, undo};
+const tideR_fskind tideR_file_pread = {"file.pread", run_pread, undo};
+const tideR_fskind tideR_file_write = {"file.write", run_write, undo};
+const tideR_fskind tideR_file_pwrite = {"file.pwrite", run_write, undo};
+const tideR_fskind tideR_file_truncate = {"file.truncate", run_truncate, undo};
+const tideR_fskind tideR_file_seek = {"file.seek", run_stat, undo};
+const tideR_fskind tideR_file_sync = {"file.sync", run_sync, undo};
+const tideR_fskind tideR_file_datasync = {"file.datasync", run_datasync, undo};
+const tideR_fskind tideR_file_stat = {"file.stat", run_stat, undo};
+const tideR_fskind tideR_file_close = {"file.close", run_close, undo};

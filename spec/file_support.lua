@@ -1,0 +1,79 @@
+--- What the specs of open files and watches need: a directory of the test's own.
+
+local assert = require "luassert"
+local fs = require "tide.fs"
+local support = require "spec.support"
+
+local M = {}
+
+local directory
+local opened = {}
+
+--- The hooks of a file that uses what is below.
+function M.keep(before_each, after_each)
+  before_each(function()
+    directory = os.tmpname()
+    os.remove(directory)
+    assert(os.execute("mkdir " .. directory))
+  end)
+  after_each(function()
+    for i = #opened, 1, -1 do
+      opened[i]:close()
+      opened[i] = nil
+    end
+    os.execute("rm -rf " .. directory)
+  end)
+end
+
+--- Closed when the test has ended.
+function M.opens(object, ...)
+  assert(object, ...)
+  opened[#opened + 1] = object
+  return object
+end
+
+--- In the directory; without a name: the directory.
+function M.path(name)
+  return name and directory .. "/" .. name or directory
+end
+
+function M.put(name, text, mode)
+  local file = assert(io.open(M.path(name), mode or "wb"))
+  file:write(text or "")
+  file:close()
+  return M.path(name)
+end
+
+function M.get(name)
+  local file = assert(io.open(M.path(name), "rb"))
+  local text = file:read "*a"
+  file:close()
+  return text
+end
+
+--- What is next has to be nil, a message and that code.
+function M.fails(code, value, message, got)
+  assert.is_nil(value)
+  assert.is_string(message)
+  assert.equal(code, got)
+end
+
+--- How many descriptors are open, where that can be known; else always 0. None is
+-- that of garbage.
+function M.descriptors()
+  support.collect()
+  for _ = 1, 4 do fs.stat "/" end -- threads close them
+  local n = 0
+  for fd = 0, 255 do
+    local file, _, code = io.open("/proc/self/fd/" .. fd)
+    if file then
+      file:close()
+    end
+    if file or code ~= 2 then -- ENOENT
+      n = n + 1
+    end
+  end
+  return n
+end
+
+return M
