@@ -164,6 +164,7 @@ build = {
         "runtime/server_windows.c",
         "runtime/shuffle.c",
         "runtime/signal.c",
+        "runtime/signames.c",
         "runtime/socket.c",
         "runtime/stream.c",
         "runtime/task.c",

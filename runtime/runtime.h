@@ -29,6 +29,7 @@
  *   pool.c   slabs: records whose memory stays theirs until the runtime ends
  *   input.c  a terminal, pipe or file, read as it comes
  *   signal.c interrupt.c  signals, taken and given back; SIGINT as a cancel
+ *   signames.c  signals by name, and what a number is called
  *
  * Functions that can fail return 0 or a negative libuv code. None but those of
  * remotes may be called from another thread than the runtime's.

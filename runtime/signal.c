@@ -22,42 +22,6 @@
 #define NSIG 32
 #endif
 
-/* ---- names ---- */
-
-static const struct {
-  const char *name;
-  int number;
-} names[] = {
-    {"SIGINT", SIGINT},       {"SIGTERM", SIGTERM}, {"SIGABRT", SIGABRT},
-#ifdef SIGHUP
-    {"SIGHUP", SIGHUP},
-#endif
-#ifdef SIGQUIT
-    {"SIGQUIT", SIGQUIT},
-#endif
-#ifdef SIGWINCH
-    {"SIGWINCH", SIGWINCH},
-#endif
-#ifndef _WIN32
-    {"SIGUSR1", SIGUSR1},     {"SIGUSR2", SIGUSR2}, {"SIGPIPE", SIGPIPE},
-    {"SIGALRM", SIGALRM},     {"SIGCHLD", SIGCHLD}, {"SIGCONT", SIGCONT},
-    {"SIGTSTP", SIGTSTP},     {"SIGTTIN", SIGTTIN}, {"SIGTTOU", SIGTTOU},
-    {"SIGURG", SIGURG},       {"SIGXCPU", SIGXCPU}, {"SIGXFSZ", SIGXFSZ},
-    {"SIGVTALRM", SIGVTALRM}, {"SIGPROF", SIGPROF}, {"SIGSYS", SIGSYS},
-    {"SIGTRAP", SIGTRAP},
-#endif
-#ifdef SIGIO
-    {"SIGIO", SIGIO},
-#endif
-};
-
-int tideR_signal_number(const char *name) {
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if (strcmp(names[i].name, name) == 0)
-      return names[i].number;
-  return 0;
-}
-
 /* ---- watching ---- */
 
 #ifdef _WIN32

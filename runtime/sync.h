@@ -79,6 +79,7 @@ typedef struct tideR_signal {
 /* Of an interrupt that is watched: caught is called in the handler; or NULL. */
 void tideR_interrupt_caught(tideR_runtime *rt, void (*caught)(tideR_signal *));
 int tideR_signal_number(const char *name); /* of "SIGINT"; 0: there is none */
+const char *tideR_signal_name(int number); /* or NULL: it has none */
 /* The default action takes the place of what was there. */
 int tideR_signal_default(int number);
 /* Sends it to this process, or to its group, as a terminal does. */

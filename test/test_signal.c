@@ -52,6 +52,11 @@ TEST(signals_have_names) {
   CHECK_EQ(tideR_signal_number("SIGUSR2"), SIGUSR2);
   CHECK_EQ(tideR_signal_number("SIGNONE"), 0);
   CHECK_EQ(tideR_signal_number(""), 0);
+  CHECK_EQ(tideR_signal_number("SIGKILL"), SIGKILL);
+  CHECK(strcmp(tideR_signal_name(SIGTERM), "SIGTERM") == 0);
+  CHECK(strcmp(tideR_signal_name(SIGABRT), "SIGABRT") == 0);
+  CHECK(tideR_signal_name(0) == NULL);
+  CHECK(tideR_signal_name(-9) == NULL);
 }
 
 TEST(what_is_no_signal_or_cannot_be_caught_is_refused) {
