@@ -200,13 +200,14 @@ struct tideR_runtime {
   tideR_handle *open;                 /* see handle.c */
   struct tideR_chunk *chunk, *chunks; /* where reading goes; empty ones */
   unsigned chunks_kept;
-  int accept_trouble;     /* see tideR_server_trouble */
-  tideR_signal *signals;  /* that it watches */
-  tideR_work *works;      /* under way */
-  tideR_lookups asked;    /* lookups that threads are at */
-  tideR_lookups asking;   /* ... and those that wait for one */
-  tideR_signal interrupt; /* SIGINT, if it is watched for a cancel: */
-  bool interrupted;       /* ... has been made */
+  int accept_trouble;        /* see tideR_server_trouble */
+  tideR_signal *signals;     /* that it watches */
+  struct tideR_process *due; /* killed, and not seen to end yet */
+  tideR_work *works;         /* under way */
+  tideR_lookups asked;       /* lookups that threads are at */
+  tideR_lookups asking;      /* ... and those that wait for one */
+  tideR_signal interrupt;    /* SIGINT, if it is watched for a cancel: */
+  bool interrupted;          /* ... has been made */
 };
 
 /* timer.c */
@@ -422,6 +423,9 @@ void tideR__handles_end(tideR_runtime *rt);
 void tideR__handles_orphan(tideR_runtime *rt);
 bool tideR__handles_active(const tideR_runtime *rt);
 uint64_t tideR__handles_open(const tideR_runtime *rt);
+
+/* process.c: after those */
+void tideR__processes_end(tideR_runtime *rt);
 
 /* buffer.c: where the next bytes can go, NULL: no memory; how many came there;
  * room for so many more in one piece, in memory of its own; bytes that are

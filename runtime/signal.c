@@ -79,8 +79,8 @@ static void pass_on(int number) {
 }
 
 /* Async-signal-safe, as are all of its calls: getpid, uv_async_send,
- * uv_tty_reset_mode, sigaction, raise, and what `caught` does. In the child of
- * a fork nobody watches any more: there it is as if we had never been. */
+ * uv_tty_reset_mode, sigaction, raise, kill, what `caught` does. In the child
+ * of a fork nobody watches any more: there it is as if we had never been. */
 static void on_signal(int number) {
   int error = errno;
   bool pass = true, again = false;
@@ -90,11 +90,13 @@ static void on_signal(int number) {
        it = atomic_load(&it->next)) {
     if (it->number != number || tideR_loop_forked(it->rt))
       continue;
-    pass = false;
-    again |= atomic_fetch_add(&it->hits, 1) > 0 && it->urgent;
     caught = atomic_load(&it->caught);
     if (caught != NULL)
       caught(it);
+    if (it->aside)
+      continue;
+    pass = false;
+    again |= atomic_fetch_add(&it->hits, 1) > 0 && it->urgent;
     tideR__wakeup(it->rt);
   }
   if (pass || again)

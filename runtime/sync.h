@@ -74,6 +74,7 @@ typedef struct tideR_signal {
   int seen;        /* of `hits`: those that have been delivered */
   atomic_int hits; /* came, and were not taken */
   bool urgent;
+  bool aside; /* calls `caught`, and is nobody who watches else */
 } tideR_signal;
 
 /* Of an interrupt that is watched: caught is called in the handler; or NULL. */
