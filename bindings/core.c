@@ -319,6 +319,7 @@ static int open_module(lua_State *L) {
   tideL_openserver(L);
   tideL_opendns(L);
   tideL_openudp(L);
+  tideL_openprocess(L);
   tideL_opentesting(L);
   tideL_openended(L);
   tideL_openhost(L);

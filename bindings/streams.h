@@ -86,6 +86,7 @@ void tideL_opentcp(lua_State *L);
 void tideL_openserver(lua_State *L);
 void tideL_opendns(lua_State *L);
 void tideL_openudp(lua_State *L);
+void tideL_openprocess(lua_State *L); /* process.c */
 /* A chore: reports why accepting pauses. */
 void tideL_reporttrouble(lua_State *T, tideL_state *S);
 

@@ -303,7 +303,7 @@ bool tideR_process_is_left(tideR_process *process) {
     reap(process);
   if (!process->detached || process->is_gone)
     return false;
-  process->is_gone = send_signal(process, true, 0) == UV_ESRCH;
+  process->is_gone = !tideR__group_runs(process->pid);
   return !process->is_gone;
 }
 
@@ -336,7 +336,7 @@ void tideR__process_init(tideR_runtime *rt, tideR_process *process) {
 }
 
 bool tideR_process_ended(tideR_process *process) {
-  return process->ended || (!process->handle.closed && look(process));
+  return look(process);
 }
 
 void tideR_process_park(tideR_runtime *rt, tideR_task *task,

@@ -3,6 +3,7 @@
  *
  *   process.c   a child's life: how it is seen to end, and what ends it
  *   spawn.c     how it begins, and what its stdin, stdout and stderr are
+ *   pgroup.c    whether any process of a group still runs
  *   signames.c  signals by name
  */
 #ifndef TIDE_PROCESSES_H
@@ -74,6 +75,8 @@ int tideR_process_kill_all(tideR_process *process, int signal);
 /* Whether it runs, or others of its own group do. */
 bool tideR_process_is_left(tideR_process *process);
 
+/* pgroup.c */
+bool tideR__group_runs(int group);
 /* process.c, for spawn.c: in memory that is zero; libuv has made the child */
 void tideR__process_init(tideR_runtime *rt, tideR_process *process);
 void tideR__process_begin(tideR_process *process, bool passes_interrupt);

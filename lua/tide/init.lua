@@ -21,6 +21,7 @@
 --   tide.stream      what Lua adds to streams (not loaded from here)
 --   tide.udp         net.udp, datagrams (not loaded from here)
 --   tide.dns         addresses of names, names of addresses (loaded when asked for)
+--   tide.process     children: spawn, run, shell (loaded when asked for)
 --   tide.testing     virtual time, seeds, explore (loaded when asked for)
 --   tide.busted      busted's tests as tasks (loaded when asked for)
 --   tide.trial       what a test of tide.busted is made of (not loaded from here)
@@ -149,7 +150,14 @@ function tide.exit(code)
 end
 
 -- Loaded when they are first asked for: tide.testing.run
-local modules = { busted = true, debug = true, dns = true, net = true, testing = true }
+local modules = {
+  busted = true,
+  debug = true,
+  dns = true,
+  net = true,
+  process = true,
+  testing = true,
+}
 
 return setmetatable(tide, {
   __index = function(_, name)
