@@ -169,18 +169,21 @@ static bool is_pending(void) {
 }
 
 /* A signal that comes meanwhile is its handler's still. Where they were ignored
- * they are no more: children would leave nothing to be seen. */
+ * they are no more: children would leave nothing to be seen. An interrupt waits
+ * until it can be passed on. */
 static int spawn(tideR_process *process, const uv_process_options_t *options,
                  bool passes_interrupt) {
   struct sigaction before;
-  sigset_t children, mask;
+  sigset_t held, mask;
   bool had, came;
   int err;
   begin_spawn();
   had = sigaction(SIGCHLD, NULL, &before) == 0 && is_function(&before);
-  sigemptyset(&children);
-  sigaddset(&children, SIGCHLD);
-  pthread_sigmask(SIG_BLOCK, &children, &mask);
+  sigemptyset(&held);
+  sigaddset(&held, SIGCHLD);
+  if (passes_interrupt)
+    sigaddset(&held, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &held, &mask);
   err = uv_spawn(process->handle.rt->uv, &process->uv, options);
   came = had && is_pending();
   tideR__process_close_uv(process); /* its watch goes with the last */
@@ -189,10 +192,10 @@ static int spawn(tideR_process *process, const uv_process_options_t *options,
     if (came)
       kill(getpid(), SIGCHLD);
   }
-  pthread_sigmask(SIG_SETMASK, &mask, NULL);
-  end_spawn();
   if (err == 0)
     tideR__process_begin(process, passes_interrupt);
+  pthread_sigmask(SIG_SETMASK, &mask, NULL);
+  end_spawn();
   return err;
 }
 
