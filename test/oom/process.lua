@@ -1,0 +1,23 @@
+-- A child is made or it is not; none is left behind.
+local tide = require "tide"
+local process = require "tide.process"
+
+local input = ("x"):rep(70000)
+
+local function talk()
+  local child, message = process.spawn { "sh", "-c", "read x; exit 3", stdin = "pipe",
+    stdout = "pipe", stderr = "null", env = { A = "1", B = 2 }, detached = true }
+  assert(child, message)
+  tide.finally(function()
+    child.stdin:write "x\n"
+    assert(child.stdout:read(-1) == "")
+    assert(child:wait() == 3)
+  end, function() child:close() end)
+end
+
+return function()
+  talk()
+  local result, message = process.run { "cat", input = input }
+  assert(result, message)
+  assert(#result.stdout <= #input)
+end
