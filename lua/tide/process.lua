@@ -2,6 +2,7 @@
 
 local tide = require "tide"
 local core = require "tide.core"
+local protected = require "tide.coroutine".xpcall
 require "tide.stream"
 
 core.own_chunk()
@@ -127,6 +128,10 @@ local function finish(job, err)
   end
 end
 
+local function to_its_end(job)
+  tide.finally(tide.group, job.finish, communicate, job)
+end
+
 local function result_of(job)
   if job.too_long then
     return nil, "its output is longer than the limit", "EMSGSIZE"
@@ -159,7 +164,7 @@ end
 local function spawn_to_run(options, name)
   local wanted = options
   if options.input ~= nil then
-    wanted = setmetatable({ stdin = "pipe" }, { __index = options })
+    wanted = { stdin = "pipe" }
     for key, value in pairs(options) do
       wanted[key] = value
     end
@@ -194,11 +199,17 @@ local function run(options, name)
     limit = read_limit(options, name),
     grace = seconds(options.grace, GRACE, "option 'grace'", name),
     linger = seconds(options.linger, GRACE, "option 'linger'", name),
+    child = false,
   }
   local result, message, code
+  job.finish = function(err) finish(job, err) end
   job.child, message, code = spawn_to_run(options, name)
   if job.child then
-    tide.finally(tide.group, function(err) finish(job, err) end, communicate, job)
+    local ok, err = protected(to_its_end, core.note, job)
+    job.child:close() -- also if there was no memory to do it well
+    if not ok then
+      error(err, 0)
+    end
     result, message, code = result_of(job)
   end
   if options.check and not (result and result.code == 0) then

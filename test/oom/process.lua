@@ -8,11 +8,15 @@ local function talk()
   local child, message = process.spawn { "sh", "-c", "read x; exit 3", stdin = "pipe",
     stdout = "pipe", stderr = "null", env = { A = "1", B = 2 }, detached = true }
   assert(child, message)
-  tide.finally(function()
-    child.stdin:write "x\n"
-    assert(child.stdout:read(-1) == "")
+  local ok, err = tide.pcall(function()
+    assert(child.stdin:write "x\n")
+    assert(child.stdout:read(-1))
     assert(child:wait() == 3)
-  end, function() child:close() end)
+  end)
+  child:close()
+  if not ok then
+    error(err, 0)
+  end
 end
 
 return function()
