@@ -48,11 +48,19 @@ static int push_signal(lua_State *L, int number) {
   return 3;
 }
 
+/* libuv has no name for that. */
+static int push_lost(lua_State *L) {
+  lua_pushnil(L);
+  lua_pushliteral(L, "somebody else knows how it ended");
+  lua_pushliteral(L, "ECHILD");
+  return 3;
+}
+
 static int push_end(lua_State *L, const tideR_process *process) {
   if (!process->ended)
     return tideL_pushfault(L, UV_ECANCELED);
-  if (process->failure != 0)
-    return tideL_pushfault(L, process->failure);
+  if (process->is_lost)
+    return push_lost(L);
   if (process->signal != 0)
     return push_signal(L, process->signal);
   lua_pushinteger(L, process->code);

@@ -122,7 +122,7 @@ static void reap(tideR_process *process) {
   tideR_signal_unwatch(&process->interrupt);
   process->reaped = true;
   process->handle.closed = true;
-  if (process->failure != 0)
+  if (process->is_lost)
     return;
   do
     pid = waitpid(process->pid, &status, WNOHANG);
@@ -148,12 +148,12 @@ static bool look(tideR_process *process) {
   while (err < 0 && errno == EINTR);
   if (err == 0 && how.si_pid == 0)
     return false;
-  if (err < 0)
-    process->failure = uv_translate_sys_error(errno);
-  else
+  if (err == 0)
     seen(process, &how);
+  else
+    process->is_lost = process->is_gone = true; /* as its number is */
   stop_watching(process);
-  if (!process->detached)
+  if (!process->detached || process->is_lost)
     reap(process);
   decide(process);
   return true;

@@ -26,10 +26,10 @@ typedef struct tideR_process {
   bool is_watched; /* `watch` is open */
   bool ended;
   bool reaped; /* its number may be another's, except as a group that is left */
-  bool is_gone;                   /* ... and the group is not */
-  int failure;                    /* why it is not known how it ended, or 0 */
-  int code, signal;               /* how it did; signal 0: by itself */
-  tideR_waitq waiters;            /* for its end */
+  bool is_gone;        /* ... and the group is not */
+  bool is_lost;        /* somebody else has reaped it: who knows how it ended */
+  int code, signal;    /* how it did; signal 0: by itself */
+  tideR_waitq waiters; /* for its end */
   tideR_signal interrupt;         /* is passed on to its group */
   struct tideR_process *next_due; /* of those killed that have yet to end */
 } tideR_process;

@@ -174,7 +174,7 @@ end
 
 local function read_limit(options, name)
   local limit = options.limit
-  if limit ~= nil and (type(limit) ~= "number" or not (limit >= 1)) then
+  if limit ~= nil and (type(limit) ~= "number" or limit ~= limit or limit < 1) then
     misuse("bad option 'limit' to '" .. name .. "' (a number from 1 up expected)")
   end
   return limit or math.huge
