@@ -291,6 +291,15 @@ return {
     },
   },
   {
+    name = "process",
+    title = "1,000 short processes, us each",
+    n = 1000,
+    run = { "process", "8" },
+    floor = "c",
+    peers = { "asyncio", "uvloop", "node" },
+    most = { default = 1.15 },
+  },
+  {
     name = "startup",
     title = "start-up, milliseconds",
     n = 50, few = 20,

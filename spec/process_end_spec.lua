@@ -35,7 +35,7 @@ end
 local FAMILY = "sleep 1000 & a=$!; sleep 1000 & echo $a $!; wait"
 
 describe("close", function()
-  it("kills a child that runs, and leaves no zombie and no descriptor", function()
+  it("156: kills a child that runs, and leaves no zombie and no descriptor", function()
     process.run { "true" } -- libuv opens one for itself, once
     local before = children.descriptors()
     local child = start("trap '' TERM; echo; while :; do sleep 1000; done",
@@ -48,7 +48,7 @@ describe("close", function()
     child:close()
   end)
 
-  it("leaves alone what has ended by itself", function()
+  it("156: leaves alone what has ended by itself", function()
     local child = start "echo; exit 3"
     assert.equal(3, child:wait())
     child:close()
@@ -56,7 +56,7 @@ describe("close", function()
     assert.is_true(gone(child))
   end)
 
-  it("kills all of a group, also when its leader has ended", function()
+  it("154: kills all of a group, also when its leader has ended", function()
     local child, pids = start(FAMILY, { detached = true })
     child:close()
     assert.is_true(gone(child))

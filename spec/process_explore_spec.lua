@@ -49,7 +49,7 @@ describe("under explore,", function()
     return "done"
   end)
 
-  explored("a process that is closed at the end leaves nothing", function(note)
+  explored("155: a process that is closed at the end leaves nothing", function(note)
     local child = note(assert(process.spawn { "sh", "-c", "cat; echo >&2", stdin = "pipe",
       stdout = "pipe", stderr = "pipe", detached = true }))
     tide.finally(function()

@@ -29,7 +29,7 @@ describe("run", function()
       run { "sh", "-c", "echo out; kill -KILL $$" })
   end)
 
-  it("passes input, of any length, while the child writes both outputs", function()
+  it("153: passes input, of any length, while the child writes both outputs", function()
     local text = ("0123456789abcde\n"):rep(100000)
     local result = run { "tee", "/dev/stderr", input = text }
     assert.equal(0, result.code)
@@ -39,7 +39,7 @@ describe("run", function()
     assert.equal("a1b", run { "cat", input = { "a", 1, "b" } }.stdout)
   end)
 
-  it("does not mind a child that does not read its input", function()
+  it("153: does not mind a child that does not read its input", function()
     local text = ("x"):rep(1000000)
     assert.equal(0, run { "true", input = text }.code)
     assert.equal(4, run { "sh", "-c", "exec <&-; sleep 0.02; exit 4", input = text }.code)
@@ -107,7 +107,7 @@ describe("run", function()
     assert.equal(0, os.execute("kill " .. result.stdout) and 0)
   end)
 
-  it("runs ten at a time, each its own", function()
+  it("159: runs ten at a time, each its own", function()
     local fns = {}
     for i = 1, 10 do
       fns[i] = function() return run({ "sh", "-c", "cat; exit " .. i, input = "in " .. i }) end
@@ -117,7 +117,7 @@ describe("run", function()
     end
   end)
 
-  it("when it is cancelled leaves nothing of its group, and no descriptor", function()
+  it("155: when it is cancelled leaves nothing of its group, and no descriptor", function()
     if not children.can_look then
       return pending "needs /proc"
     end

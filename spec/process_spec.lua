@@ -49,7 +49,7 @@ describe("spawn", function()
     ends(tide.check(spawn { "true" }), 0)
   end)
 
-  it("gives one that a signal ends", function()
+  it("154: gives one that a signal ends", function()
     ends(sh "kill -TERM $$", nil, "signal", "SIGTERM")
     ends(sh "kill -KILL $$", nil, "signal", "SIGKILL")
   end)
@@ -69,7 +69,7 @@ describe("spawn", function()
     assert.equal("Process<" .. child.pid .. " ended>", tostring(child))
   end)
 
-  it("fails where there is no such command, and leaves nothing open", function()
+  it("157: fails where there is no such command, and leaves nothing open", function()
     local before = children.descriptors()
     for _, options in ipairs { {}, { stdout = "pipe", stderr = "pipe", stdin = "pipe" } } do
       options[1] = "tide-has-no-such-command"
@@ -90,7 +90,7 @@ describe("spawn", function()
     fails("ENOENT", "^tide%-has%-none: ", spawn { "tide-has-none", cwd = "/" })
   end)
 
-  it("fails where a path cannot be opened, and leaves nothing open", function()
+  it("157: fails where a path cannot be opened, and leaves nothing open", function()
     local before = children.descriptors()
     fails("ENOENT", "^/no/such/file: ", spawn { "true", stdin = "/no/such/file" })
     fails("ENOENT", "^/no/such/file: ",
@@ -185,7 +185,7 @@ describe("stdin, stdout and stderr", function()
     ends(child, 0)
   end)
 
-  it("stdin is empty if nothing is said of it", function()
+  it("158: stdin is empty if nothing is said of it", function()
     assert.equal("", output_of "cat")
     assert.equal("", output_of("cat", { stdin = "null" }))
   end)
@@ -231,7 +231,7 @@ describe("stdin, stdout and stderr", function()
     ends(third, 0)
   end)
 
-  it("can be read after it has ended", function()
+  it("158: can be read after it has ended", function()
     local child = sh("echo out; echo err >&2", { stdout = "pipe", stderr = "pipe" })
     assert.equal(0, child:wait())
     assert.equal("out\n", child.stdout:read(-1))
@@ -239,7 +239,7 @@ describe("stdin, stdout and stderr", function()
     child:close()
   end)
 
-  it("hold up a child whose output is not read", function()
+  it("158: hold up a child whose output is not read", function()
     local child = sh("head -c 1000000 /dev/zero; echo written >&2",
       { stdout = "pipe", stderr = "pipe" })
     assert.is_false(tide.move_on_after(0.05, child.stderr.read, child.stderr))
@@ -249,7 +249,7 @@ describe("stdin, stdout and stderr", function()
     ends(child, 0)
   end)
 
-  it("tell who writes that nobody reads", function()
+  it("153: tell who writes that nobody reads", function()
     local child = sh("exec <&-; echo closed; sleep 100", { stdin = "pipe", stdout = "pipe" })
     assert.equal("closed", child.stdout:readline())
     local ok, _, code = child.stdin:write "x"
@@ -280,6 +280,8 @@ describe("stdin, stdout and stderr", function()
     for _ = 1, 3 do collectgarbage() end
     assert.equal("done\n", stream:read(-1))
     stream:close()
+    stream = nil -- luacheck: ignore
+    for _ = 1, 3 do collectgarbage() end
   end)
 
   it("are read to the end where the child has closed them and lives on", function()
@@ -292,7 +294,7 @@ describe("stdin, stdout and stderr", function()
 end)
 
 describe("wait", function()
-  it("tells ten who wait at once, and whoever asks later", function()
+  it("159: tells ten who wait at once, and whoever asks later", function()
     local child = sh("read x; exit 7", { stdin = "pipe" })
     local waiters = {}
     for i = 1, 10 do
@@ -308,7 +310,7 @@ describe("wait", function()
     assert.equal(7, child:wait())
   end)
 
-  it("can be cancelled, and called again", function()
+  it("155: can be cancelled, and called again", function()
     local child = sh("read x; exit 7", { stdin = "pipe" })
     for _ = 1, 3 do
       assert.is_false(tide.move_on_after(0.001, child.wait, child))
@@ -317,7 +319,7 @@ describe("wait", function()
     ends(child, 7)
   end)
 
-  it("of ten children at once tells each its own", function()
+  it("159: of ten children at once tells each its own", function()
     local codes = {}
     tide.group(function(group)
       for i = 1, 10 do
@@ -362,7 +364,7 @@ describe("kill", function()
     end
   end)
 
-  it("asks with 0 whether it is there", function()
+  it("154: asks with 0 whether it is there", function()
     local child = sh "sleep 100"
     assert.is_true(child:kill(0))
     child:kill "SIGKILL"
@@ -370,7 +372,7 @@ describe("kill", function()
     fails("ESRCH", "no such process", child:kill(0))
   end)
 
-  it("knows of one that has ended before anybody waited", function()
+  it("154: knows of one that has ended before anybody waited", function()
     local child = sh("echo; exit 3", { stdout = "pipe" })
     while child:kill(0) do
       os.execute "true" -- the loop does not run meanwhile
