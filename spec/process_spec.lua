@@ -99,6 +99,34 @@ describe("spawn", function()
     assert.equal(before, children.descriptors())
   end)
 
+  it("fails where there are no descriptors left, and leaves those that it took",
+    { task = false }, function()
+    local output, status = support.child([[local tide = require "tide"
+      local spawn = tide.process.spawn
+      local children, message, code = {}, nil, nil
+      repeat
+        local child
+        child, message, code = spawn { "sh", "-c", "cat; exit 3", stdin = "pipe",
+          stdout = "pipe", stderr = "pipe" }
+        children[#children + 1] = child
+      until not child
+      print(code, message)
+      for _, child in ipairs(children) do
+        child.stdin:shutdown()
+        assert(child:wait() == 3)
+        child:close()
+      end
+      tide.sleep(0)
+      local n = #children
+      for i = 1, n do
+        children[i] = assert(spawn { "cat", stdin = "pipe", stdout = "pipe", stderr = "pipe" })
+      end
+      print(n > 0)
+    ]], "ulimit -n 30")
+    assert.equal("EMFILE\ttoo many open files\ntrue\n", output)
+    assert.equal(0, status)
+  end)
+
   it("runs it in another folder", function()
     assert.equal("/\n", output_of("pwd", { cwd = "/" }))
   end)
