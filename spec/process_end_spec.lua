@@ -81,7 +81,7 @@ describe("close", function()
   end)
 
   it("is done when nobody has the process any more", function()
-    local pid = start("echo; sleep 1000").pid
+    local pid = start("echo; exec sleep 1000").pid
     for _ = 1, 3 do collectgarbage() end
     assert.is_nil(children.state(pid))
   end)

@@ -278,7 +278,7 @@ describe("stdin, stdout and stderr", function()
   end)
 
   it("153: tell who writes that nobody reads", function()
-    local child = sh("exec <&-; echo closed; sleep 100", { stdin = "pipe", stdout = "pipe" })
+    local child = sh("exec <&-; echo closed; exec sleep 100", { stdin = "pipe", stdout = "pipe" })
     assert.equal("closed", child.stdout:readline())
     local ok, _, code = child.stdin:write "x"
     assert.same({ nil, "EPIPE" }, { ok, code })
