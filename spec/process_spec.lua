@@ -286,7 +286,7 @@ describe("stdin, stdout and stderr", function()
   end)
 
   it("hold up who writes what is not read", function()
-    local child = sh("sleep 100", { stdin = "pipe" })
+    local child = sh("exec sleep 100", { stdin = "pipe" })
     assert.is_false(tide.move_on_after(0.02, child.stdin.write, child.stdin,
       ("x"):rep(1000000)))
     child:close()
@@ -362,7 +362,7 @@ describe("wait", function()
   end)
 
   it("ends when it is closed meanwhile", function()
-    local child = sh "sleep 100"
+    local child = sh "exec sleep 100"
     local waiter = tide.task(child.wait, child)
     tide.sleep(0)
     child:close()
@@ -385,7 +385,7 @@ end)
 describe("kill", function()
   it("sends a signal by its name or number", function()
     for _, signal in ipairs { "SIGTERM", "SIGKILL", 15, 9 } do
-      local child = sh "sleep 100"
+      local child = sh "exec sleep 100"
       assert.is_true(child:kill(signal))
       local name = type(signal) == "string" and signal or signal == 15 and "SIGTERM" or "SIGKILL"
       ends(child, nil, "signal", name)
@@ -393,7 +393,7 @@ describe("kill", function()
   end)
 
   it("154: asks with 0 whether it is there", function()
-    local child = sh "sleep 100"
+    local child = sh "exec sleep 100"
     assert.is_true(child:kill(0))
     child:kill "SIGKILL"
     child:wait()
@@ -411,7 +411,7 @@ describe("kill", function()
   end)
 
   it("says what is wrong", function()
-    local child = sh "sleep 100"
+    local child = sh "exec sleep 100"
     local function wrong(message, signal)
       misuse("bad argument #1 to 'Process:kill' %(" .. message, function() child:kill(signal) end)
     end
@@ -474,7 +474,7 @@ it("a process is closed with its scope, where Lua can", function()
   if not scope then
     return pending "needs <close>"
   end
-  local child = sh "sleep 100"
+  local child = sh "exec sleep 100"
   scope(child)
   assert.equal("Process<" .. child.pid .. " ended>", tostring(child))
   assert.is_true(pcall(child.close, child))
