@@ -298,6 +298,18 @@ return {
       { title = "the same: us of CPU to open each", value = 2 },
     },
   },
+  { -- fork copies what the program has of pages: C has the fewest
+    name = "process",
+    n = 1000,
+    run = { "process", "8" },
+    floor = "c",
+    peers = { "asyncio", "uvloop", "node" },
+    lines = {
+      { title = "1,000 short processes, us each", most = { default = 2 } },
+      { title = "the same, beside peers", against = { "asyncio", "uvloop", "node" },
+        most = { default = 1 } },
+    },
+  },
   {
     name = "fs-small",
     n = 10000,

@@ -329,6 +329,7 @@ static int open_module(lua_State *L) {
   tideL_openpoll(L);
   tideL_openfsfile(L);
   tideL_openwatchdir(L);
+  tideL_openprocess(L);
   tideL_opentesting(L);
   tideL_openended(L);
   tideL_openhost(L);

@@ -104,6 +104,7 @@ void tideL_openstdio(lua_State *L);
 void tideL_flushstdio(const tideL_stream *self);
 void tideL_openudp(lua_State *L);
 void tideL_openpoll(lua_State *L);
+void tideL_openprocess(lua_State *L); /* process.c */
 /* A chore: reports why accepting pauses. */
 void tideL_reporttrouble(lua_State *T, tideL_state *S);
 

@@ -113,6 +113,7 @@ void tideR__borrowed_close(tideR_runtime *rt) {
   rt->is_ending = true;
   tideR__handles_end(rt);
   tideR__descriptors_end(rt);
+  tideR__processes_end(rt);
   uv_close((uv_handle_t *)&rt->prepare, on_close);
   uv_close((uv_handle_t *)&rt->check, on_close);
   uv_close((uv_handle_t *)&rt->idle, on_close);

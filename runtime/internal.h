@@ -213,6 +213,7 @@ struct tideR_runtime {
   tideR_lookups asked;                   /* lookups that threads are at */
   tideR_lookups asking;                  /* ... and those that wait for one */
   tideR_fslist files;                    /* operations of the file system */
+  struct tideR_process *due;             /* killed, and not seen to end yet */
   uint64_t watch_time;    /* changes that came then, in watchdir.c: */
   uint32_t watch_events;  /* ... so many */
   tideR_signal interrupt; /* SIGINT, if it is watched for a cancel: */
@@ -444,6 +445,9 @@ void tideR__handles_end(tideR_runtime *rt);
 void tideR__handles_orphan(tideR_runtime *rt);
 bool tideR__handles_active(const tideR_runtime *rt);
 uint64_t tideR__handles_open(const tideR_runtime *rt);
+
+/* process.c: after those */
+void tideR__processes_end(tideR_runtime *rt);
 
 /* buffer.c: where the next bytes can go, NULL: no memory; how many came there;
  * room for so many more in one piece, in memory of its own; bytes that are

@@ -114,6 +114,7 @@ static void close_own(tideR_runtime *rt) {
     uv_loop_fork(rt->uv);
   tideR__handles_end(rt);
   tideR__descriptors_end(rt);
+  tideR__processes_end(rt);
   uv_walk(rt->uv, close_handle, NULL);
   /* Work of the parent's threads does not end here. */
   uv_run(rt->uv, forked ? UV_RUN_NOWAIT : UV_RUN_DEFAULT);

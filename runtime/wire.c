@@ -26,6 +26,11 @@ static tideR_wire *wire_of(tideR_stream *stream) {
   return CONTAINER(stream, tideR_wire, stream);
 }
 
+static void on_close(uv_handle_t *handle) {
+  tideR_wire *wire = handle->data;
+  tideR__handle_done(&wire->stream.handle);
+}
+
 /* ---- reading ---- */
 
 static void on_room(uv_handle_t *handle, size_t wanted, uv_buf_t *room) {
@@ -113,8 +118,13 @@ static int write_rest(tideR_stream *stream, const uv_buf_t *bufs, unsigned n,
   return err;
 }
 
+/* Of a pipe, which goes one way only, the end is that it is closed. */
 static void on_shutdown(uv_shutdown_t *request, int status) {
   tideR_wire *wire = request->handle->data;
+  if (status == UV_ENOTSOCK && wire->uv.handle.type == UV_NAMED_PIPE) {
+    status = 0;
+    uv_close(&wire->uv.handle, on_close);
+  }
   tideR__stream_ended(&wire->stream, status == UV_ENOTCONN ? 0 : status);
 }
 
@@ -125,11 +135,6 @@ static int shut(tideR_stream *stream) {
 
 /* ---- life ---- */
 
-static void on_close(uv_handle_t *handle) {
-  tideR_wire *wire = handle->data;
-  tideR__handle_done(&wire->stream.handle);
-}
-
 static void close_wire(tideR_handle *handle) {
   tideR_wire *wire = CONTAINER(handle, tideR_wire, stream.handle);
   if (wire->opening) {
@@ -137,7 +142,8 @@ static void close_wire(tideR_handle *handle) {
     wire->opened = UV_ECANCELED;
   }
   tideR_waitq_wake_all(handle->rt, &wire->opener);
-  uv_close(&wire->uv.handle, on_close);
+  if (!uv_is_closing(&wire->uv.handle))
+    uv_close(&wire->uv.handle, on_close);
   tideR__stream_closed(&wire->stream);
 }
 

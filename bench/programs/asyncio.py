@@ -162,6 +162,18 @@ async def sleepers(n, seconds):
     return "%.0f %.0f %.2f" % ((after - before) / n, after / 1e6, late)
 
 
+async def process(n, at_once):
+    slots, start = asyncio.Semaphore(at_once), time.monotonic()
+
+    async def child():
+        async with slots:
+            it = await asyncio.create_subprocess_exec("/bin/true", stdin=asyncio.subprocess.DEVNULL)
+            assert await it.wait() == 0
+
+    await asyncio.gather(*(child() for _ in range(n)))
+    return "%.1f" % ((time.monotonic() - start) / n * 1e6)
+
+
 async def main(row, n, *numbers):
     start = time.process_time()
     text = await globals()[row](int(n), *map(int, numbers))

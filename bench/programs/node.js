@@ -91,6 +91,17 @@ const rows = {
     const after = resident();
     return `${Math.round((after - before) / n)} ${Math.round(after / 1e6)} ${late.toFixed(2)}`;
   },
+  async process(n, atOnce) {
+    const { spawn } = require("child_process");
+    const start = process.hrtime.bigint();
+    const stdio = ["ignore", "inherit", "inherit"];
+    const child = () => new Promise((resolve) => spawn("/bin/true", { stdio }).on("exit", resolve));
+    let left = n;
+    await Promise.all(times(atOnce, async () => {
+      while (left-- > 0) if ((await child()) !== 0) throw new Error("it failed");
+    }));
+    return (Number(process.hrtime.bigint() - start) / 1e3 / n).toFixed(1);
+  },
 };
 
 const resident = () => process.resourceUsage().maxRSS * 1024;

@@ -24,6 +24,7 @@
 --   tide.fs          files and directories (loaded when asked for)
 --   tide.signal      waiting for signals (loaded when asked for)
 --   tide.stdio       standard input, output and error (loaded when asked for)
+--   tide.process     children: spawn, run, shell (loaded when asked for)
 --   tide.testing     virtual time, seeds, explore (loaded when asked for)
 --   tide.busted      busted's tests as tasks (loaded when asked for)
 --   tide.trial       what a test of tide.busted is made of (not loaded from here)
@@ -162,6 +163,7 @@ local modules = {
   fs = true,
   luasocket = true,
   net = true,
+  process = true,
   signal = true,
   stdio = true,
   testing = true,

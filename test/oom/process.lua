@@ -1,0 +1,35 @@
+-- A child is made or it is not; none is left behind.
+local tide = require "tide"
+local process = require "tide.process"
+
+local input = ("x"):rep(70000)
+
+local function talk()
+  local child, message = process.spawn { "sh", "-c", "read x; exit 3", stdin = "pipe",
+    stdout = "pipe", stderr = "null", env = { A = "1", B = 2 }, detached = true }
+  assert(child, message)
+  local ok, err = tide.pcall(function()
+    assert(child.stdin:write "x\n")
+    assert(child.stdout:read(-1))
+    assert(child:wait() == 3)
+  end)
+  child:close()
+  if not ok then
+    error(err, 0)
+  end
+end
+
+local function main()
+  talk()
+  local result, message = process.run { "cat", input = input }
+  assert(result, message)
+  assert(#result.stdout <= #input)
+end
+
+--- Where there is no memory for a coroutine of a pcall, on 5.1, the collector
+-- closes the child.
+local function before()
+  for _ = 1, 2 do collectgarbage() end
+end
+
+return { main = main, before = before }
