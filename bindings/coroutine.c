@@ -14,7 +14,7 @@
  */
 #include <string.h>
 
-#include "bindings.h"
+#include "hosting.h"
 
 /* ---- the base frame ---- */
 
@@ -323,10 +323,22 @@ static void on_abandon(tideR_runtime *rt, tideR_task *task) {
   tideL_endtask(S, task);
 }
 
+static int let_go(lua_State *T, tideL_state *S, void *arg) {
+  const tideR_task *task = arg;
+  lua_pushboolean(T, 0);
+  lua_rawseti(T, UP_THREADS, (int)task->slot);
+  tideL_dropcall(T, S, task);
+  return 0;
+}
+
+/* What its coroutine or its call holds, a child say, is not to stay until there
+ * is another task in its place. A failure may come too late to matter. */
 void tideL_endtask(tideL_state *S, tideR_task *task) {
   if (task->state == TIDE_TASK_FREE)
     return; /* it had ended before the error */
   tideL_forgetlinks(S, task);
+  if (!tideL_tryhere(S, S->thread, 0, let_go, task))
+    lua_pop(S->thread, 1);
   task->coro = NULL;
   tideR_task_finish(S->rt, task, TIDE_END_FAILED);
 }

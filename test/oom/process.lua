@@ -27,8 +27,10 @@ local function main()
 end
 
 --- Where there is no memory for a coroutine of a pcall, on 5.1, the collector
--- closes the child.
+-- closes the child. A call that could not become a task is held until there is
+-- another.
 local function before()
+  tide.run(tide.sleep, 0)
   for _ = 1, 2 do collectgarbage() end
 end
 
