@@ -4,13 +4,14 @@
 #include "bindings.h"
 
 #define MAGIC 0x6c697374u
-#define SIGNALS_MAX 64 /* different ones, at most */
+#define SIGNALS_MAX 64 /* different ones, at most; so many are there */
 
 typedef struct tideL_listener {
   uint32_t magic;
   uint32_t serial;          /* of the runtime */
-  tideR_listener *listener; /* NULL: it could not be made, or was released */
-  bool once;                /* closed after a wait, however that ends */
+  tideR_listener *listener; /* NULL: there is none yet, or no more */
+  bool once;                /* there is one while it waits, and then no more */
+  uint8_t count, numbers[SIGNALS_MAX];
 } tideL_listener;
 
 static const char *const makers[] = {"tide.signal.iter", "tide.signal.wait"};
@@ -65,6 +66,27 @@ static unsigned read_numbers(lua_State *L, const char *function, int *numbers) {
   return count;
 }
 
+/* Its user value has their names: that one came can be told without memory. */
+static void keep_names(lua_State *L, tideL_listener *self, const int *numbers,
+                       unsigned count) {
+  lua_createtable(L, 0, (int)count);
+  for (unsigned i = 0; i < count; i++) {
+    self->numbers[i] = (uint8_t)numbers[i];
+    lua_pushstring(L, tideR_signal_name(numbers[i]));
+    lua_rawseti(L, -2, numbers[i]);
+  }
+  self->count = (uint8_t)count;
+  tideL_setuservalue(L, -2);
+}
+
+static int begin(const tideL_state *S, tideL_listener *self) {
+  int numbers[SIGNALS_MAX];
+  for (unsigned i = 0; i < self->count; i++)
+    numbers[i] = self->numbers[i];
+  return tideR_listener_new(S->rt, numbers, self->count, self->once,
+                            &self->listener);
+}
+
 /* signals(once, name, ...): what waits for these; or nil, message, code */
 static int core_signals(lua_State *L) {
   const tideL_state *S = tideL_open(L);
@@ -75,34 +97,44 @@ static int core_signals(lua_State *L) {
   lua_remove(L, 1);
   count = read_numbers(L, makers[once], numbers);
   self = tideL_newuserdata(L, sizeof *self);
-  *self = (tideL_listener){MAGIC, S->serial, NULL, once};
+  *self = (tideL_listener){.magic = MAGIC, .serial = S->serial, .once = once};
+  keep_names(L, self, numbers, count);
   tideL_own(L, OWN_LISTENER);
   lua_setmetatable(L, -2);
-  err = tideR_listener_new(S->rt, numbers, count, &self->listener);
+  err = once ? 0 : begin(S, self);
   return err < 0 ? tideL_pushdone(L, err) : 1;
 }
 
 /* ---- waiting ---- */
 
-/* The name is there before it is taken: if there is no memory for it, it is not
- * lost. */
 static int has_come(lua_State *L, tideL_state *S, tideR_task *task) {
   tideL_listener *self = check_type(L, "Signals:wait");
   int number = 0;
   if (task->status == TIDE_WOKEN && self->listener != NULL)
     number = tideR_listener_see(self->listener);
-  else if (self->once)
-    release(self);
   tideL_checkdelivered(L, S, task);
   if (number == 0) {
     lua_pushnil(L);
   } else {
-    lua_pushstring(L, tideR_signal_name(number));
+    tideL_getuservalue(L, 1);
+    lua_rawgeti(L, -1, number);
     tideR_listener_take(self->listener, number);
   }
   if (self->once)
     release(self);
   return 1;
+}
+
+/* Nothing is listened to before all is well. */
+static int wait_once(lua_State *L, tideL_state *S, tideR_task *task,
+                     tideL_listener *self) {
+  int err;
+  tideL_checkyield(L, task, makers[true]);
+  err = begin(S, self);
+  if (err < 0)
+    return tideL_pushdone(L, err);
+  tideR_listener_park(S->rt, task, self->listener);
+  return tideL_suspend(L, S, task, has_come);
 }
 
 /* Signals:wait(): the name of the one that came first; nil: it is closed */
@@ -113,11 +145,10 @@ static int signals_wait(lua_State *L) {
   tideR_task *task = tideL_enter(L, S, name);
   if (self->serial != S->serial)
     tideL_error(L, "'%s': the loop is closed", name);
-  if (tideL_checkpoint(S, task)) {
-    if (self->once)
-      release(self); /* has_come is not called */
+  if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, has_come);
-  }
+  if (self->once)
+    return wait_once(L, S, task, self);
   if (is_closed(self))
     return tideL_ready(L, S, task, NULL, has_come);
   if (tideR_listener_busy(self->listener))

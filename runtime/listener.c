@@ -15,6 +15,7 @@ struct tideR_listener {
   tideR_handle handle;
   tideR_waitq waiter; /* at most one */
   bool busy;          /* a task waits, or was woken and is yet to take it */
+  bool once;          /* for one wait */
   unsigned count;
   tideR_signal signals[];
 };
@@ -43,17 +44,25 @@ static tideR_listener *listener_of(const tideR_task *task) {
   return CONTAINER(task->wait, tideR_listener, waiter.wait);
 }
 
-static bool abort_waiting(tideR_runtime *rt, tideR_task *task,
-                          tideR_status why) {
-  listener_of(task)->busy = false;
-  tideR_waker_drop(rt);
-  return tideR_waitq_abort(rt, task, why);
+static void end_wait(tideR_listener *listener) {
+  listener->busy = false;
+  if (listener->once)
+    tideR_handle_close(&listener->handle);
 }
 
-/* Who was woken will not come: what came is the next one's. */
+static bool abort_waiting(tideR_runtime *rt, tideR_task *task,
+                          tideR_status why) {
+  tideR_listener *listener = listener_of(task);
+  bool aborted = tideR_waitq_abort(rt, task, why);
+  tideR_waker_drop(rt);
+  end_wait(listener);
+  return aborted;
+}
+
+/* Who was woken will not come: what came is the next one's, or nobody's. */
 static void forfeit_waiting(tideR_runtime *rt, tideR_task *task) {
   (void)rt;
-  listener_of(task)->busy = false;
+  end_wait(listener_of(task));
 }
 
 static void wake(tideR_listener *listener) {
@@ -164,7 +173,7 @@ static int watch(tideR_listener *listener, tideR_signal *signal, int number) {
 }
 
 int tideR_listener_new(tideR_runtime *rt, const int *numbers, unsigned count,
-                       tideR_listener **out) {
+                       bool once, tideR_listener **out) {
   static const tideR_handlekind kind = {"signal", close_listener, is_active,
                                         NULL, free_listener};
   static const tideR_waitkind waiting = {"signal", abort_waiting,
@@ -179,6 +188,7 @@ int tideR_listener_new(tideR_runtime *rt, const int *numbers, unsigned count,
     return UV_ENOMEM;
   tideR__handle_init(rt, &listener->handle, &kind);
   tideR_waitq_init(&listener->waiter, &waiting);
+  listener->once = once;
   for (; err == 0 && listener->count < count; listener->count += err == 0)
     err = watch(listener, &listener->signals[listener->count],
                 numbers[listener->count]);

@@ -13,9 +13,10 @@ typedef struct tideR_listener tideR_listener;
 bool tideR_signal_is_heard(int number);
 /* From now on it has these, which are different ones, in place of what was
  * there before, until it is closed: what it was not asked for then goes there.
- */
+ * If it is for one wait it is closed when who waits, or was woken, will not
+ * come. */
 int tideR_listener_new(tideR_runtime *rt, const int *numbers, unsigned count,
-                       tideR_listener **out);
+                       bool once, tideR_listener **out);
 tideR_handle *tideR_listener_handle(tideR_listener *listener);
 /* A task waits, or what came is promised to one. */
 bool tideR_listener_busy(const tideR_listener *listener);

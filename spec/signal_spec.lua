@@ -118,6 +118,19 @@ describe("signal.wait", function()
     support.collect()
   end)
 
+  it("that cannot wait listens to nothing", function()
+    support.collect()
+    local before, why = tide.stats().handles, nil
+    collectgarbage "stop"
+    pcall(table.sort, { 1, 2 }, function()
+      why = select(2, pcall(signal.wait, "SIGUSR1"))
+    end)
+    local after = tide.stats().handles
+    collectgarbage "restart"
+    assert.is_string(tostring(why))
+    assert.equal(before, after)
+  end)
+
   child_it("is no deadlock: one may always come", "SIGUSR1\n", [[
     tide.task(function()
       tide.sleep(0.01)

@@ -29,7 +29,13 @@ static tideR_listener *listener;
 static tideR_listener *listen_to(tideR_runtime *rt, int a, int b) {
   int numbers[2] = {a, b};
   tideR_listener *it = NULL;
-  CHECK_EQ(tideR_listener_new(rt, numbers, 2, &it), 0);
+  CHECK_EQ(tideR_listener_new(rt, numbers, 2, false, &it), 0);
+  return it;
+}
+
+static tideR_listener *listen_once(tideR_runtime *rt, int a) {
+  tideR_listener *it = NULL;
+  CHECK_EQ(tideR_listener_new(rt, &a, 1, true, &it), 0);
   return it;
 }
 
@@ -92,6 +98,37 @@ TEST(who_waits_is_woken_and_counts_until_then) {
   CHECK_EQ(stats(rt).wakers, 0);
   release(listener);
   CHECK_EQ(stats(rt).handles, 0);
+}
+
+/* Whatever becomes of its task then, which may have no memory to go on. */
+TEST(the_only_wait_gives_the_signal_back_when_it_is_cancelled) {
+  actor *a;
+  set_handler(SIGUSR1, on_before);
+  listener = listen_once(rt, SIGUSR1);
+  CHECK(!has_handler(SIGUSR1, on_before));
+  a = wait_for(rt, listener);
+  CHECK_EQ(tideR_task_cancel(rt, a->task), 0);
+  CHECK(has_handler(SIGUSR1, on_before));
+  CHECK_EQ(stats(rt).handles, 0);
+  run(rt);
+  CHECK_EQ(stats(rt).wakers, 0);
+  release(listener);
+}
+
+TEST(what_came_for_the_only_wait_goes_to_who_had_it_before) {
+  actor *a;
+  set_handler(SIGUSR1, on_before);
+  listener = listen_once(rt, SIGUSR1);
+  a = wait_for(rt, listener);
+  raise(SIGUSR1);
+  step(rt); /* it was woken, and is yet to run */
+  tideR_task_give_up(rt, a->task);
+  CHECK_EQ(caught, 0);
+  run(rt);
+  CHECK_SAID("given up");
+  CHECK_EQ(caught, 1);
+  CHECK(has_handler(SIGUSR1, on_before));
+  release(listener);
 }
 
 TEST(a_cancelled_wait_takes_nothing) {
@@ -215,7 +252,7 @@ TEST(what_cannot_be_waited_for_is_refused) {
   CHECK(!tideR_signal_is_heard(SIGKILL) && !tideR_signal_is_heard(SIGSTOP));
   CHECK(!tideR_signal_is_heard(SIGSEGV) && !tideR_signal_is_heard(SIGCHLD));
   CHECK(tideR_signal_is_heard(SIGINT) && tideR_signal_is_heard(SIGWINCH));
-  CHECK_EQ(tideR_listener_new(rt, &kill, 1, &listener), UV_EINVAL);
+  CHECK_EQ(tideR_listener_new(rt, &kill, 1, false, &listener), UV_EINVAL);
   CHECK(listener == NULL);
   CHECK_EQ(stats(rt).handles, 0);
 }
