@@ -6,11 +6,12 @@
  *
  * The calls by their names, or `in`, `out` for those that read or write; of
  * files those are `get` and `put`, and FAULTS_PATH is in the paths of which
- * others fail; the name of an error, or `one` or `some`: a byte, or a few, are
- * read or written. Every EVERY-th call, or by chance one of so many if that
- * begins with `~`; after AFTER calls; at most TIMES times. What an error stands
- * for is not done. FAULTS_SEED is the chance's, FAULTS_LOG a file that is told
- * at the end how many faults there were of each rule.
+ * others fail; `fork` and `pipe` make children; the name of an error, or `one`
+ * or `some`: a byte, or a few, are read or written. Every EVERY-th call, or by
+ * chance one of so many if that begins with `~`; after AFTER calls; at most
+ * TIMES times. What an error stands for is not done. FAULTS_SEED is the
+ * chance's, FAULTS_LOG a file that is told at the end how many faults there
+ * were of each rule.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -51,6 +52,8 @@ enum call {
   OPENDIR,
   RENAME,
   FSYNC,
+  FORK,
+  PIPE,
   CALLS
 };
 
@@ -60,9 +63,9 @@ enum call {
 #define SOME (-2)
 
 static const char *const call_names[CALLS] = {
-    "read", "readv",   "recv",    "recvmsg", "write",  "writev",
-    "send", "sendmsg", "accept4", "connect", "socket", "epoll",
-    "get",  "put",     "open",    "opendir", "rename", "fsync"};
+    "read",    "readv",   "recv",    "recvmsg", "write", "writev", "send",
+    "sendmsg", "accept4", "connect", "socket",  "epoll", "get",    "put",
+    "open",    "opendir", "rename",  "fsync",   "fork",  "pipe"};
 
 static const struct {
   const char *name;
@@ -91,6 +94,7 @@ static struct rule {
   long seen, done;
 } rules[16];
 static unsigned count;
+static pid_t own; /* process */
 static uint64_t chance = 1;
 
 /* ---- rules ---- */
@@ -149,6 +153,7 @@ __attribute__((constructor)) static void begin(void) {
   const char *said = getenv("FAULTS"), *seed = getenv("FAULTS_SEED");
   static char text[1024];
   char *save;
+  own = getpid();
   snprintf(text, sizeof text, "%s", said != NULL ? said : "");
   if (seed != NULL)
     chance = strtoull(seed, NULL, 10) * 2 + 1;
@@ -407,4 +412,18 @@ int fsync(int fd) {
 int fdatasync(int fd) {
   NEXT(fdatasync);
   return fault_by_rule(FSYNC) > 0 ? -1 : next(fd);
+}
+
+/* ---- children ---- */
+
+pid_t fork(void) {
+  NEXT(fork);
+  return fault_by_rule(FORK) > 0 ? -1 : next();
+}
+
+/* Not in a child: libuv makes one there, in place of two that it closes, and
+ * aborts if it cannot. */
+int pipe2(int fds[2], int flags) {
+  NEXT(pipe2);
+  return getpid() == own && fault_by_rule(PIPE) > 0 ? -1 : next(fds, flags);
 }
