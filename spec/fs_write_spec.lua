@@ -223,7 +223,7 @@ describe("write_file, atomic", function()
     put(dir .. "/f", "old")
     tide.run(function()
       for _ = 1, 5 do
-        tide.task(fs.write_file, dir .. "/f", megabyte:rep(32), atomic)
+        tide.task(fs.write_file, dir .. "/f", megabyte:rep(16), atomic)
       end
       tide.sleep(0.002)
     end)
