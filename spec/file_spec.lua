@@ -21,15 +21,15 @@ local function with_text(text, mode)
 end
 
 --- Lines with their number, again and again: no block is like another.
-local LINES, lines = 31249, {}
+local LINES, numbered = 31249, {}
 for i = 1, LINES do
-  lines[i] = ("%015d\n"):format(i)
+  numbered[i] = ("%015d\n"):format(i)
 end
-lines = table.concat(lines)
+numbered = table.concat(numbered)
 
 --- Not one block, and not a whole number of them.
 local function long_text(bytes)
-  return lines:rep(math.ceil(bytes / #lines)):sub(1, bytes)
+  return numbered:rep(math.ceil(bytes / #numbered)):sub(1, bytes)
 end
 
 describe("reading a file", function()
@@ -86,7 +86,7 @@ describe("reading a file", function()
   end)
 
   it("gives lines across its blocks, and all at once", function()
-    local text = long_text(#lines)
+    local text = long_text(#numbered)
     local file, n = with_text(text), 0
     while true do
       local line = file:readline()

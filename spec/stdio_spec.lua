@@ -113,8 +113,8 @@ describe("stdout", function()
   prints("may be written to in the main program", "PROGRAM", "plain\n",
     "assert(stdout:write 'plain\\n')")
 
-  prints("waits for a slow reader, while others run", "mkfifo begin; PROGRAM | { cat begin; wc -c; }",
-    "begun\n1000000\n", [[
+  prints("waits for a slow reader, while others run",
+    "mkfifo begin; PROGRAM | { cat begin; wc -c; }", "begun\n1000000\n", [[
     tide.run(function()
       local done
       tide.task(function()
