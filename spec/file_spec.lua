@@ -20,13 +20,16 @@ local function with_text(text, mode)
   return open("f", mode or "r")
 end
 
+--- Lines with their number, again and again: no block is like another.
+local LINES, numbered = 31249, {}
+for i = 1, LINES do
+  numbered[i] = ("%015d\n"):format(i)
+end
+numbered = table.concat(numbered)
+
 --- Not one block, and not a whole number of them.
 local function long_text(bytes)
-  local parts = {}
-  for i = 1, math.ceil(bytes / 16) do
-    parts[i] = ("%015d\n"):format(i)
-  end
-  return table.concat(parts):sub(1, bytes)
+  return numbered:rep(math.ceil(bytes / #numbered)):sub(1, bytes)
 end
 
 describe("reading a file", function()
@@ -83,15 +86,17 @@ describe("reading a file", function()
   end)
 
   it("gives lines across its blocks, and all at once", function()
-    local text = long_text(1600000)
+    local text = long_text(#numbered)
     local file, n = with_text(text), 0
     while true do
       local line = file:readline()
       if not line then break end
       n = n + 1
-      assert.equal(n, tonumber(line))
+      if n ~= tonumber(line) then
+        assert.equal(n, line)
+      end
     end
-    assert.equal(100000, n)
+    assert.equal(LINES, n)
     file:seek "set"
     assert.is_true(text == file:read(-1))
     file:seek "set"

@@ -2,26 +2,26 @@
 
 local assert = require "luassert"
 local fs = require "tide.fs"
-local support = require "spec.support"
+local fs_support = require "spec.fs_support"
 
 local M = {}
 
 local directory
 local opened = {}
 
+M.descriptors, M.open_descriptors = fs_support.descriptors, fs_support.open_descriptors
+
 --- The hooks of a file that uses what is below.
 function M.keep(before_each, after_each)
   before_each(function()
-    directory = os.tmpname()
-    os.remove(directory)
-    assert(os.execute("mkdir " .. directory))
+    directory = assert(fs.mkdtemp(fs_support.root .. "/tide-spec-XXXXXX"))
   end)
   after_each(function()
     for i = #opened, 1, -1 do
       opened[i]:close()
       opened[i] = nil
     end
-    os.execute("rm -rf " .. directory)
+    assert(fs.remove(directory, { recursive = true }))
   end)
 end
 
@@ -56,24 +56,6 @@ function M.fails(code, value, message, got)
   assert.is_nil(value)
   assert.is_string(message)
   assert.equal(code, got)
-end
-
---- How many descriptors are open, where that can be known; else always 0. None is
--- that of garbage.
-function M.descriptors()
-  support.collect()
-  for _ = 1, 4 do fs.stat "/" end -- threads close them
-  local n = 0
-  for fd = 0, 255 do
-    local file, _, code = io.open("/proc/self/fd/" .. fd)
-    if file then
-      file:close()
-    end
-    if file or code ~= 2 then -- ENOENT
-      n = n + 1
-    end
-  end
-  return n
 end
 
 return M

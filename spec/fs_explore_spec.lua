@@ -6,13 +6,8 @@ local support = require "spec.support"
 
 require("tide.busted").configure { task = false }
 
-local survives, seeds = support.survives, support.seeds
-
---- Each of them goes through the system, and the order in which threads end is
--- no seed's.
-function support.seeds()
-  return os.getenv "SEEDS" and seeds() or math.min(seeds(), 20)
-end
+local SEEDS = support.few_seeds(15)
+local survives = support.survives
 
 local dir
 
@@ -52,7 +47,7 @@ describe("under explore,", function()
         log[#log + 1] = "gone"
         return "done"
       end)
-    end)
+    end, SEEDS)
 
   survives("a tree that more make than are at it at a time", { "made", "walked" }, function(run)
     local log = run.log
@@ -74,5 +69,5 @@ describe("under explore,", function()
       log[#log + 1] = "walked"
       return "done"
     end)
-  end)
+  end, SEEDS)
 end)

@@ -1,6 +1,6 @@
 -- Sockets of tide.luasocket, with a cancel at every await.
 local tide = require "tide"
-local explored = require("spec.support").explored
+local support = require "spec.support"
 local luasocket_support = require "spec.luasocket_support"
 
 require("tide.busted").configure { task = false }
@@ -11,10 +11,11 @@ end
 
 local socket = require "tide.luasocket"
 local HOST = luasocket_support.HOST
+local SEEDS = support.few_seeds(30)
 local pcall = tide.pcall
 
 describe("under explore,", function()
-  explored("what is received is what was sent, and nothing is left", function()
+  support.explored("what is received is what was sent, and nothing is left", function()
     local got = {}
     local server = assert(socket.bind(HOST, 0))
     local _, port = server:getsockname()
@@ -41,9 +42,9 @@ describe("under explore,", function()
     if not outcome.hit then
       assert.equal("123 abc", outcome[1], where)
     end
-  end)
+  end, SEEDS)
 
-  explored("a request that is cancelled has closed its connection", function()
+  support.explored("a request that is cancelled has closed its connection", function()
     local server = assert(socket.bind(HOST, 0))
     local _, port = server:getsockname()
     return tide.finally(function()
@@ -62,9 +63,9 @@ describe("under explore,", function()
     end, function()
       server:close()
     end)
-  end)
+  end, nil, SEEDS)
 
-  explored("a select that is cancelled watches nothing", function()
+  support.explored("a select that is cancelled watches nothing", function()
     local a, b = luasocket_support.pair()
     return tide.finally(function()
       tide.group(function(group)
@@ -73,5 +74,5 @@ describe("under explore,", function()
         assert(b:send "x")
       end)
     end, luasocket_support.close_all)
-  end)
+  end, nil, SEEDS)
 end)

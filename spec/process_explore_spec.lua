@@ -7,7 +7,7 @@ local support = require "spec.support"
 
 require("tide.busted").configure { task = false }
 
-local SEEDS = math.min(support.seeds(), 4) -- each run has children of its own
+local SEEDS = support.few_seeds(1, 20) -- each run has children of its own
 
 --- Explores body(note): note(child) tells of one that may not be left then, nor
 -- may anything else.

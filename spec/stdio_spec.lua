@@ -89,7 +89,8 @@ describe("stdin", function()
       print(lines()) print(lines()) assert(lines() == nil)
     end)]])
 
-  prints("is one task's at a time, as every stream", "sleep 1 | PROGRAM", "true\n", [[
+  prints("is one task's at a time, as every stream", "mkfifo silent; PROGRAM <>silent",
+    "true\n", [[
     tide.run(function()
       tide.task(stdin.read, stdin)
       tide.sleep(0)
@@ -112,8 +113,8 @@ describe("stdout", function()
   prints("may be written to in the main program", "PROGRAM", "plain\n",
     "assert(stdout:write 'plain\\n')")
 
-  prints("waits for a slow reader, while others run", "PROGRAM | { sleep 0.1; wc -c; }",
-    "1000000\n", [[
+  prints("waits for a slow reader, while others run",
+    "mkfifo begin; PROGRAM | { cat begin; wc -c; }", "begun\n1000000\n", [[
     tide.run(function()
       local done
       tide.task(function()
@@ -123,6 +124,9 @@ describe("stdout", function()
       tide.sleep(0)
       tide.sleep(0)
       assert(not done and stdout:stats().unsent > 0)
+      local begin = assert(io.open("begin", "w"))
+      begin:write "begun\n"
+      begin:close()
     end)]])
 
   for how, code in pairs {
@@ -132,7 +136,7 @@ describe("stdout", function()
     ["os.exit is called"] = "os.exit(0)",
     ["os.exit is called, which closes the state"] = "os.exit(0, true)",
   } do
-    prints("loses nothing when " .. how, "PROGRAM 2>errors | { sleep 0.1; wc -c; }",
+    prints("loses nothing when " .. how, "PROGRAM 2>errors | { sleep 0.03; wc -c; }",
       "1000000\n", [[
         tide.run(function()
           tide.task(stdout.write, stdout, ("x"):rep(1000000))
@@ -188,7 +192,7 @@ describe("each of the three", function()
     print(stdio.stdin ~= stdin)
     print((pcall(stdin.read, stdin)))]])
 
-  prints("leaves no handle open, and no task", "sleep 0.1 | PROGRAM", "0\t1\t0\n", [[
+  prints("leaves no handle open, and no task", "sleep 0.03 | PROGRAM", "0\t1\t0\n", [[
     tide.run(function()
       stdout:write "" stdin:is_terminal()
       local before = tide.stats().handles

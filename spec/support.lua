@@ -141,6 +141,12 @@ function M.seeds()
   return tonumber(os.getenv("SEEDS")) or ((_VERSION == "Lua 5.4" or jit) and 200 or 20)
 end
 
+--- With how many one is that goes through the system: the order in which threads
+-- and processes end is no seed's. `most`: where each takes its time.
+function M.few_seeds(n, most)
+  return math.min(M.seeds(), os.getenv "SEEDS" and (most or math.huge) or n)
+end
+
 --- fn(report) is called with each report while body() runs.
 local function reporting(fn, body)
   local loop = tide.loop()
@@ -152,13 +158,13 @@ local function reporting(fn, body)
   end
 end
 
---- Explores body() with all seeds. After each run nothing may be left and nothing
+--- Explores body() with all seeds, or so many. After each run nothing may be left and nothing
 -- may have been reported; then check(outcome, where) may look, if there is one:
 -- `where` is for its messages.
-function M.explore(body, check)
+function M.explore(body, check, seeds)
   local report
   reporting(function(r) report = r end, function()
-    for seed = 1, M.seeds() do
+    for seed = 1, seeds or M.seeds() do
       local runs = testing.explore(body, function(outcome)
         local where = ("seed %d, await %d, %s"):format(seed, outcome.k, outcome.at)
         assert(not report, report and ("%s: %s: %s"):format(where, report.message,
@@ -174,14 +180,14 @@ function M.explore(body, check)
 end
 
 --- An `it` that does so.
-function M.explored(title, body, check)
-  busted.it(title, function() M.explore(body, check) end)
+function M.explored(title, body, check, seeds)
+  busted.it(title, function() M.explore(body, check, seeds) end)
 end
 
 --- The same for body(run), which returns "done" when it was not cancelled. What
 -- it gives to run:guarded(fn, ...) has to be cleaned up however it ends; its
 -- list run.log holds then all of `expected`, and else the beginning of it.
-function M.survives(title, expected, body)
+function M.survives(title, expected, body, seeds)
   local run
   M.explored(title .. " survives a cancel at every await", function()
     run = { begun = 0, ended = 0, log = {} }
@@ -203,7 +209,7 @@ function M.survives(title, expected, body)
       assert.equal("done", outcome[1], where)
       assert.equal(#expected, #run.log, where)
     end
-  end)
+  end, seeds)
 end
 
 --- How to start the Lua that runs this.
