@@ -104,6 +104,7 @@ describe("signal.wait", function()
     refused(1, "name of a signal expected, got no value")
     refused(2, "name of a signal expected, got number", "SIGINT", 2)
     refused(1, "no such signal", "INT")
+    refused(1, "no such signal", "SIGINT\0")
     for _, name in ipairs { "SIGKILL", "SIGSTOP", "SIGSEGV", "SIGCHLD" } do
       refused(1, "a signal that cannot be waited for", name)
     end
