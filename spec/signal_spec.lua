@@ -263,6 +263,18 @@ describe("signal.iter", function()
     print((pcall(tide.run, signals)))]])
 end)
 
+describe("SIGPIPE", function()
+  child_it("that was listened to does not end who writes afterwards", "EPIPE\nEPIPE\n", [[
+    local signals = signal.iter "SIGPIPE"
+    for _ = 1, 2 do
+      local child = tide.process.spawn { "true", stdin = "pipe" }
+      child:wait()
+      print((select(3, child.stdin:write "x")))
+      signals:close()
+    end
+  ]])
+end)
+
 describe("Ctrl-C that a script listens to", function()
   child_it("cancels nobody", "SIGINT\nSIGINT\nfalse\ttrue\n", [[
     tide.loop():set_interrupt(true)
