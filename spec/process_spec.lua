@@ -196,6 +196,17 @@ describe("stdin, stdout and stderr", function()
     ends(child, 0)
   end)
 
+  it("that are inherited have what was printed before", { task = false }, function()
+    local output, status = support.child [[local spawn = require "tide".process.spawn
+      print "one"
+      spawn { "echo", "two" }:wait()
+      print "three"
+      spawn { "echo", "four", stdout = 1 }:wait()
+    ]]
+    assert.equal("one\ntwo\nthree\nfour\n", output)
+    assert.equal(0, status)
+  end)
+
   it("of which only pipes are streams here", function()
     local child = sh("cat", { stdout = "null" })
     assert.is_nil(child.stdin)
