@@ -108,6 +108,19 @@ describe("close", function()
     ]]
     assert.is_nil(children.state(tonumber(output)))
   end)
+
+  it("is done by tide.exit", { task = false }, function()
+    local output, status = support.child [[local tide = require "tide"
+      tide.run(function()
+        child = tide.process.spawn { "sleep", "1000", stdout = "null", stderr = "null" }
+        print(child.pid)
+        tide.exit(3)
+      end)
+    ]]
+    local pid = tonumber(output)
+    assert.is_false(children.can_look and children.runs(pid))
+    assert.equal(3, status)
+  end)
 end)
 
 describe("terminate", function()
