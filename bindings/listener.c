@@ -1,6 +1,8 @@
 /* listener.c: tide.signal: signals that are waited for. */
 #include "../runtime/listener.h"
 
+#include <string.h>
+
 #include "bindings.h"
 
 #define MAGIC 0x6c697374u
@@ -38,10 +40,11 @@ static void release(tideL_listener *self) {
 /* ---- names ---- */
 
 static int read_number(lua_State *L, int arg, const char *function) {
-  int number;
+  int number = 0;
   if (lua_type(L, arg) != LUA_TSTRING)
     tideL_typeerror(L, arg, function, "name of a signal");
-  number = tideR_signal_number(lua_tostring(L, arg));
+  if (lua_rawlen(L, arg) == strlen(lua_tostring(L, arg)))
+    number = tideR_signal_number(lua_tostring(L, arg));
   if (number == 0)
     tideL_argerror(L, arg, function, "no such signal");
   if (!tideR_signal_is_heard(number))

@@ -96,7 +96,7 @@ static int check_signal(lua_State *L, int arg, const char *function) {
     number = lua_tonumber(L, arg);
   else if (lua_type(L, arg) != LUA_TSTRING)
     tideL_typeerror(L, arg, function, "signal");
-  else
+  else if (lua_rawlen(L, arg) == strlen(lua_tostring(L, arg)))
     number = tideR_signal_number(lua_tostring(L, arg));
   if (number < (lua_type(L, arg) == LUA_TSTRING) || number > 64 ||
       number != (int)number)

@@ -7,6 +7,7 @@
  */
 #include <stdlib.h>
 
+#include "../runtime/processes.h"
 #include "../runtime/standard.h"
 #include "hosting.h"
 
@@ -254,7 +255,10 @@ static void end_turns(tideL_state *S) {
   }
 }
 
+/* On 5.1 os.exit does not close the state, nor so the children. */
 static void exit_now(lua_State *L, const tideL_state *S) {
+  if (S->rt != NULL)
+    tideR_processes_close(S->rt);
   lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
   lua_getfield(L, -1, "os");
   lua_getfield(L, -1, "exit");

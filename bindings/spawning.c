@@ -7,6 +7,7 @@
  */
 #include "process.h"
 
+#include <stdio.h>
 #include <string.h>
 #ifdef __APPLE__ /* where a library has none of its own */
 #include <crt_externs.h>
@@ -50,6 +51,7 @@ static char **keep_list(lua_State *L, reading *it, size_t n) {
 }
 
 static void read_args(lua_State *L, reading *it) {
+  char what[64];
   size_t n = lua_rawlen(L, OPTIONS);
   if (n == 0)
     tideL_error(L, "bad argument #1 to '%s' (it names no command)",
@@ -57,7 +59,9 @@ static void read_args(lua_State *L, reading *it) {
   it->how.args = keep_list(L, it, n);
   for (size_t i = 0; i < n; i++) {
     lua_rawgeti(L, OPTIONS, (int)i + 1);
-    it->how.args[i] = keep(L, it, "argument");
+    snprintf(what, sizeof what, "item %lu of argument #1",
+             (unsigned long)i + 1);
+    it->how.args[i] = keep(L, it, what);
   }
 }
 

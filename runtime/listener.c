@@ -163,6 +163,10 @@ tideR_handle *tideR_listener_handle(tideR_listener *listener) {
 
 static int watch(tideR_listener *listener, tideR_signal *signal, int number) {
   int err;
+#ifdef SIGPIPE
+  if (number == SIGPIPE) /* by default it ends who uses streams afterwards */
+    tideR__ignore_sigpipe();
+#endif
   tideR_signal_init(signal);
   signal->passes = true;
   signal->data = listener;

@@ -325,9 +325,18 @@ static void free_process(tideR_handle *handle) {
   free(process_of(handle));
 }
 
+static const tideR_handlekind kind = {"process", close_process, is_active, NULL,
+                                      free_process};
+
+/* Where the process ends without its runtime. */
+void tideR_processes_close(tideR_runtime *rt) {
+  for (tideR_handle *it = rt->open; it != NULL; it = it->next)
+    if (it->kind == &kind)
+      tideR_handle_close(it);
+  tideR__processes_end(rt);
+}
+
 void tideR__process_init(tideR_runtime *rt, tideR_process *process) {
-  static const tideR_handlekind kind = {"process", close_process, is_active,
-                                        NULL, free_process};
   static const tideR_waitkind waiting = {"process", tideR_waitq_abort, NULL};
   tideR__handle_init(rt, &process->handle, &kind);
   tideR_waitq_init(&process->waiters, &waiting);

@@ -66,6 +66,7 @@ int tideR_process_spawn(tideR_runtime *rt, const tideR_spawning *how,
                         const char **culprit);
 /* Whether it has ended by now. */
 bool tideR_process_ended(tideR_process *process);
+void tideR_processes_close(tideR_runtime *rt);
 void tideR_process_park(tideR_runtime *rt, tideR_task *task,
                         tideR_process *process);
 /* UV_ESRCH: it has ended. */

@@ -9,6 +9,7 @@
  * which is at once: see process.c. What handler there was before is put back.
  */
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #ifndef _WIN32
 #include <sched.h>
@@ -85,6 +86,15 @@ static int open_pipe(tideR_runtime *rt, bool reads, end *its,
   return adopt_pipe(rt, fds[reads], out);
 }
 
+/* What the program has written to it is before what the child writes. */
+static int flush_own(int fd) {
+  if (fd == 1)
+    fflush(stdout);
+  else if (fd == 2)
+    fflush(stderr);
+  return fd;
+}
+
 static int open_end(tideR_runtime *rt, const tideR_stdio *stdio, int i,
                     end ends[3], tideR_wire **wire) {
   end *its = &ends[i];
@@ -92,7 +102,7 @@ static int open_end(tideR_runtime *rt, const tideR_stdio *stdio, int i,
   case TIDE_STDIO_NULL:
     return 0;
   case TIDE_STDIO_INHERIT:
-    its->fd = is_open(i) ? i : -1;
+    its->fd = is_open(i) ? flush_own(i) : -1;
     return 0;
   case TIDE_STDIO_PIPE:
     return open_pipe(rt, i == 0, its, wire);
@@ -101,7 +111,7 @@ static int open_end(tideR_runtime *rt, const tideR_stdio *stdio, int i,
     its->is_ours = its->fd >= 0;
     return its->fd < 0 ? its->fd : 0;
   case TIDE_STDIO_FD:
-    its->fd = stdio->fd;
+    its->fd = flush_own(stdio->fd);
     return is_open(stdio->fd) ? 0 : UV_EBADF;
   case TIDE_STDIO_STDOUT:
     its->fd = ends[1].fd;

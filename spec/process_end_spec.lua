@@ -108,6 +108,19 @@ describe("close", function()
     ]]
     assert.is_nil(children.state(tonumber(output)))
   end)
+
+  it("is done by tide.exit", { task = false }, function()
+    local output, status = support.child [[local tide = require "tide"
+      tide.run(function()
+        child = tide.process.spawn { "sleep", "1000", stdout = "null", stderr = "null" }
+        print(child.pid)
+        tide.exit(3)
+      end)
+    ]]
+    local pid = tonumber(output)
+    assert.is_false(children.can_look and children.runs(pid))
+    assert.equal(3, status)
+  end)
 end)
 
 describe("terminate", function()
@@ -155,6 +168,7 @@ describe("terminate", function()
     local child = start "echo; exit 3"
     misuse("bad argument #1 to 'Process:terminate'", function() child:terminate "x" end)
     misuse("Process expected, got nil", function() child.terminate() end)
+    misuse("'Process:terminate' cannot wait in a pl", coroutine.wrap(function() child:terminate() end))
     child:wait()
     child:close()
   end)

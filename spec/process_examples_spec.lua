@@ -33,6 +33,10 @@ describe("the build runner", function()
     assert.same({ "a: one", "a: two", "b: bad", "b: failed (2)", "c: failed (signal SIGKILL)" },
       lines)
     assert.is_true(build({ job("a", "true") }, 8, note))
+    lines, note = noted()
+    local long = "head -c 300000 /dev/zero | tr '\\0' x; echo; echo after"
+    assert.is_true(build({ job("a", long) }, 1, note))
+    assert.equal("a: after", lines[2])
   end)
 
   it("shows it live, and runs no more than so many at a time", function()

@@ -48,6 +48,7 @@ describe("run", function()
 
   it("gives the child an empty stdin otherwise", function()
     assert.equal("", run { "cat" }.stdout)
+    assert.equal("", run { "cat", stdin = "pipe" }.stdout)
   end)
 
   it("waits for a child that has closed its pipes", function()
@@ -102,6 +103,12 @@ describe("run", function()
     assert.equal(0, result.code)
   end)
 
+  it("has what was written even if it does not wait for more", function()
+    for _ = 1, 50 do
+      assert.equal("out\n", run { "echo", "out", linger = 0 }.stdout)
+    end
+  end)
+
   it("leaves alone what the command left in the background", function()
     local result = shell "sleep 1000 >/dev/null 2>&1 & echo $!"
     assert.equal(0, os.execute("kill " .. result.stdout) and 0)
@@ -139,6 +146,16 @@ describe("run", function()
     end)
   end)
 
+  it("155: in a scope that is cancelled starts nothing", function()
+    children.with_file(function(name)
+      assert.is_false(tide.scope(function(scope)
+        scope:cancel()
+        run { "true", stdout = name }
+      end))
+      assert.is_nil(io.open(name))
+    end)
+  end)
+
   it("when it is cancelled lets the command clean up", function()
     children.with_file(function(name)
       local command = ("trap 'echo cleaned >%s; exit' TERM; " ..
@@ -161,6 +178,8 @@ describe("run", function()
     wrong("bad argument #1" .. in_run .. "%(it names no command%)", {})
     wrong("bad option 'input'" .. in_run .. "%(string or list expected, got boolean%)",
       { "true", input = true })
+    wrong("bad option 'input'" .. in_run .. "%(item 2: string expected, got table%)",
+      { "true", input = { "a", {} } })
     wrong("bad option 'stdin'" .. in_run .. "%(there is an 'input'%)",
       { "true", input = "a", stdin = "null" })
     wrong("bad option 'limit'" .. in_run, { "true", limit = 0 })
@@ -169,6 +188,7 @@ describe("run", function()
     wrong("bad option 'cwd'" .. in_run, { "true", cwd = 1 == 1 })
     misuse("bad argument #1 to 'tide.process.shell'", function() shell {} end)
     misuse("bad argument #2 to 'tide.process.shell'", function() shell("true", "x") end)
+    misuse("'tide.process.run' cannot wait in a plain cor", coroutine.wrap(function() run {} end))
   end)
 end)
 

@@ -166,8 +166,8 @@ describe("spawn", function()
     local to = " to 'tide.process.spawn' "
     wrong("argument #1" .. to .. "%(table expected, got nil%)", nil)
     wrong("argument #1" .. to .. "%(it names no command%)", {})
-    wrong("argument" .. to .. "%(string expected, got table%)", { "true", {} })
-    wrong("argument" .. to .. "%(a string with a zero in it%)", { "true", "a\0b" })
+    wrong("item 2 of argument #1" .. to .. "%(string expected, got table%)", { "true", {} })
+    wrong("item 2 of argument #1" .. to .. "%(a string with a zero in it%)", { "true", "a\0b" })
     wrong("option 'cwd'" .. to .. "%(string expected, got boolean%)", { "true", cwd = true })
     wrong("option 'env'" .. to .. "%(table expected, got string%)", { "true", env = "A=1" })
     wrong("option 'env'" .. to .. "%(no name of a variable%)", { "true", env = { "A=1" } })
@@ -194,6 +194,17 @@ describe("stdin, stdout and stderr", function()
     assert.equal("rest", child.stdout:read(-1))
     assert.equal("err hello\n", child.stderr:read(-1))
     ends(child, 0)
+  end)
+
+  it("that are inherited have what was printed before", { task = false }, function()
+    local output, status = support.child [[local spawn = require "tide".process.spawn
+      print "one"
+      spawn { "echo", "two" }:wait()
+      print "three"
+      spawn { "echo", "four", stdout = 1 }:wait()
+    ]]
+    assert.equal("one\ntwo\nthree\nfour\n", output)
+    assert.equal(0, status)
   end)
 
   it("of which only pipes are streams here", function()
@@ -416,6 +427,7 @@ describe("kill", function()
       misuse("bad argument #1 to 'Process:kill' %(" .. message, function() child:kill(signal) end)
     end
     wrong("no such signal", "TERM")
+    wrong("no such signal", "SIGTERM\0")
     wrong("no such signal", -9)
     wrong("no such signal", 1.5)
     wrong("signal expected, got nil", nil)

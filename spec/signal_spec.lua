@@ -104,6 +104,7 @@ describe("signal.wait", function()
     refused(1, "name of a signal expected, got no value")
     refused(2, "name of a signal expected, got number", "SIGINT", 2)
     refused(1, "no such signal", "INT")
+    refused(1, "no such signal", "SIGINT\0")
     for _, name in ipairs { "SIGKILL", "SIGSTOP", "SIGSEGV", "SIGCHLD" } do
       refused(1, "a signal that cannot be waited for", name)
     end
@@ -273,6 +274,18 @@ describe("signal.iter", function()
     tide.loop():close()
     print(pcall(signals.close, signals))
     print((pcall(tide.run, signals)))]])
+end)
+
+describe("SIGPIPE", function()
+  child_it("that was listened to does not end who writes afterwards", "EPIPE\nEPIPE\n", [[
+    local signals = signal.iter "SIGPIPE"
+    for _ = 1, 2 do
+      local child = tide.process.spawn { "true", stdin = "pipe" }
+      child:wait()
+      print((select(3, child.stdin:write "x")))
+      signals:close()
+    end
+  ]])
 end)
 
 describe("Ctrl-C that a script listens to", function()

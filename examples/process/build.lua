@@ -3,12 +3,13 @@
 local tide = require "tide"
 local process = require "tide.process"
 
---- All of a stream, line by line, as it comes.
+--- All of a stream, line by line, as it comes. A line that is too long is not the
+-- last one.
 local function show(stream, name, out)
-  local line = stream:readline()
-  while line do
-    out(name .. ": " .. line)
-    line = stream:readline()
+  local line, message, code = stream:readline()
+  while line or code == "EMSGSIZE" do
+    out(name .. ": " .. (line or message))
+    line, message, code = stream:readline()
   end
 end
 

@@ -12,6 +12,8 @@ local Process, misuse = core.Process, core.misuse
 
 local GRACE = 2 -- seconds between SIGTERM and SIGKILL; less than run's own
 local KILLED = 1 -- seconds to wait for what was killed
+local LOOKS = 3 -- in vain, until there is none in a pipe
+local FULL = 1048576 -- bytes: as many as a pipe has, at most
 
 --- A process: `spawn{command, arguments..., cwd=, env=, stdin=, stdout=, stderr=,
 -- uid=, gid=, detached=}`; or nil, message, code.
@@ -69,6 +71,7 @@ end
 function Process:terminate(grace)
   core.check_process(self, "Process:terminate")
   grace = seconds(grace, GRACE, "argument #1", "Process:terminate")
+  core.check_task("Process:terminate")
   tide.finally(ask_to_end, function() make_end(self) end, self, grace)
   return self:wait()
 end
@@ -88,11 +91,32 @@ local function collect(job, stream, parts)
   while data do
     parts[#parts + 1] = data
     size = size + #data
+    job.size = job.size + #data
     if size > job.limit then
       job.too_long = true
       job.group:cancel()
     end
     data = stream:read()
+  end
+end
+
+local function is_any_left(tasks)
+  for _, task in ipairs(tasks) do
+    if not task:done() then
+      return true
+    end
+  end
+  return false
+end
+
+--- What it wrote is in the pipes, however early or late it is that nobody waits
+-- for more.
+local function take_rest(job, tasks)
+  local looks, most = LOOKS, job.size + FULL
+  while looks > 0 and job.size < most and is_any_left(tasks) do
+    local before = job.size
+    tide.wait(tasks, { timeout = 0.001 })
+    looks = job.size == before and looks - 1 or LOOKS
   end
 end
 
@@ -102,6 +126,8 @@ local function communicate(group, job)
   job.group = group
   if job.input ~= nil then
     tasks[1] = group:task(feed, child.stdin, job.input)
+  elseif child.stdin then
+    child.stdin:close() -- nobody has it to write to
   end
   for _, name in ipairs { "stdout", "stderr" } do
     if child[name] then
@@ -111,8 +137,9 @@ local function communicate(group, job)
   end
   job.code, job.message, job.signal = child:wait()
   if #tasks > 0 then
-    local _, pending = tide.wait(tasks, { timeout = job.linger })
-    job.is_held = #pending > 0
+    tide.wait(tasks, { timeout = job.linger })
+    take_rest(job, tasks)
+    job.is_held = is_any_left(tasks)
     group:cancel()
   end
 end
@@ -182,9 +209,17 @@ end
 
 local function check_input(options, name)
   local kind = type(options.input)
-  if kind ~= "nil" and kind ~= "string" and kind ~= "table" then
+  if kind == "table" then
+    for i, item in ipairs(options.input) do
+      if type(item) ~= "string" and type(item) ~= "number" then
+        misuse(("bad option 'input' to '%s' (item %d: string expected, got %s)"):format(name, i,
+          type(item)))
+      end
+    end
+  elseif kind ~= "nil" and kind ~= "string" then
     misuse(("bad option 'input' to '%s' (string or list expected, got %s)"):format(name, kind))
-  elseif kind ~= "nil" and options.stdin ~= nil then
+  end
+  if kind ~= "nil" and options.stdin ~= nil then
     misuse(("bad option 'stdin' to '%s' (there is an 'input')"):format(name))
   end
 end
@@ -200,8 +235,11 @@ local function run(options, name)
     grace = seconds(options.grace, GRACE, "option 'grace'", name),
     linger = seconds(options.linger, GRACE, "option 'linger'", name),
     child = false,
+    size = 0,
   }
   local result, message, code
+  core.check_task(name)
+  core.checkpoint() -- who was cancelled before starts nothing
   job.finish = function(err) finish(job, err) end
   job.child, message, code = spawn_to_run(options, name)
   if job.child then
