@@ -50,7 +50,10 @@ end
 
 -- ---- what a path is
 
-local function is_type(path, kind)
+local function is_type(path, caller, kind)
+  if type(path) ~= "string" then
+    misuse(("bad argument #1 to '%s' (path expected, got %s)"):format(caller, type(path)))
+  end
   local found, message, code = fs.stat(path)
   if found then
     return kind == nil or found.type == kind
@@ -62,15 +65,15 @@ end
 
 --- Whether something is there; a link that leads nowhere is nothing.
 function fs.exists(path)
-  return is_type(path)
+  return is_type(path, "tide.fs.exists")
 end
 
 function fs.is_file(path)
-  return is_type(path, "file")
+  return is_type(path, "tide.fs.is_file", "file")
 end
 
 function fs.is_dir(path)
-  return is_type(path, "directory")
+  return is_type(path, "tide.fs.is_dir", "directory")
 end
 
 -- ---- names of their own
