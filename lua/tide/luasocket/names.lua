@@ -24,8 +24,14 @@ end
 
 --- The addresses of a host, as texts; those that need nobody to be asked are
 -- left to LuaSocket as they are: in numbers, with a scope, "*", "".
-function M.addresses(host, family)
-  if type(host) ~= "string" or host == "" or host == "*" or core.is_address(host) or
+function M.addresses(host, family, caller)
+  if type(host) == "number" then
+    host = tostring(host)
+  elseif type(host) ~= "string" then
+    local message = "bad argument #1 to '%s' (string expected, got %s)"
+    core.misuse(message:format(caller, type(host)))
+  end
+  if host == "" or host == "*" or core.is_address(host) or
     host:find("%", 1, true)
   then
     return { host }
@@ -78,7 +84,7 @@ end
 
 --- tohostname(address): the name, and what is known.
 function M.dns.tohostname(address)
-  local list, message = M.addresses(address)
+  local list, message = M.addresses(address, nil, "tohostname")
   if not list then
     return nil, message
   end
@@ -91,7 +97,7 @@ end
 
 --- getnameinfo(address[, service]): a list of names, and the service's.
 function M.dns.getnameinfo(host, service)
-  local list, message = M.addresses(host or "0.0.0.0")
+  local list, message = M.addresses(host or "0.0.0.0", nil, "getnameinfo")
   if not list then
     return nil, message
   end
