@@ -100,7 +100,7 @@ static int push_entries(lua_State *L, const tideR_fs *op) {
 }
 
 static int has_read(lua_State *L, tideL_state *S, tideR_task *task) {
-  tideL_dir *self = check(L, "Dir:read");
+  tideL_dir *self = check(L, "Scandir:next");
   int n = 0;
   self->waited = false;
   tideL_checkdelivered(L, S, task);
@@ -119,7 +119,7 @@ static int has_read(lua_State *L, tideL_state *S, tideR_task *task) {
 
 /* Dir:read(): names, types, how many; nothing at the end */
 static int dir_read(lua_State *L) {
-  static const char name[] = "Dir:read";
+  static const char name[] = "Scandir:next"; /* who calls it */
   tideL_state *S = tideL_get(L);
   tideL_dir *self = check(L, name);
   tideR_task *task = tideL_enter(L, S, name);

@@ -49,6 +49,7 @@ end
 
 --- getaddrinfo(host): a list of {addr=, family=}.
 function M.dns.getaddrinfo(host)
+  host = type(host) == "number" and tostring(host) or host
   local found, message, code = dns.getaddrinfo(host)
   if not found then
     return failure(message, code)

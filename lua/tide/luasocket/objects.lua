@@ -111,14 +111,17 @@ local function blocked(self, message, events, start)
   return why == "timeout" and BLOCKED[message] and message or why
 end
 
---- A method that is called until it does not say that it would block.
+--- A method that is called until it does not say that it would block. It gives one
+-- result, as LuaSocket's does, or what `results` makes of those.
 local function awaiting(name, events, results)
   return function(self, ...)
     local raw, start = raw_of(self, name), begin(self)
     while true do
       local a, b, c = call(raw, name, ...)
-      if a then
-        return results and results(a) or a, b, c
+      if a and results then
+        return results(a, b, c)
+      elseif a then
+        return a
       end
       local why = blocked(self, b, events, start)
       if why and c ~= nil then
@@ -293,7 +296,7 @@ end
 
 local Datagrams = {
   receive = awaiting("receive", "r"),
-  receivefrom = awaiting("receivefrom", "r"),
+  receivefrom = awaiting("receivefrom", "r", function(...) return ... end),
   send = awaiting("send", "w"),
   sendto = awaiting("sendto", "w"),
   setpeername = naming "setpeername",

@@ -1,5 +1,5 @@
--- What programs do wrong with tide.luasocket is told at their lines, in LuaSocket's
--- words.
+-- Where programs would notice that tide.luasocket is not LuaSocket: misuse is told at
+-- their lines in its words, and calls give as many results as its own.
 local luasocket_support = require "spec.luasocket_support"
 local support = require "spec.support"
 
@@ -87,6 +87,25 @@ describe("what a receive had got that was cancelled", function()
     assert.equal("ab", here:receive())
     assert.equal("cd", here:receive(2))
   end)
+end)
+
+it("calls give no more results than LuaSocket's", function()
+  local server, port = luasocket_support.listen()
+  local list = {}
+  local there = opens(socket.connect("127.0.0.1", port))
+  table.insert(list, opens(server:accept())) -- more than one are an error
+  table.insert(list, there:send "x")
+  assert.same({ list[1], 1 }, list)
+
+  local a, b = opens(socket.udp()), opens(socket.udp())
+  a:setsockname("127.0.0.1", 0)
+  local host, to = a:getsockname()
+  local given = {
+    support.pack(b:sendto("one", host, to)), support.pack(a:receive()),
+    support.pack(b:setpeername(host, to)), support.pack(b:send "two"),
+  }
+  assert.same({ { n = 1, 3 }, { n = 1, "one" }, { n = 1, 1 }, { n = 1, 3 } }, given)
+  assert.equal(3, support.pack(a:receivefrom()).n)
 end)
 
 it("socket.unix is a function still, and a table", function()
