@@ -16,7 +16,7 @@ typedef struct tideL_dir {
   bool closing;    /* as soon as it has */
 } tideL_dir;
 
-/* fs_directory(path, function): opened when it is first read */
+/* fs_directory(path, function[, is no link]): opened when it is first read */
 static int core_directory(lua_State *L) {
   const char *name = luaL_checkstring(L, 2);
   const tideL_state *S = tideL_open(L);
@@ -27,7 +27,10 @@ static int core_directory(lua_State *L) {
   lua_setmetatable(L, -2);
   self->op =
       tideR_fs_new(S->rt, &tideR_fs_scandir, path.text, path.length, NULL, 0);
-  return self->op != NULL ? 1 : luaL_error(L, "not enough memory");
+  if (self->op == NULL)
+    luaL_error(L, "not enough memory");
+  self->op->flags = lua_toboolean(L, 3);
+  return 1;
 }
 
 static tideL_dir *check(lua_State *L, const char *function) {

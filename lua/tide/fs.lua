@@ -174,9 +174,9 @@ end
 
 Scandir_mt = new_class("tide.Scandir", Scandir)
 
---- Or nil, message, code.
-local function open_scandir(path, caller)
-  local dir = core.fs_directory(path, caller)
+--- Or nil, message, code. One that was a directory a moment ago is `no_link`.
+local function open_scandir(path, caller, no_link)
+  local dir = core.fs_directory(path, caller, no_link)
   local self = setmetatable({ dir = dir, at = 0, count = 0 }, Scandir_mt)
   local more, message, code = refill(self)
   if more == nil then
@@ -216,7 +216,7 @@ end
 
 local function enter(self)
   local path = table.remove(self.pending)
-  local scan, message, code = open_scandir(path, "Walk:next")
+  local scan, message, code = open_scandir(path, "Walk:next", true)
   if not scan then
     return fail(self, path, message, code)
   end
