@@ -162,7 +162,10 @@ static int64_t check_offset(lua_State *L, int arg, const char *function) {
 /* Of one that failed on the way: how many were, too. */
 static int has_written(lua_State *L, tideL_state *S, tideR_task *task) {
   const tideR_fs *op = got_op(L, S, task);
+  const tideL_stream *self = lua_touserdata(L, 1);
   int n;
+  if (op->kind == &tideR_file_pwrite && !tideL_streamclosed(self))
+    tideR_file_written(file_of(self), op);
   if (op->result >= 0)
     return end_op(S, push_true(L));
   n = tideL_pushfault(L, (int)op->result);

@@ -16,7 +16,7 @@ typedef struct tideL_dir {
   bool closing;    /* as soon as it has */
 } tideL_dir;
 
-/* fs_directory(path, function): opened when it is first read */
+/* fs_directory(path, function[, is no link]): opened when it is first read */
 static int core_directory(lua_State *L) {
   const char *name = luaL_checkstring(L, 2);
   const tideL_state *S = tideL_open(L);
@@ -27,7 +27,10 @@ static int core_directory(lua_State *L) {
   lua_setmetatable(L, -2);
   self->op =
       tideR_fs_new(S->rt, &tideR_fs_scandir, path.text, path.length, NULL, 0);
-  return self->op != NULL ? 1 : luaL_error(L, "not enough memory");
+  if (self->op == NULL)
+    luaL_error(L, "not enough memory");
+  self->op->flags = lua_toboolean(L, 3);
+  return 1;
 }
 
 static tideL_dir *check(lua_State *L, const char *function) {
@@ -100,7 +103,7 @@ static int push_entries(lua_State *L, const tideR_fs *op) {
 }
 
 static int has_read(lua_State *L, tideL_state *S, tideR_task *task) {
-  tideL_dir *self = check(L, "Dir:read");
+  tideL_dir *self = check(L, "Scandir:next");
   int n = 0;
   self->waited = false;
   tideL_checkdelivered(L, S, task);
@@ -119,7 +122,7 @@ static int has_read(lua_State *L, tideL_state *S, tideR_task *task) {
 
 /* Dir:read(): names, types, how many; nothing at the end */
 static int dir_read(lua_State *L) {
-  static const char name[] = "Dir:read";
+  static const char name[] = "Scandir:next"; /* who calls it */
   tideL_state *S = tideL_get(L);
   tideL_dir *self = check(L, name);
   tideR_task *task = tideL_enter(L, S, name);

@@ -138,10 +138,13 @@ static int fetch(tideR_file *file) {
   return 0;
 }
 
+/* An end that nobody waits for is looked for again by who reads next: by then
+ * there may be more. */
 static void keep(tideR_file *file, tideR_fs *op) {
   bool is_full = op->length == op->size - BEFORE;
   if (op->result <= 0) {
-    file->ahead_end = op->result == 0 ? UV_EOF : (int)op->result;
+    if (file->stream.started)
+      file->ahead_end = op->result == 0 ? UV_EOF : (int)op->result;
     file->goes_on = false;
     return;
   }
@@ -326,6 +329,16 @@ bool tideR_file_seek_now(tideR_file *file, tideR_whence whence, int64_t offset,
   drop_unread(file);
   file->position = *position;
   return true;
+}
+
+/* What is read meanwhile comes from before or from after it, no one knows. */
+void tideR_file_written(tideR_file *file, const tideR_fs *op) {
+  size_t unread = file->stream.unread.length + file->ahead_length;
+  int64_t from = file->position - (int64_t)unread;
+  int64_t to = file->fetching ? INT64_MAX : file->position;
+  int64_t end = op->offset + (int64_t)op->length;
+  if (file->appends || (op->offset < to && end > from))
+    drop_unread(file);
 }
 
 tideR_fs *tideR_file_do(tideR_file *file, const tideR_fskind *kind) {

@@ -57,6 +57,9 @@ int tideR_file_fd(const tideR_file *file); /* -1: it is closed */
 tideR_fs *tideR_file_do(tideR_file *file, const tideR_fskind *kind);
 /* It is over, the user's, and has no use of the descriptor any more. */
 void tideR_file_end(tideR_runtime *rt, tideR_fs *op);
+/* A pwrite of it is over: what was read before, and not taken, is not the
+ * file's any more. */
+void tideR_file_written(tideR_file *file, const tideR_fs *op);
 /* True: it could be done at once, and this is the position, or an error. */
 bool tideR_file_seek_now(tideR_file *file, tideR_whence whence, int64_t offset,
                          int64_t *position);

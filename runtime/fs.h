@@ -143,7 +143,7 @@ extern const tideR_fskind tideR_fs_read_file;
 extern const tideR_fskind tideR_fs_write_file, tideR_fs_append_file;
 /* The same beside it, then in its place. */
 extern const tideR_fskind tideR_fs_replace_file;
-/* The next entries; see there. */
+/* The next entries; see there. flags: the path is to be no link. */
 extern const tideR_fskind tideR_fs_scandir;
 /* A file, a link, or a directory; flags: with all that is in it. */
 extern const tideR_fskind tideR_fs_remove;

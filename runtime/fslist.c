@@ -13,9 +13,21 @@
 
 #define ENTRIES 512 /* at a time */
 
+static bool is_link(const char *path) {
+  uv_fs_t request;
+  bool link = uv_fs_lstat(NULL, &request, path, NULL) == 0 &&
+              (request.statbuf.st_mode & S_IFMT) == S_IFLNK;
+  uv_fs_req_cleanup(&request);
+  return link;
+}
+
+/* flags: it was a directory, which is gone if a link is in its place. */
 static int64_t open_directory(tideR_fs *op) {
   uv_fs_t request;
-  int64_t err = uv_fs_opendir(NULL, &request, op->path, NULL);
+  int64_t err;
+  if (op->flags != 0 && is_link(op->path))
+    return UV_ENOENT;
+  err = uv_fs_opendir(NULL, &request, op->path, NULL);
   if (err == 0) {
     op->state = request.ptr;
     op->holds = true;

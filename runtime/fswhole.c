@@ -16,6 +16,7 @@
 #define PART (1u << 20)   /* bytes */
 #define GUESS (1u << 16)  /* of a file that says nothing of its size */
 #define TRIES 100         /* for a name that nobody has */
+#define LINKS 40          /* that lead to nothing yet */
 #define TEMPORARY ".tide" /* what such a name begins with */
 
 /* ---- one call each ---- */
@@ -194,17 +195,55 @@ static size_t directory_length(const char *path) {
   return n;
 }
 
-/* One that is not there yet is meant itself. */
+/* Text from `path`, so much of it, and `rest`; NULL: there is no memory. */
+static char *join(const char *path, size_t length, const char *rest) {
+  size_t size = strlen(rest) + 1;
+  char *joined = malloc(length + size);
+  if (joined == NULL)
+    return NULL;
+  memcpy(joined, path, length);
+  memcpy(joined + length, rest, size);
+  return joined;
+}
+
+static bool is_absolute(const char *path) {
+  return path[0] == '/'
+#ifdef _WIN32
+         || path[0] == '\\' || (path[0] != '\0' && path[1] == ':')
+#endif
+      ;
+}
+
+/* What a link says, seen from where we are; an error where it is none. */
+static int64_t follow(const char *path, char **out) {
+  uv_fs_t request;
+  int64_t err = uv_fs_readlink(NULL, &request, path, NULL);
+  if (err == 0) {
+    const char *said = request.ptr;
+    *out = join(path, is_absolute(said) ? 0 : directory_length(path), said);
+    err = *out != NULL ? 0 : UV_ENOMEM;
+  }
+  uv_fs_req_cleanup(&request);
+  return err;
+}
+
+/* One that is not there yet is meant itself, or what it leads to. */
 static int64_t find_target(const char *path, char **out) {
-  size_t size = strlen(path) + 1;
-  int err = tideR__fs_resolve(path, out);
+  int64_t err = tideR__fs_resolve(path, out);
   if (err != UV_ENOENT)
     return err;
-  *out = malloc(size);
-  if (*out == NULL)
-    return UV_ENOMEM;
-  memcpy(*out, path, size);
-  return 0;
+  *out = join(path, strlen(path), "");
+  err = *out != NULL ? 0 : UV_ENOMEM;
+  for (int i = 0; err == 0; i++) {
+    char *from = *out;
+    err = i < LINKS ? follow(from, out) : UV_ELOOP;
+    if (err == 0 || (err != UV_EINVAL && err != UV_ENOENT))
+      free(from);
+  }
+  if (err == UV_EINVAL || err == UV_ENOENT)
+    return 0; /* no link */
+  *out = NULL;
+  return err;
 }
 
 static int64_t begin_replacing(tideR_fs *op, replacing **out) {

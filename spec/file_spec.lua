@@ -120,6 +120,17 @@ describe("reading a file", function()
     assert.equal("e", file:read())
   end)
 
+  it("does not end where it did a while ago", function()
+    for _, size in ipairs { 65536, 65536 * 3, 65536 * 7, 65536 * 15 } do
+      local text = long_text(size)
+      local file = with_text(text)
+      assert.is_true(text == file:readexactly(size))
+      for _ = 1, 4 do fs.stat "/" end -- its thread is at rest
+      put("f", "more", "ab")
+      assert.equal("more", file:read())
+    end
+  end)
+
   it("ends where one has shrunk", function()
     local file = with_text(long_text(300000))
     assert.equal(16, #file:read(16))
@@ -321,6 +332,19 @@ describe("pread and pwrite", function()
     assert.equal("", file:pread(0, 100))
     assert.is_true(file:pwrite({ "x", 1 }, 12))
     assert.equal("01234567AB\0\0x1", get "f")
+  end)
+
+  it("are seen by what is read next", function()
+    local file = with_text("0123456789", "r+")
+    assert.equal("01", file:read(2))
+    assert.is_true(file:pwrite("AB", 2))
+    assert.equal("AB4567", file:read(6))
+    local text = long_text(65536 * 7)
+    file = with_text(text, "r+")
+    file:readexactly(65536 * 3)
+    for _ = 1, 4 do fs.stat "/" end -- something is read ahead
+    assert.is_true(file:pwrite("!", 65536 * 3))
+    assert.equal("!" .. text:sub(65536 * 3 + 2), file:read(-1))
   end)
 
   it("run at the same time", function()

@@ -186,6 +186,22 @@ describe("walk", function()
     end)
   end)
 
+  it("does not follow a link that has taken a directory's place", function()
+    in_directory(function(dir)
+      make_tree(dir)
+      local walk = fs.walk(dir .. "/a")
+      local path = walk()
+      while not path:find "/b$" do
+        path = walk()
+      end
+      assert.is_true(fs.remove(path, { recursive = true }))
+      assert.is_true(fs.symlink(dir .. "/d", path))
+      path = walk()
+      assert.is_true(path == nil or path == dir .. "/a/l", path)
+      assert.is_nil((walk()))
+    end)
+  end)
+
   it("passes over what goes meanwhile, and tells or raises what is refused", function()
     in_directory(function(dir)
       assert.equal("ENOENT", raises(tide.OSError, fs.walk, dir .. "/no").code)

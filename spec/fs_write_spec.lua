@@ -169,6 +169,22 @@ describe("write_file, atomic", function()
     end)
   end)
 
+  it("makes the file that a link leads to, where there is none yet", function()
+    in_directory(function(dir)
+      assert.is_true(fs.mkdir(dir .. "/d"))
+      assert.is_true(fs.symlink("d/new", dir .. "/a"))
+      assert.is_true(fs.symlink("a", dir .. "/b"))
+      assert.is_true(fs.symlink(dir .. "/d/other", dir .. "/c"))
+      assert.is_true(fs.symlink("no/f", dir .. "/lost"))
+      assert.is_true(fs.write_file(dir .. "/b", "1", atomic))
+      assert.is_true(fs.write_file(dir .. "/c", "2", atomic))
+      assert.same({ "1", "2" }, { get(dir .. "/d/new"), get(dir .. "/d/other") })
+      fails("ENOENT", fs.write_file(dir .. "/lost", "x", atomic))
+      assert.same({ a = "link", b = "link", c = "link", d = "directory", lost = "link" },
+        files.entries(dir))
+    end)
+  end)
+
   it("shows all or nothing to those that read meanwhile", function()
     in_directory(function(dir)
       local path, done = dir .. "/f", false

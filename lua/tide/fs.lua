@@ -50,7 +50,10 @@ end
 
 -- ---- what a path is
 
-local function is_type(path, kind)
+local function is_type(path, caller, kind)
+  if type(path) ~= "string" then
+    misuse(("bad argument #1 to '%s' (path expected, got %s)"):format(caller, type(path)))
+  end
   local found, message, code = fs.stat(path)
   if found then
     return kind == nil or found.type == kind
@@ -62,15 +65,15 @@ end
 
 --- Whether something is there; a link that leads nowhere is nothing.
 function fs.exists(path)
-  return is_type(path)
+  return is_type(path, "tide.fs.exists")
 end
 
 function fs.is_file(path)
-  return is_type(path, "file")
+  return is_type(path, "tide.fs.is_file", "file")
 end
 
 function fs.is_dir(path)
-  return is_type(path, "directory")
+  return is_type(path, "tide.fs.is_dir", "directory")
 end
 
 -- ---- names of their own
@@ -171,9 +174,9 @@ end
 
 Scandir_mt = new_class("tide.Scandir", Scandir)
 
---- Or nil, message, code.
-local function open_scandir(path, caller)
-  local dir = core.fs_directory(path, caller)
+--- Or nil, message, code. One that was a directory a moment ago is `no_link`.
+local function open_scandir(path, caller, no_link)
+  local dir = core.fs_directory(path, caller, no_link)
   local self = setmetatable({ dir = dir, at = 0, count = 0 }, Scandir_mt)
   local more, message, code = refill(self)
   if more == nil then
@@ -213,7 +216,7 @@ end
 
 local function enter(self)
   local path = table.remove(self.pending)
-  local scan, message, code = open_scandir(path, "Walk:next")
+  local scan, message, code = open_scandir(path, "Walk:next", true)
   if not scan then
     return fail(self, path, message, code)
   end

@@ -84,7 +84,8 @@ private.give("socket.unix", function()
     copy[name] = type(value) == "function" and function(...) return objects.wrap(value(...)) end
       or value
   end
-  return copy
+  -- As LuaSocket's of old: `unix()` is a stream.
+  return setmetatable(copy, { __call = function(_, ...) return copy.stream(...) end })
 end)
 
 private.give("ssl", function()

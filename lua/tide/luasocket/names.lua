@@ -24,8 +24,14 @@ end
 
 --- The addresses of a host, as texts; those that need nobody to be asked are
 -- left to LuaSocket as they are: in numbers, with a scope, "*", "".
-function M.addresses(host, family)
-  if type(host) ~= "string" or host == "" or host == "*" or core.is_address(host) or
+function M.addresses(host, family, caller)
+  if type(host) == "number" then
+    host = tostring(host)
+  elseif type(host) ~= "string" then
+    local message = "bad argument #1 to '%s' (string expected, got %s)"
+    core.misuse(message:format(caller, type(host)))
+  end
+  if host == "" or host == "*" or core.is_address(host) or
     host:find("%", 1, true)
   then
     return { host }
@@ -43,6 +49,7 @@ end
 
 --- getaddrinfo(host): a list of {addr=, family=}.
 function M.dns.getaddrinfo(host)
+  host = type(host) == "number" and tostring(host) or host
   local found, message, code = dns.getaddrinfo(host)
   if not found then
     return failure(message, code)
@@ -78,7 +85,7 @@ end
 
 --- tohostname(address): the name, and what is known.
 function M.dns.tohostname(address)
-  local list, message = M.addresses(address)
+  local list, message = M.addresses(address, nil, "tohostname")
   if not list then
     return nil, message
   end
@@ -91,7 +98,7 @@ end
 
 --- getnameinfo(address[, service]): a list of names, and the service's.
 function M.dns.getnameinfo(host, service)
-  local list, message = M.addresses(host or "0.0.0.0")
+  local list, message = M.addresses(host or "0.0.0.0", nil, "getnameinfo")
   if not list then
     return nil, message
   end

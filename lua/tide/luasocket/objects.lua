@@ -12,10 +12,41 @@ core.own_chunk()
 
 local M = {}
 
-local checkpoint, poll = core.checkpoint, tide.poll
+local checkpoint, misuse, poll = core.checkpoint, core.misuse, tide.poll
 
 local function now()
   return tide.loop():time()
+end
+
+-- ---- misuse
+
+--- What a method of LuaSocket's gave. What it says of its arguments is told at the
+-- line of our caller, and counted as Lua counts those of a method.
+local function told(name, ok, ...)
+  if ok then
+    return ...
+  end
+  local err = ...
+  local arg, why = tostring(err):match "^bad argument #(%d+) to '[^']*' (.*)$"
+  if not arg then
+    error(err, 0)
+  elseif arg == "1" then
+    misuse(("calling '%s' on bad self %s"):format(name, why))
+  end
+  misuse(("bad argument #%d to '%s' %s"):format(arg - 1, name, why))
+end
+
+local function call(raw, name, ...)
+  return told(name, pcall(raw[name], raw, ...))
+end
+
+--- LuaSocket's object in ours.
+local function raw_of(self, name)
+  local raw = type(self) == "table" and rawget(self, "raw")
+  if not raw then
+    misuse(("calling '%s' on bad self (socket expected, got %s)"):format(name, type(self)))
+  end
+  return raw
 end
 
 -- ---- waiting
@@ -80,14 +111,17 @@ local function blocked(self, message, events, start)
   return why == "timeout" and BLOCKED[message] and message or why
 end
 
---- A method that is called until it does not say that it would block.
+--- A method that is called until it does not say that it would block. It gives one
+-- result, as LuaSocket's does, or what `results` makes of those.
 local function awaiting(name, events, results)
   return function(self, ...)
-    local raw, start = self.raw, begin(self)
+    local raw, start = raw_of(self, name), begin(self)
     while true do
-      local a, b, c = raw[name](raw, ...)
-      if a then
-        return results and results(a) or a, b, c
+      local a, b, c = call(raw, name, ...)
+      if a and results then
+        return results(a, b, c)
+      elseif a then
+        return a
       end
       local why = blocked(self, b, events, start)
       if why and c ~= nil then
@@ -108,7 +142,7 @@ Stream.accept = awaiting("accept", "r", function(raw) return M.wrap(raw) end)
 --- To one address. The second call tells how the first one ended.
 local function connect_to(self, start, ...)
   local raw = self.raw
-  local ok, message = raw:connect(...)
+  local ok, message = call(raw, "connect", ...)
   while not ok do
     local why = blocked(self, message, "w", start)
     if why then
@@ -130,11 +164,11 @@ end
 
 --- connect(host, port), connect(path)
 function Stream:connect(host, port, ...)
-  local start = begin(self)
+  local raw, start = raw_of(self, "connect"), begin(self)
   if port == nil then
     return connect_to(self, start, host)
   end
-  local list, message = names.addresses(host, family_of(self.raw))
+  local list, message = names.addresses(host, family_of(raw), "connect")
   for _, address in ipairs(list or {}) do
     local ok
     ok, message = connect_to(self, start, address, port, ...)
@@ -150,14 +184,15 @@ end
 --- A method that is given the host before the port: its first address.
 local function naming(name)
   return function(self, host, port, ...)
+    local raw = raw_of(self, name)
     if port == nil then
-      return self.raw[name](self.raw, host)
+      return call(raw, name, host)
     end
-    local list, message = names.addresses(host, family_of(self.raw))
+    local list, message = names.addresses(host, family_of(raw), name)
     if not list then
       return nil, message
     end
-    return self.raw[name](self.raw, list[1], port, ...)
+    return call(raw, name, list[1], port, ...)
   end
 end
 
@@ -165,9 +200,9 @@ Stream.bind = naming "bind"
 
 --- send(data[, from[, to]]): the index of the last byte that was sent.
 function Stream:send(data, first, last)
-  local raw, start = self.raw, begin(self)
+  local raw, start = raw_of(self, "send"), begin(self)
   while true do
-    local sent, message, upto = raw:send(data, first, last)
+    local sent, message, upto = call(raw, "send", data, first, last)
     if sent then
       return sent
     end
@@ -213,7 +248,7 @@ local function receive_rest(self, pattern, part, start, message)
     local why = blocked(self, message, "r", start)
     self.held = nil
     if why then
-      return nil, why, parts[1], got
+      return nil, why, parts[1]
     end
     local data
     data, message, part = raw:receive(size and size - got or pattern)
@@ -227,24 +262,26 @@ end
 
 --- receive([pattern[, prefix]]): data; or nil, why, and what came before that.
 function Stream:receive(pattern, prefix)
-  local raw, start = self.raw, begin(self)
+  local raw, start = raw_of(self, "receive"), begin(self)
   local size = tonumber(pattern)
   prefix = prefix and tostring(prefix) or ""
+  local before = #prefix
   if self.held then
     local taken = take_held(self, size and math.max(size - #prefix, 0) or pattern)
     if taken then
       return prefix .. taken
     end
-    prefix, self.held = prefix .. self.held, nil
+    local here = self.held
+    if not size and not is_all(pattern) then
+      here = here:gsub("\r", "")
+    end
+    prefix, self.held = prefix .. here, nil
   end
-  local before = #prefix
-  local data, message, part = raw:receive(pattern or "*l", prefix)
-  if data or BLOCKED[message] == nil then
-    return data, message, part
+  local data, message, part = call(raw, "receive", pattern or "*l", prefix)
+  if not data and BLOCKED[message] ~= nil then
+    data, message, part = receive_rest(self, pattern or "*l", part, start, message)
   end
-  local got
-  data, message, part, got = receive_rest(self, pattern or "*l", part, start, message)
-  if message == "closed" and is_all(pattern) and got > before then
+  if message == "closed" and is_all(pattern) and #part > before then
     return part -- the end of all
   end
   return data, message, part
@@ -259,7 +296,7 @@ end
 
 local Datagrams = {
   receive = awaiting("receive", "r"),
-  receivefrom = awaiting("receivefrom", "r"),
+  receivefrom = awaiting("receivefrom", "r", function(...) return ... end),
   send = awaiting("send", "w"),
   sendto = awaiting("sendto", "w"),
   setpeername = naming "setpeername",
@@ -273,9 +310,10 @@ local Any = {}
 --- settimeout([seconds[, mode]]): for each call, or ("t") in all; nil, or less
 -- than 0: as long as it takes.
 function Any:settimeout(seconds, mode)
-  local ok, message = self.raw:settimeout(seconds, mode) -- checks
-  self.raw:settimeout(0, "b")
-  self.raw:settimeout(-1, "t")
+  local raw = raw_of(self, "settimeout")
+  local ok, message = call(raw, "settimeout", seconds, mode) -- checks
+  raw:settimeout(0, "b")
+  raw:settimeout(-1, "t")
   if not ok then
     return ok, message
   end
@@ -297,19 +335,20 @@ end
 
 --- Who waits for it is told.
 function Any:close(...)
-  local fd = self.raw:getfd()
+  local raw = raw_of(self, "close")
+  local fd = raw:getfd()
   if fd and fd >= 0 then
     tide.poll_forget(fd)
   end
   self.held = nil
-  return self.raw:close(...)
+  return raw:close(...)
 end
 
 -- ---- classes
 
 local function passing(name)
   return function(self, ...)
-    return self.raw[name](self.raw, ...)
+    return call(raw_of(self, name), name, ...)
   end
 end
 

@@ -38,10 +38,21 @@ local function wait(readers, writers)
   tide.group(wait_all, wanted)
 end
 
+local function check(arg, value, expected)
+  if value ~= nil and type(value) ~= expected then
+    local message = "bad argument #%d to 'select' (%s expected, got %s)"
+    core.misuse(message:format(arg, expected, type(value)))
+  end
+end
+
 --- select(readers, writers[, timeout]): those that are ready, of either; nothing
 -- but "timeout" where none became so in time.
 return function(readers, writers, timeout)
   local deadline
+  check(1, readers, "table")
+  check(2, writers, "table")
+  timeout = tonumber(timeout) or timeout
+  check(3, timeout, "number")
   if timeout ~= 0 then
     core.checkpoint()
   end
