@@ -79,6 +79,16 @@ describe("what a receive had got that was cancelled", function()
     assert.same({ nil, "closed", "xhello" }, { here:receive(10, "x") })
   end)
 
+  it("is nothing to be ready for, if it is nothing", function()
+    local here, there = pair()
+    cancelled(here)
+    assert.is_false(here:dirty())
+    assert.equal("timeout", (select(3, socket.select({ here }, nil, 0))))
+    assert.is_false((tide.move_on_after(0.01, tide.poll, here, "r")))
+    there:send "x\n"
+    assert.equal("x", here:receive())
+  end)
+
   it("has no carriage returns in a line", function()
     local here, there = pair()
     there:send "ab\r"

@@ -243,8 +243,8 @@ local function receive_rest(self, pattern, part, start, message)
   local raw, size = self.raw, tonumber(pattern)
   local parts, got = { part }, #part
   while true do
-    self.held = table.concat(parts) -- should the wait raise
-    parts = { self.held }
+    parts = { table.concat(parts) }
+    self.held = got > 0 and parts[1] or nil -- should the wait raise
     local why = blocked(self, message, "r", start)
     self.held = nil
     if why then
