@@ -57,7 +57,7 @@ describe("a finaliser may ask for anything", function()
       local asked, text
       local function drop()
         local box = {}
-        support.when_collected(function() -- made first, so called last
+        box.kept = support.when_collected(function() -- made first, so called last
           asked, text = ask_all(box.object)
         end)
         box.object = assert(make())
