@@ -20,8 +20,7 @@ static tideL_server *check_type(lua_State *L, const char *function) {
 
 static tideL_server *check(lua_State *L, const char *function) {
   tideL_server *self = check_type(L, function);
-  if (self->serial != tideL_get(L)->serial)
-    tideL_error(L, "'%s': the loop is closed", function);
+  tideL_checkserial(L, self->serial, self->server, function);
   return self;
 }
 

@@ -52,10 +52,17 @@ tideL_stream *tideL_streamtype(lua_State *L, const char *function) {
   return self;
 }
 
+void tideL_checkserial(lua_State *L, uint32_t serial, const void *it,
+                       const char *function) {
+  if (serial != tideL_get(L)->serial)
+    tideL_error(L, "'%s': the loop is closed", function);
+  if (it == NULL)
+    tideL_error(L, "'%s': it was collected", function);
+}
+
 tideL_stream *tideL_checkstream(lua_State *L, const char *function) {
   tideL_stream *self = tideL_streamtype(L, function);
-  if (self->serial != tideL_get(L)->serial)
-    tideL_error(L, "'%s': the loop is closed", function);
+  tideL_checkserial(L, self->serial, self->stream, function);
   return self;
 }
 

@@ -69,6 +69,10 @@ tideL_stream *tideL_newstream(lua_State *L, const tideL_state *S);
 tideL_stream *tideL_newstreamof(lua_State *L, const tideL_state *S,
                                 bool is_file);
 int tideL_streamgc(lua_State *L); /* its __gc */
+/* Raises if the loop of an object is closed, or what it stands for is no more:
+ * a finaliser may ask what was collected before. */
+void tideL_checkserial(lua_State *L, uint32_t serial, const void *it,
+                       const char *function);
 bool tideL_streamclosed(const tideL_stream *self);
 /* Gives it that. */
 void tideL_wire(tideL_stream *self, tideR_wire *wire,

@@ -14,8 +14,7 @@ static tideL_udp *check_type(lua_State *L, const char *function) {
 
 static tideL_udp *check(lua_State *L, const char *function) {
   tideL_udp *self = check_type(L, function);
-  if (self->serial != tideL_get(L)->serial)
-    tideL_error(L, "'%s': the loop is closed", function);
+  tideL_checkserial(L, self->serial, self->udp, function);
   return self;
 }
 

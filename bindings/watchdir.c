@@ -22,8 +22,7 @@ static tideL_watchdir *check_type(lua_State *L, const char *function) {
 
 static tideR_watchdir *check(lua_State *L, const char *function) {
   const tideL_watchdir *self = check_type(L, function);
-  if (self->serial != tideL_get(L)->serial)
-    tideL_error(L, "'%s': the loop is closed", function);
+  tideL_checkserial(L, self->serial, self->watch, function);
   return self->watch;
 }
 

@@ -32,10 +32,11 @@ end
 --- fn is called when the garbage of this moment is collected.
 function M.when_collected(fn)
   if newproxy then
-    getmetatable(newproxy(true)).__gc = fn -- luacheck: ignore 113
-  else
-    setmetatable({}, { __gc = fn })
+    local proxy = newproxy(true) -- luacheck: ignore 113
+    getmetatable(proxy).__gc = fn
+    return proxy
   end
+  return setmetatable({}, { __gc = fn })
 end
 
 --- The context of the main program outlives a test: each test of the file that
