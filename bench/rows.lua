@@ -337,6 +337,18 @@ return {
     },
   },
   {
+    name = "fs-at",
+    n = 20000,
+    run = { "fs", "at" },
+    floor = "coroutines",
+    peers = { "asyncio", "uvloop", "node" },
+    lines = {
+      { title = "4 KiB anywhere in a file, us" },
+      { title = "the same, beside peers", against = { "asyncio", "uvloop", "node" },
+        most = { default = 1 } },
+    },
+  },
+  {
     name = "watch",
     title = "from a write to who watches, us",
     n = 20000,

@@ -66,6 +66,7 @@ local FS_FOLDER = OUT .. "/files"
 local FS_MAKE = {
   small = "[ -f $d/f9999 ] || { mkdir -p $d && head -c 10240000 /dev/zero | " ..
     "split -b 1024 -a 4 -d - $d/f; }",
+  at = "mkdir -p $d && head -c 67108864 /dev/zero >$d/random",
   watch = "mkdir -p $d",
 }
 

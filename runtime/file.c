@@ -2,10 +2,11 @@
  * file.c: open files.
  *
  * Reading. A file is a stream whose transport reads a block at a time in a
- * thread. While the block is used up the next is read, once it is seen that
- * reading goes on: it lies `ahead`. All blocks are read at a position of our
- * own, so that the one of the system does not matter, and writing goes to where
- * what was taken ends: what was read and not taken is dropped by then.
+ * thread; the first ones without, if the system has them in memory. While the
+ * block is used up the next is read, once it is seen that reading goes on: it
+ * lies `ahead`. All blocks are read at a position of our own, so that the one
+ * of the system does not matter, and writing goes to where what was taken ends:
+ * what was read and not taken is dropped by then.
  *
  * Changing. Writes, and what else moves the position or depends on it, go
  * through a gate, in the order of the calls. Where one begins is only known
@@ -225,10 +226,31 @@ static void on_fetched(tideR_fsgate *gate, tideR_fs *op) {
 
 /* ---- reading ---- */
 
+/* For who reads: what is in memory, if nothing is to come before it. Whoever
+ * goes on is soon better served by a thread, which reads ahead. */
+static bool read_cached(tideR_file *file) {
+  tideR_stream *stream = &file->stream;
+  tideR_runtime *rt = stream->handle.rt;
+  size_t size, n = 0;
+  char *room;
+  if (!file->seekable || file->block == BLOCK_MOST || has_ahead(file) ||
+      (file->fetching && !file->stale) || file->changes.running != NULL ||
+      tideR_loop_forked(rt) || tideR__permit(rt, tideR_file_read.name) < 0)
+    return false;
+  room = tideR__stream_room(stream, &size);
+  if (room != NULL)
+    n = tideR__fd_read_cached(file->fd, room, size, file->position);
+  file->position += (int64_t)n;
+  if (n == TIDE_CACHED_MOST)
+    file->block *= 2;
+  tideR__stream_filled(stream, (ssize_t)n);
+  return stream->decided;
+}
+
 /* Whoever waits gets it; else it lies ahead, where it costs no copy. */
 static int start(tideR_stream *stream) {
   tideR_file *file = tideR_file_of(stream);
-  if (!stream->busy || stream->decided)
+  if (!stream->busy || stream->decided || read_cached(file))
     stream->started = false;
   return pump(file);
 }
@@ -353,6 +375,8 @@ tideR_fs *tideR_file_do(tideR_file *file, const tideR_fskind *kind) {
   if (kind != &tideR_file_stat && kind != &tideR_file_pread &&
       kind != &tideR_file_pwrite)
     op->gate = &file->changes;
+  if (kind == &tideR_file_pread)
+    op->now = tideR__file_pread_now;
   return op;
 }
 

@@ -18,6 +18,7 @@ typedef struct tideR_file tideR_file;
 typedef struct tideR_fd {
   int fd;
   atomic_uint users;
+  atomic_int cached; /* whether it is told what is in memory */
 } tideR_fd;
 
 typedef enum tideR_whence {
@@ -43,6 +44,14 @@ extern const tideR_fskind tideR_file_close; /* it is the last use */
 
 /* Closes it here and now if that was the last use. */
 void tideR__fd_drop(tideR_fd *fd);
+
+/* What is in memory, and no more than a part that is soon copied: how much that
+ * was; 0: it is a thread's. */
+#define TIDE_CACHED_MOST 65536
+size_t tideR__fd_read_cached(tideR_fd *fd, char *to, size_t size,
+                             int64_t offset);
+/* All that is wanted of a pread. */
+bool tideR__file_pread_now(tideR_fs *op);
 
 /* ---- files (file.c) ---- */
 

@@ -4,7 +4,15 @@
  * A descriptor is closed when nothing uses it any more: its number may be
  * another file's right after that.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* preadv2 */
+#endif
+#include <errno.h>
 #include <stdlib.h>
+#ifdef __linux__
+#include <sys/uio.h>
+#include <sys/vfs.h>
+#endif
 
 #include "file.h"
 #include "internal.h"
@@ -18,6 +26,10 @@ static int fd_of(const tideR_fs *op) {
 static bool is_stopped(tideR_fs *op) {
   return atomic_load(&op->stop);
 }
+
+/* Whether the system tells of a read that what it wants is in memory: it will
+ * be seen; it does not; it need not, for all is; it is not to be asked. */
+enum { CACHED_TOLD, CACHED_UNTOLD, CACHED_ALL, CACHED_NEVER };
 
 /* ---- descriptors ---- */
 
@@ -64,6 +76,7 @@ static int64_t run_open(tideR_fs *op) {
   }
   fd->fd = (int)err;
   atomic_init(&fd->users, 1);
+  atomic_init(&fd->cached, CACHED_TOLD);
   err = look(op, fd->fd);
   if (err < 0) {
     close_fd(fd);
@@ -74,15 +87,65 @@ static int64_t run_open(tideR_fs *op) {
   return 0;
 }
 
+/* ---- reading what is in memory ---- */
+
+/* What the system has in memory it copies at once: that takes less than to
+ * wake a thread. It says so of each read, of most kinds of files. */
+#ifdef RWF_NOWAIT
+#define TMPFS 0x01021994
+#define RAMFS 0x858458f6
+
+/* It does not say so: that of a file which is nowhere else is in memory. In a
+ * thread, for a server of files is slow to answer. */
+static void ask_untold(tideR_fd *fd) {
+  struct statfs system;
+  bool all = fstatfs(fd->fd, &system) == 0 &&
+             (system.f_type == TMPFS || (uint32_t)system.f_type == RAMFS);
+  atomic_store(&fd->cached, all ? CACHED_ALL : CACHED_NEVER);
+}
+
+size_t tideR__fd_read_cached(tideR_fd *fd, char *to, size_t size,
+                             int64_t offset) {
+  struct iovec room = {to, size < TIDE_CACHED_MOST ? size : TIDE_CACHED_MOST};
+  int cached = atomic_load(&fd->cached);
+  ssize_t n;
+  if (cached == CACHED_UNTOLD || cached == CACHED_NEVER ||
+      (off_t)offset != offset)
+    return 0;
+  n = preadv2(fd->fd, &room, 1, (off_t)offset,
+              cached == CACHED_ALL ? 0 : RWF_NOWAIT);
+  if (n < 0 && errno != EAGAIN && errno != EINTR)
+    atomic_store(&fd->cached,
+                 errno == EOPNOTSUPP ? CACHED_UNTOLD : CACHED_NEVER);
+  return n > 0 ? (size_t)n : 0;
+}
+#else
+static void ask_untold(tideR_fd *fd) {
+  atomic_store(&fd->cached, CACHED_NEVER);
+}
+
+size_t tideR__fd_read_cached(tideR_fd *fd, char *to, size_t size,
+                             int64_t offset) {
+  (void)fd;
+  (void)to;
+  (void)size;
+  (void)offset;
+  return 0;
+}
+#endif
+
 /* ---- reading ---- */
 
 static int64_t read_some(tideR_fs *op, char *to, size_t size, int64_t offset) {
   uv_buf_t room = uv_buf_init(to, 0);
+  tideR_fd *fd = op->state;
   int64_t n;
   room.len = size < PART ? size : PART;
   do
-    TIDE_FS_CALL(n, uv_fs_read, fd_of(op), &room, 1, offset);
+    TIDE_FS_CALL(n, uv_fs_read, fd->fd, &room, 1, offset);
   while (n == UV_EINTR);
+  if (atomic_load(&fd->cached) == CACHED_UNTOLD)
+    ask_untold(fd);
   return n;
 }
 
@@ -109,6 +172,15 @@ static int64_t run_pread(tideR_fs *op) {
     op->length += (size_t)n;
   }
   return (int64_t)op->length;
+}
+
+bool tideR__file_pread_now(tideR_fs *op) {
+  if (op->size > TIDE_CACHED_MOST)
+    return false;
+  op->length =
+      tideR__fd_read_cached(op->state, op->bytes, op->size, op->offset);
+  op->result = (int64_t)op->length;
+  return op->length == op->size;
 }
 
 /* ---- writing ---- */

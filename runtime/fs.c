@@ -371,6 +371,10 @@ bool tideR_fs_begin(tideR_runtime *rt, tideR_fs *op) {
     op->phase = FS_OVER;
     return true;
   }
+  if (op->now != NULL && op->now(op)) {
+    op->phase = FS_OVER;
+    return true;
+  }
   if (op->gate != NULL && op->gate->running != NULL) {
     wait_at(op->gate, op);
     return false;

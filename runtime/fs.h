@@ -58,6 +58,10 @@ struct tideR_fs {
   char *bytes; /* from malloc, freed with it, whoever put it there; or NULL */
   size_t size; /* of these */
 
+  /* Before a thread has it, if it goes through no gate: true, it is done and
+   * needs none. Or NULL. */
+  bool (*now)(tideR_fs *op);
+
   /* What came of it. */
   int64_t result;
   size_t length; /* of bytes that are good */

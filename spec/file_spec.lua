@@ -131,6 +131,42 @@ describe("reading a file", function()
     end
   end)
 
+  it("is in order wherever it is sought, in memory or not", function()
+    local text = long_text(700000)
+    local file, at = with_text(text), 0
+    for i = 1, 300 do
+      local size = (i * 7919) % 90000 + 1
+      if i % 3 == 0 then
+        at = (i * 104729) % 700000
+        assert.equal(at, file:seek("set", at))
+      end
+      assert.equal(text:sub(at + 1, at + size), file:pread(size, at) or "")
+      local data = i % 2 == 0 and file:read(size) or select(-1, file:readexactly(size))
+      data = data ~= "EOF" and data or ""
+      assert.equal(text:sub(at + 1, at + #data), data)
+      at = at + #data
+      assert.equal(at, file:seek())
+    end
+  end)
+
+  it("never keeps others from their turn for long", function()
+    local file, turns, stop = with_text "text", 0, false
+    local other = tide.task(function()
+      while not stop do
+        turns = turns + 1
+        tide.sleep(0)
+      end
+    end)
+    for _ = 1, 1000 do
+      assert.equal("text", file:pread(4, 0))
+      file:seek "set"
+      assert.equal("text", file:read(4))
+    end
+    stop = true
+    other:await()
+    assert.is_true(turns >= 10)
+  end)
+
   it("ends where one has shrunk", function()
     local file = with_text(long_text(300000))
     assert.equal(16, #file:read(16))
@@ -160,10 +196,10 @@ describe("reading a file", function()
 
   it("is for one task at a time", function()
     local file = with_text "hello"
-    local task = tide.task(file.read, file)
+    local task = tide.task(file.readexactly, file, 6) -- waits for a thread
     tide.sleep(0)
     support.misuse("'File:read': another task reads", function() file:read() end)
-    assert.equal("hello", (task:await()))
+    assert.equal("hello", (select(4, task:await())))
   end)
 end)
 

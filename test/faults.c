@@ -380,6 +380,20 @@ READS_AT(pread64)
 WRITES_AT(pwrite)
 WRITES_AT(pwrite64)
 
+#ifdef RWF_NOWAIT
+#define READS_VECTOR_AT(name) \
+  ssize_t name(int fd, const struct iovec *iov, int n, off_t at, int flags) { \
+    struct iovec part; \
+    NEXT(name); \
+    FAULT(READ, fd); \
+    iov = less_of(fault, iov, &n, &part); \
+    return next(fd, iov, n, at, flags); \
+  }
+
+READS_VECTOR_AT(preadv2)
+READS_VECTOR_AT(preadv64v2)
+#endif
+
 #define OPENS(name) \
   int name(const char *path, int flags, ...) { \
     va_list more; \

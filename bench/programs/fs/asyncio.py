@@ -7,6 +7,7 @@ import sys
 sys.path.pop(0)  # or this file would be the module asyncio
 
 import asyncio
+import os
 import time
 
 
@@ -41,6 +42,16 @@ async def read(n, folder):
     print("%.0f" % (n / (time.monotonic() - start)))
 
 
+async def at(n, folder):
+    at, file = 0, os.open(f"{folder}/random", os.O_RDONLY)
+    start = time.monotonic()
+    for _ in range(n):
+        at = (at + 7919 * 4096) % 67108864
+        assert len(await asyncio.to_thread(os.pread, file, 4096, at)) == 4096
+    print("%.2f" % ((time.monotonic() - start) * 1e6 / n))
+    os.close(file)
+
+
 async def plain(n, folder):
     """In no thread."""
     start, got = time.monotonic(), 0
@@ -56,4 +67,4 @@ if system == "uvloop":
     import uvloop
 
     uvloop.install()
-asyncio.run({"small": small, "read": read, "plain": plain}[row](int(count), folder))
+asyncio.run({"small": small, "read": read, "at": at, "plain": plain}[row](int(count), folder))

@@ -30,6 +30,18 @@ const rows = {
     console.log((n / Number(process.hrtime.bigint() - start) * 1e9).toFixed(0));
   },
 
+  async at(n, folder) {
+    const file = await fs.open(`${folder}/random`);
+    const data = Buffer.alloc(4096);
+    const start = process.hrtime.bigint();
+    for (let i = 0, at = 0; i < n; i++) {
+      at = (at + 7919 * 4096) % 67108864;
+      if ((await file.read(data, 0, 4096, at)).bytesRead !== 4096) throw new Error(`${at}`);
+    }
+    console.log((Number(process.hrtime.bigint() - start) / 1e3 / n).toFixed(2));
+    await file.close();
+  },
+
   // In calls of its own, and not in promises, which are slower.
   async watch(n, folder) {
     const sync = require('fs');
