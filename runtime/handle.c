@@ -48,6 +48,7 @@ void tideR_handle_close(tideR_handle *handle) {
   if (handle->closed)
     return;
   handle->closed = true;
+  tideR__loop_mend(handle->rt);
   handle->kind->close(handle);
 }
 

@@ -203,7 +203,8 @@ struct tideR_runtime {
   uv_check_t check;
   uv_idle_t idle;
   uv_pid_t pid;
-  tideR_handle *open;                 /* see handle.c */
+  bool is_mended;     /* in another process than that: see tideR__loop_mend */
+  tideR_handle *open; /* see handle.c */
   struct tideR_chunk *chunk, *chunks; /* where reading goes; empty ones */
   unsigned chunks_kept;
   struct tideR_descriptors *descriptors; /* see descriptor.h; or NULL */
@@ -442,6 +443,8 @@ void tideR__descriptors_end(tideR_runtime *rt);
 /* handle.c: when the runtime ends, and when it is no more; whether something
  * may come of one; how many are open, or active */
 void tideR__handles_end(tideR_runtime *rt);
+/* loop.c: before what is open is closed. */
+void tideR__loop_mend(tideR_runtime *rt);
 void tideR__handles_orphan(tideR_runtime *rt);
 bool tideR__handles_active(const tideR_runtime *rt);
 uint64_t tideR__handles_open(const tideR_runtime *rt);

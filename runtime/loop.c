@@ -106,12 +106,18 @@ void tideR__runtime_release(tideR_runtime *rt) {
   free(rt);
 }
 
-/* In the child of a fork the loop is made anew first: else closing would
- * unwatch the parent's. A host's is its own to mend. */
+/* In the child of a fork the loop is made anew before anything of it is closed:
+ * else that would unwatch the parent's. A host's is its own to mend. */
+void tideR__loop_mend(tideR_runtime *rt) {
+  if (rt->is_mended || rt->is_borrowed || !tideR_loop_forked(rt))
+    return;
+  rt->is_mended = true;
+  uv_loop_fork(rt->uv);
+}
+
 static void close_own(tideR_runtime *rt) {
   bool forked = tideR_loop_forked(rt);
-  if (forked)
-    uv_loop_fork(rt->uv);
+  tideR__loop_mend(rt);
   tideR__handles_end(rt);
   tideR__descriptors_end(rt);
   tideR__processes_end(rt);

@@ -48,6 +48,27 @@ static inline int open_fds(void) {
   return n;
 }
 
+/* Children, ended or not. */
+static inline bool has_children(void) {
+  siginfo_t info;
+  return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+/* A file for all lives, which goes with the process that has made it. */
+static char life_file[] = "/tmp/tide-life-XXXXXX";
+static pid_t life_file_owner;
+
+static void remove_life_file(void) {
+  if (getpid() == life_file_owner)
+    unlink(life_file);
+}
+
+__attribute__((constructor)) static void make_life_file(void) {
+  life_file_owner = getpid();
+  CHECK(close(mkstemp(life_file)) == 0);
+  atexit(remove_life_file);
+}
+
 /* malloc keeps some blocks of each size for the thread, and counts them as
  * given away: it is to keep the same each time. */
 static inline void fill_malloc(void) {
@@ -370,6 +391,8 @@ static inline void lend(life *me) {
   tide_setfuncs(me->L, functions, 1);
   lua_pushboolean(me->L, LIFE_SOCKETS);
   lua_setfield(me->L, -2, "sockets");
+  lua_pushstring(me->L, life_file);
+  lua_setfield(me->L, -2, "file");
   lua_setglobal(me->L, "life");
 }
 
@@ -471,6 +494,7 @@ static inline void life_end(life *me) {
   CHECK(atomic_load(&me->held) == 0);
   CHECK(me->dones == me->spawns);
   CHECK(me->failed == 0);
+  CHECK(!has_children());
 }
 
 /* The posts come from another thread, which may also outlive it. False: it

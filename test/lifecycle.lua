@@ -7,6 +7,7 @@
 local dns = require "tide.dns"
 local fs = require "tide.fs"
 local net = require "tide.net"
+local process = require "tide.process"
 local send_signal = require "tide.core".send_signal
 local signal = require "tide.signal"
 local stdio = require "tide.stdio"
@@ -286,6 +287,71 @@ function parts.files()
   tide.move_on_after(0, fs.realpath, ".")
 end
 
+--- All lives have the same file, so that none leaves one behind.
+function parts.open_files()
+  local file = assert(fs.open(life.file, "w+"))
+  event()
+  tide.group(function(g)
+    for _ = 1, 3 do
+      g:task(function()
+        file:write(("x"):rep(100000), "\n")
+        event()
+      end)
+    end
+    file:pread(10, 0)
+    event()
+  end)
+  file:seek "set"
+  file:readline { limit = 200000 }
+  event()
+  tide.move_on_after(0, file.read, file, 1000000)
+  file:truncate(0)
+  event()
+  file:close()
+  event()
+  shared.file = assert(fs.open(life.file))
+  tide.task(shared.file.read, shared.file)
+end
+
+function parts.watches()
+  local watch = assert(fs.watch(life.file))
+  event()
+  tide.group(function(g)
+    g:task(function()
+      watch:next()
+      event()
+    end)
+    nap()
+    local file = assert(io.open(life.file, "a"))
+    file:write "x"
+    file:close()
+  end)
+  watch:close()
+  shared.watch = assert(fs.watch "spec")
+  tide.move_on_after(0, shared.watch.next, shared.watch)
+  event()
+end
+
+--- What is left ends with its stdin, also where no Lua is closed.
+function parts.children()
+  local child = assert(process.spawn { "cat", stdin = "pipe", stdout = "pipe", detached = true })
+  event()
+  tide.group(function(g)
+    g:task(function()
+      process.run { "true", input = "hello" }
+      event()
+    end)
+    child.stdin:write "hello\n"
+    child.stdout:readline()
+    event()
+    tide.move_on_after(0.0005, child.wait, child)
+    event()
+  end)
+  shared.child = child
+  tide.task(child.wait, child)
+  event()
+end
+
 function parts.descriptors()
   local server = assert(net.listen("127.0.0.1", 0))
   local near = assert(net.connect(server:sockname()))
@@ -317,8 +383,14 @@ end
 
 local order = {
   "items", "permits", "signals", "calls", "coroutines", "scopes", "tasks", "native", "names",
-  "files", "streams", life.sockets and "sockets" or nil, life.sockets and "descriptors" or nil,
+  "listening", "stdio", "files", "open_files", "watches", "streams",
 }
+
+if life.sockets then
+  for _, name in ipairs { "sockets", "descriptors", "children" } do
+    order[#order + 1] = name
+  end
+end
 
 -- Not in a group: what is left at its end is what lua_close meets.
 local main = tide.task(function()

@@ -86,6 +86,23 @@ TEST(an_end_is_seen_without_a_descriptor_for_it) {
   no_pidfd = false;
 }
 
+TEST(an_end_is_seen_although_a_forked_child_drops_its_copy) {
+  int status = -1;
+  pid_t child;
+  tideR_process *process = start(rt, "sleep 0.05; exit 3", false);
+  uv_run(tideR_runtime_uv(rt), UV_RUN_NOWAIT);
+  child = fork();
+  if (child == 0) {
+    tideR_handle_release(&process->handle);
+    _exit(0);
+  }
+  CHECK_EQ(waitpid(child, &status, 0), child);
+  CHECK_EQ(status, 0);
+  CHECK(poll_until_ended(rt, process));
+  CHECK_EQ(process->code, 3);
+  tideR_handle_release(&process->handle);
+}
+
 TEST(an_end_is_seen_whoever_has_sigchld) {
   tideR_process *process;
   signal(SIGCHLD, SIG_IGN);
