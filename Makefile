@@ -318,7 +318,8 @@ run-each/%: run-build-static
 	  $(call preload,$(*D)) $(UNDER) $(call interpreter,$(*D)) $(BUSTED) spec/$(*F)_spec.lua
 
 # The C tests with threads of their own.
-THREADED := test_dns test_fs test_remote test_remote_end test_work test_signal \
+THREADED := test_dns test_fs test_file test_process test_remote \
+  test_remote_end test_work test_signal \
   test_listener test_stdio test_terminal \
   lua_threads lua_lifecycle_threads
 tsan: ## the C tests that have threads under the thread sanitizer

@@ -182,7 +182,7 @@ describe("a cancel", function()
     assert.equal("text", file:read())
   end)
 
-  it("5: of an operation that runs comes when it is over", function()
+  it("5, T15: of an operation that runs comes when it is over", function()
     local file, got = open("f", "w"), nil
     local task = tide.task(function()
       got = pack(file:write(("x"):rep(1000000)))
@@ -286,7 +286,7 @@ describe("reading beside writing in another task", function()
 end)
 
 describe("a File that is garbage", function()
-  it("is closed", function()
+  it("150: is closed", function()
     local before, handles = descriptors(), tide.stats().handles
     put("f", ("x"):rep(500000))
     local function use(i)

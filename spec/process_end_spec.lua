@@ -86,7 +86,7 @@ describe("close", function()
     assert.is_nil(children.state(pid))
   end)
 
-  it("is done when the loop ends", { task = false }, function()
+  it("156: is done when the loop ends", { task = false }, function()
     local output, status = support.child [[local tide = require "tide"
       tide.run(function()
         child = tide.process.spawn { "sleep", "1000" }
@@ -101,7 +101,7 @@ describe("close", function()
     assert.matches("^%d+\nnil\t.*\nfalse\t.*the loop is closed\n$", output)
   end)
 
-  it("is done when the state ends", { task = false }, function()
+  it("156: is done when the state ends", { task = false }, function()
     local output = support.child [[local tide = require "tide"
       child = tide.process.spawn { "sleep", "1000" }
       print(child.pid)
@@ -133,13 +133,13 @@ describe("terminate", function()
     assert.is_true(gone(child))
   end)
 
-  it("kills it after the grace", function()
+  it("T46: kills it after the grace", function()
     local child = start("trap '' TERM; echo; while :; do sleep 0.01; done")
     assert.same({ n = 3, nil, "signal", "SIGKILL" }, pack(child:terminate(0.05)))
     assert.is_true(gone(child))
   end)
 
-  it("waits for all of its group, and kills what is left", function()
+  it("T46: waits for all of its group, and kills what is left", function()
     local child, pids = start(FAMILY, { detached = true })
     assert.same({ n = 3, nil, "signal", "SIGTERM" }, pack(child:terminate(100)))
     assert.is_false(children.runs(pids[1]))

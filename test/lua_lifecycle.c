@@ -133,8 +133,10 @@ static void it_ends_by_itself(void) {
 /* How many events there were. A part takes each third, others each time. */
 static long sweep(ending how, long first) {
   long k = first, pace = is_whole() ? 1 : 3;
-  while (failures == 0 && live(how, k, NULL))
+  while (failures == 0 && live(how, k, NULL)) {
+    CHECK(!has_children());
     k += pace;
+  }
   if (failures > 0)
     printf("# at event %ld\n", k);
   return k;

@@ -106,6 +106,7 @@ static void fork_in_each_event(ending how, int pace) {
   long k = 1, events;
   do {
     CHECK(!live(how, k, &events));
+    CHECK(!has_children());
     k += rounds(1, pace);
   } while (events >= k && failures == 0);
   if (failures > 0)
