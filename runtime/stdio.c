@@ -420,6 +420,12 @@ static int open_shared(stdio *it) {
   return err < 0 ? err : poll_shared(it);
 }
 
+/* The system would not tell who waits until such a pipe can be read. */
+static bool is_only_written(const stdio *it) {
+  int flags = fcntl(it->shared.fd, F_GETFL);
+  return flags >= 0 && (flags & O_ACCMODE) == O_WRONLY;
+}
+
 int tideR_stdio_open(tideR_runtime *rt, int number, tideR_stream **out) {
   static const tideR_transport transport = {start,      stop, fetch, try_write,
                                             write_rest, shut, false};
@@ -437,6 +443,8 @@ int tideR_stdio_open(tideR_runtime *rt, int number, tideR_stream **out) {
   it->stream.high_water = 0; /* a write waits until it is out */
   rt->stdio[number] = &it->stream;
   err = open_shared(it);
+  if (err == 0 && is_only_written(it))
+    it->stream.end = UV_EBADF;
   if (err == UV_EBADF) {
     it->stream.end = it->stream.failure = err;
   } else if (err < 0) {

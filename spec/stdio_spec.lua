@@ -158,6 +158,11 @@ describe("stdout", function()
       local _, _, code = stdout:write "x"
       stderr:write(code, "\n")]])
 
+  prints("cannot be read if it is a pipe's end or file to write to",
+    "PROGRAM | cat; PROGRAM >file; cat file", ("EBADF\ntrue\n"):rep(2), [[
+      print((select(3, stdout:read())))
+      print(stdout:write "")]])
+
   prints("is appended to a file, beside what others write", "PROGRAM >file; cat file",
     "one\ntwo\nthree\n", [[
       tide.run(function()
