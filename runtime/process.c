@@ -27,9 +27,12 @@
 #include "processes.h"
 
 #define LOOK_MOST 64 /* milliseconds between two looks at a child, at most */
-#define KILL_TRIES 50
-#define END_TRIES 5000
-#define TRY_NS 100000 /* between two looks at one that was killed */
+/* For one that was killed, in nanoseconds: when it is closed, and when its
+ * runtime ends. It may be seconds until a busy system lets it end. */
+#define CLOSE_NS 5000000
+#define END_NS 5000000000u
+#define PAUSE_LEAST 100000 /* between two looks at it */
+#define PAUSE_MOST 5000000
 
 static void decide(tideR_process *process) {
   process->ended = true;
@@ -226,22 +229,23 @@ static void pass_interrupts(tideR_process *process) {
 
 /* ---- those that were killed and have yet to end ---- */
 
-static void wait_a_little(void) {
-  struct timespec some = {0, TRY_NS};
-  nanosleep(&some, NULL);
-}
-
-static bool look_often(tideR_process *process, int tries) {
-  while (!look(process) && --tries > 0)
-    wait_a_little();
+static bool look_for(tideR_process *process, uint64_t ns) {
+  struct timespec pause = {0, PAUSE_LEAST};
+  uint64_t until = uv_hrtime() + ns;
+  while (!look(process) && uv_hrtime() < until) {
+    nanosleep(&pause, NULL);
+    if (pause.tv_nsec < PAUSE_MOST)
+      pause.tv_nsec *= 2;
+  }
   return process->ended;
 }
 
-static void forget_due(tideR_runtime *rt, int tries) {
+/* `is_last`: also those that do not end. */
+static void forget_due(tideR_runtime *rt, uint64_t ns, bool is_last) {
   tideR_process **link = &rt->due;
   while (*link != NULL) {
     tideR_process *process = *link;
-    if (tries > 0 && !look_often(process, tries)) {
+    if (!look_for(process, ns) && !is_last) {
       link = &process->next_due;
       continue;
     }
@@ -254,15 +258,13 @@ static void forget_due(tideR_runtime *rt, int tries) {
 
 /* What the system holds up longer than that is left to it. */
 void tideR__processes_end(tideR_runtime *rt) {
-  if (!tideR_loop_forked(rt))
-    forget_due(rt, END_TRIES);
-  forget_due(rt, 0);
+  forget_due(rt, tideR_loop_forked(rt) ? 0 : END_NS, true);
 }
 
 /* ---- beginning and ending ---- */
 
 void tideR__process_begin(tideR_process *process, bool passes_interrupt) {
-  forget_due(process->handle.rt, 1);
+  forget_due(process->handle.rt, 0, false);
   process->pid = process->uv.pid;
   watch(process);
   if (passes_interrupt && process->detached)
@@ -283,7 +285,7 @@ static void end(tideR_process *process) {
   tideR_signal_unwatch(&process->interrupt);
   send_signal(process, process->detached, SIGKILL);
   process->is_gone = true; /* as far as we are concerned */
-  if (look_often(process, KILL_TRIES)) {
+  if (look_for(process, CLOSE_NS)) {
     if (!process->reaped)
       reap(process);
     return;

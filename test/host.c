@@ -53,8 +53,10 @@ static lua_State *new_state(void) {
 static void try_modules(lua_State *L) {
   run(L, "every module loads",
       "local n = 0 "
-      "for name in pairs(package.preload) do "
-      "  if name ~= 'tide.busted' then require(name) n = n + 1 end "
+      "for name in pairs(package.preload) do " /* some need others' modules */
+      "  if name ~= 'tide.busted' and not name:find('luasocket', 1, true) then "
+      "    require(name) n = n + 1 "
+      "  end "
       "end "
       "assert(n > 20 and require 'tide' and require 'tide.testing')");
   run(L, "virtual time",

@@ -494,7 +494,6 @@ static inline void life_end(life *me) {
   CHECK(atomic_load(&me->held) == 0);
   CHECK(me->dones == me->spawns);
   CHECK(me->failed == 0);
-  CHECK(!has_children());
 }
 
 /* The posts come from another thread, which may also outlive it. False: it

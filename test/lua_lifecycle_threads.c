@@ -33,6 +33,7 @@ static void states_in_eight_threads(void) {
   for (size_t i = 0; i < THREADS; i++)
     pthread_join(threads[i], NULL);
   CHECK(open_fds() == fds);
+  CHECK(!has_children());
 }
 
 static const test tests[] = {TEST(states_in_eight_threads)};
