@@ -28,12 +28,12 @@ describe("scandir", function()
 
   it("reads a large directory in parts, in which others have their turns", function()
     in_directory(function(dir)
-      fill(dir, 10000)
+      fill(dir, 100000)
       local turns, n, next_entry = tide.stats().turns, 0, fs.scandir(dir)
       while next_entry() do
         n = n + 1
       end
-      assert.equal(10000, n)
+      assert.equal(100000, n)
       assert.is_true(tide.stats().turns - turns > 10)
     end)
   end)
