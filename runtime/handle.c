@@ -6,28 +6,32 @@
  */
 #include "internal.h"
 
-void tideR__handle_init(tideR_runtime *rt, tideR_handle *handle,
-                        const tideR_handlekind *kind) {
-  handle->kind = kind;
-  handle->rt = rt;
-  handle->owners = 1;
-  handle->closed = handle->stays = false;
-  handle->next = rt->open;
-  handle->link = &rt->open;
+static void list(tideR_handle **list, tideR_handle *handle) {
+  handle->next = *list;
+  handle->link = list;
   if (handle->next != NULL)
     handle->next->link = &handle->next;
-  rt->open = handle;
-}
-
-void tideR__handle_keep(tideR_handle *handle) {
-  handle->owners++;
-  tideR__handle_opened(handle->rt);
+  *list = handle;
 }
 
 static void unlist(tideR_handle *handle) {
   *handle->link = handle->next;
   if (handle->next != NULL)
     handle->next->link = handle->link;
+}
+
+void tideR__handle_init(tideR_runtime *rt, tideR_handle *handle,
+                        const tideR_handlekind *kind) {
+  handle->kind = kind;
+  handle->rt = rt;
+  handle->owners = 1;
+  handle->closed = handle->stays = false;
+  list(&rt->open, handle);
+}
+
+void tideR__handle_keep(tideR_handle *handle) {
+  handle->owners++;
+  tideR__handle_opened(handle->rt);
 }
 
 void tideR__handle_drop(tideR_handle *handle) {
@@ -44,10 +48,18 @@ void tideR__handle_done(tideR_handle *handle) {
   tideR__handle_closed(rt); /* it may be the last of an ended runtime */
 }
 
+/* Until its user lets go of it, which may be the collector, it is not to be
+ * looked at each time. */
+void tideR__handle_shut(tideR_handle *handle) {
+  handle->closed = true;
+  unlist(handle);
+  list(&handle->rt->shut, handle);
+}
+
 void tideR_handle_close(tideR_handle *handle) {
   if (handle->closed)
     return;
-  handle->closed = true;
+  tideR__handle_shut(handle);
   tideR__loop_mend(handle->rt);
   handle->kind->close(handle);
 }
@@ -58,14 +70,13 @@ void tideR_handle_release(tideR_handle *handle) {
 }
 
 void tideR__handles_end(tideR_runtime *rt) {
-  for (tideR_handle *it = rt->open; it != NULL; it = it->next)
-    tideR_handle_close(it); /* frees nothing: libuv has it yet, or the user */
+  while (rt->open != NULL) /* frees nothing: libuv has it yet, or the user */
+    tideR_handle_close(rt->open);
 }
 
-/* Those that their users have kept. */
-void tideR__handles_orphan(tideR_runtime *rt) {
-  while (rt->open != NULL) {
-    tideR_handle *handle = rt->open;
+static void orphan(tideR_handle **list) {
+  while (*list != NULL) {
+    tideR_handle *handle = *list;
     unlist(handle);
     if (handle->kind->orphan != NULL)
       handle->kind->orphan(handle);
@@ -73,9 +84,15 @@ void tideR__handles_orphan(tideR_runtime *rt) {
   }
 }
 
+/* Those that their users have kept. */
+void tideR__handles_orphan(tideR_runtime *rt) {
+  orphan(&rt->open);
+  orphan(&rt->shut);
+}
+
 bool tideR__handles_active(const tideR_runtime *rt) {
   for (const tideR_handle *it = rt->open; it != NULL; it = it->next)
-    if (!it->closed && it->kind->active(it))
+    if (it->kind->active(it))
       return true;
   return false;
 }
@@ -83,7 +100,7 @@ bool tideR__handles_active(const tideR_runtime *rt) {
 static uint32_t count(const tideR_runtime *rt, bool active) {
   uint32_t n = 0;
   for (const tideR_handle *it = rt->open; it != NULL; it = it->next)
-    n += !it->closed && ((!active && !it->stays) || it->kind->active(it));
+    n += (!active && !it->stays) || it->kind->active(it);
   return n;
 }
 

@@ -203,8 +203,8 @@ struct tideR_runtime {
   uv_check_t check;
   uv_idle_t idle;
   uv_pid_t pid;
-  bool is_mended;     /* in another process than that: see tideR__loop_mend */
-  tideR_handle *open; /* see handle.c */
+  bool is_mended; /* in another process than that: see tideR__loop_mend */
+  tideR_handle *open, *shut;          /* see handle.c */
   struct tideR_chunk *chunk, *chunks; /* where reading goes; empty ones */
   unsigned chunks_kept;
   struct tideR_descriptors *descriptors; /* see descriptor.h; or NULL */

@@ -44,7 +44,7 @@ typedef struct tideR_handlekind {
 struct tideR_handle { /* what an open thing begins with */
   const tideR_handlekind *kind;
   tideR_runtime *rt;          /* NULL: it is no more */
-  tideR_handle *next, **link; /* in a list of the runtime */
+  tideR_handle *next, **link; /* in one of two lists of the runtime */
   unsigned owners;
   bool closed;
   bool stays; /* as long as the runtime: counted only while it is active */
@@ -56,6 +56,8 @@ void tideR__handle_init(tideR_runtime *rt, tideR_handle *handle,
 /* Another owner, libuv; and one less. */
 void tideR__handle_keep(tideR_handle *handle);
 void tideR__handle_drop(tideR_handle *handle);
+/* It is closed, by itself. */
+void tideR__handle_shut(tideR_handle *handle);
 /* A close callback's: libuv is done with it. */
 void tideR__handle_done(tideR_handle *handle);
 /* Again is fine. The runtime's end does it, too. */

@@ -73,7 +73,7 @@ void tideR__process_told(tideR_process *process, int code, int signal) {
   process->code = code;
   process->signal = signal;
   process->reaped = process->is_gone = true;
-  process->handle.closed = true;
+  tideR__handle_shut(&process->handle);
   tideR__process_close_uv(process);
   decide(process);
 }
@@ -124,7 +124,7 @@ static void reap(tideR_process *process) {
   int pid, status;
   tideR_signal_unwatch(&process->interrupt);
   process->reaped = true;
-  process->handle.closed = true;
+  tideR__handle_shut(&process->handle);
   if (process->is_lost)
     return;
   do

@@ -279,7 +279,7 @@ static int begin(tideR_runtime *rt, const tideR_spawning *how, end ends[3],
   tideR__handle_keep(&process->handle);
   err = spawn(process, &options, how->passes_interrupt);
   if (err < 0) { /* it never was: there is nothing to end */
-    process->handle.closed = true;
+    tideR__handle_shut(&process->handle);
     tideR__handle_drop(&process->handle);
     return err;
   }

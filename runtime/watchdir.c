@@ -399,7 +399,7 @@ int tideR_watchdir_new(tideR_runtime *rt, const char *path, size_t limit,
     return UV_ENOMEM;
   err = uv_fs_event_init(rt->uv, &watch->uv);
   if (err < 0) {
-    watch->handle.closed = true;
+    tideR__handle_shut(&watch->handle);
     tideR__handle_drop(&watch->handle);
     return err;
   }

@@ -204,7 +204,7 @@ void tideR__wire_begin(tideR_wire *wire) {
 
 /* libuv has not got it: it was never open. */
 void tideR__wire_discard(tideR_wire *wire) {
-  wire->stream.handle.closed = true;
+  tideR__handle_shut(&wire->stream.handle);
   tideR__handle_drop(&wire->stream.handle);
 }
 
