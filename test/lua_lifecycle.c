@@ -147,7 +147,7 @@ static void ends_after_each(ending how) {
   long lives = sweep(how, 1), before = malloced(), longest = 0;
   int fds = open_fds();
   CHECK(lives > 100);
-  for (long i = 1; i <= rounds(30, 2) && failures == 0; i++) {
+  for (long i = 1; i <= rounds(30, 1) && failures == 0; i++) {
     long k = sweep(how, 1 + i % 3);
     lives += k;
     longest = k > longest ? k : longest;
