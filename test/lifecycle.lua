@@ -383,11 +383,13 @@ end
 
 local order = {
   "items", "permits", "signals", "calls", "coroutines", "scopes", "tasks", "native", "names",
-  "listening", "stdio", "files", "open_files", "watches", "streams",
+  "listening", "streams",
 }
 
 if life.sockets then
-  for _, name in ipairs { "sockets", "descriptors", "children" } do
+  for _, name in ipairs {
+    "files", "open_files", "watches", "stdio", "sockets", "descriptors", "children",
+  } do
     order[#order + 1] = name
   end
 end

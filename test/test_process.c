@@ -214,8 +214,10 @@ TEST(a_child_of_a_fork_neither_kills_nor_reaps) {
 }
 
 TEST(a_runtime_ends_with_its_children) {
-  tideR_process *process = start(rt, "trap '' TERM; sleep 1000", true);
+  tideR_runtime *own = runtime_new();
+  tideR_process *process = start(own, "trap '' TERM; sleep 1000", true);
   int pid = process->pid;
-  tideR_handle_release(&process->handle);
+  tideR_handle_release(&process->handle); /* it may be dying by then */
+  tideR_runtime_free(own, NULL, NULL);
   CHECK(!is_there(pid));
 }
