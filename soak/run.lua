@@ -62,31 +62,49 @@ local function line(sample)
   io.stdout:flush()
 end
 
+--- All that there will be, before the first round: what they take themselves is
+-- no growth.
+local function blank_samples()
+  local samples = {}
+  for i = 1, math.ceil(SECONDS / ROUND) + 1 do
+    samples[i] = {
+      lua = 0, malloc = 0, rss = 0, descriptors = 0, time = 0, spawned = 0, switches = 0, cpu = 0,
+      handles = 0,
+    }
+  end
+  return samples
+end
+
 --- A round, a rest, and what was measured.
-local function round(start, usual)
+local function round(start, usual, sample)
   late:clear()
   local before, cpu = tide.stats(), os.clock()
   local took = load:round(ROUND)
   local after = tide.stats()
   cpu = os.clock() - cpu
   load:rest(usual)
-  local sample = meter.memory(native)
+  for name, value in pairs(meter.memory(native)) do
+    sample[name] = value
+  end
   sample.time = tide.loop():time() - start
   sample.spawned = (after.spawned - before.spawned) / took
   sample.switches = (after.switches - before.switches) / took
   sample.cpu = 100 * cpu / took
   sample.handles = load:counts().handles
   line(sample)
-  return sample
 end
 
 local function rounds(usual)
   local loop = tide.loop()
-  local start, samples = loop:time(), {}
+  local samples, start, n = blank_samples(), loop:time(), 0
   header()
   repeat
-    samples[#samples + 1] = round(start, usual)
+    n = n + 1
+    round(start, usual, samples[n])
   until loop:time() - start >= SECONDS
+  for i = n + 1, #samples do
+    samples[i] = nil
+  end
   return samples
 end
 
