@@ -218,6 +218,6 @@ TEST(a_runtime_ends_with_its_children) {
   tideR_process *process = start(own, "trap '' TERM; sleep 1000", true);
   int pid = process->pid;
   tideR_handle_release(&process->handle); /* it may be dying by then */
-  tideR_runtime_free(own, NULL, NULL);
+  runtime_free(own);
   CHECK(!is_there(pid));
 }
