@@ -304,6 +304,8 @@ int tideR_watchdir_see(tideR_watchdir *watch, tideR_changekind *kind,
 
 void tideR_watchdir_take(tideR_watchdir *watch) {
   watch->held = false;
+  if (watch->handle.rt != NULL)
+    watch->handle.rt->watch_events = 0; /* others ran: that go is over */
   if (watch->lost) {
     watch->lost = false;
   } else if (watch->first != NULL) {

@@ -33,6 +33,19 @@ local function waiter(w)
 end
 
 describe("a watch of a directory", function()
+  it("is told of many changes in a row, one by one, which are no flood", function()
+    put "f"
+    local w, file = watch(), assert(io.open(path "f", "a"))
+    file:setvbuf "no"
+    local kind, i = "change", 0
+    while kind == "change" and i < 17000 do
+      file:write "x"
+      kind, i = w:next(), i + 1
+    end
+    file:close()
+    assert.equal("change", kind)
+  end)
+
   it("tells what comes, changes and goes, by name", function()
     put "old"
     local w = watch()
