@@ -143,7 +143,7 @@ describe("a path", function()
     end)
   end)
 
-  it("is refused to whom it is not for", function()
+  it("is refused to whom it is not for (nothing is to root)", function()
     if files.is_root() then
       return pending "nothing is refused to root"
     end

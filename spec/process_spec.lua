@@ -481,7 +481,7 @@ describe("SIGCHLD", function()
   end)
 end)
 
-it("a process is closed with its scope, where Lua can", function()
+it("a process is closed with its scope, where Lua has <close>", function()
   local scope = (loadstring or load) "local child = ... ; local _ <close> = child"
   if not scope then
     return pending "needs <close>"
