@@ -14,6 +14,8 @@
 --   value    which of the numbers that the programs print; `floor_value`
 --   lines    several such, of the same runs
 
+local unpack = table.unpack or unpack
+
 local ALL = { "luv", "cqueues", "asyncio", "uvloop", "go", "node" }
 
 local function without(...)
@@ -104,13 +106,13 @@ local SERVERS = { "luv", "cqueues", "asyncio", "asyncio's protocol", "uvloop", "
 local TO_BEAT = { "luv", "cqueues", "asyncio", "uvloop", "node" }
 
 --- Messages there and back for so many milliseconds; the lines are of the same runs.
-local function messages(name, run, title, targets)
+local function messages(name, run, title, peers, targets)
   return {
     name = "tcp-" .. name,
     n = 2000,
     run = run,
     floor = "c",
-    peers = SERVERS,
+    peers = peers,
     lines = {
       { title = ("tcp, %s, a second"):format(title), least = targets and { default = 0.95 } },
       { title = "the same, beside peers", against = TO_BEAT, least = { default = 1 } },
@@ -121,9 +123,14 @@ local function messages(name, run, title, targets)
   }
 end
 
+--- "coroutines" are the floor with a Lua string of each message and a coroutine
+-- that is resumed with it: what a server in Lua has to do at least.
 local function echo(size, connections, title)
-  return messages(("%s-%s"):format(size, connections), { "tcp", "echo", size, connections },
-    ("%s x %s"):format(title, connections), true)
+  local row = messages(("%s-%s"):format(size, connections), { "tcp", "echo", size, connections },
+    ("%s x %s"):format(title, connections), { "coroutines", unpack(SERVERS) }, true)
+  table.insert(row.lines, 3, { title = "the same, beside bare coroutines",
+    against = { "coroutines" }, least = { default = 0.95 } })
+  return row
 end
 
 --- That many megabytes, of two to the twentieth, one way.
@@ -283,7 +290,7 @@ return {
   echo("1024", "100", "1 KiB"),
   echo("65536", "1", "64 KiB"),
   echo("65536", "100", "64 KiB"),
-  messages("storm", { "tcp", "once", "64", "64" }, "connect, 64 bytes, close"),
+  messages("storm", { "tcp", "once", "64", "64" }, "connect, 64 bytes, close", SERVERS),
   transfer("send", "source", "sent"),
   transfer("receive", "sink", "received"),
   {

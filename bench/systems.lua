@@ -47,16 +47,10 @@ local function floor(lua, name)
       :format(lua.incdir, name, tide, lua.library))
 end
 
---- The load of the TCP rows and their floor.
-local function tcp_program(name)
-  return build(OUT .. "/" .. name,
-    ("cc -O2 -Wall -Wextra bench/floors/%s.c -o %%s -luv"):format(name))
-end
-
 --- The load starts the server.
 local function tcp(words, n, server)
-  return ("%s %s %d %s -- %s"):format(tcp_program "tcp_load", words[2], n,
-    table.concat(words, " ", 3), server)
+  local load = build(OUT .. "/tcp_load", "cc -O2 -Wall -Wextra bench/floors/tcp_load.c -o %s -luv")
+  return ("%s %s %d %s -- %s"):format(load, words[2], n, table.concat(words, " ", 3), server)
 end
 
 local FS_PROGRAMS = "bench/programs/fs/"
@@ -162,6 +156,8 @@ local function command_inside(lua, name, words, n)
     return nil
   elseif words[1] == "startup" then
     return paths(lua) .. stopwatch(n) .. start
+  elseif words[1] == "tcp" and name == "coroutines" then
+    return tcp(words, n, floor(lua, "tcp_uv") .. " bare")
   elseif words[1] == "tcp" then
     return paths(lua) .. tcp(words, n, ("%s %s%s.lua"):format(lua.interpreter, TCP_PROGRAMS, name))
   end
@@ -197,7 +193,7 @@ end
 -- words are the row's name and what else its program is told.
 function systems.command(lua, name, words, n)
   if name == "c" and words[1] == "tcp" then
-    return tcp(words, n, tcp_program "tcp_uv")
+    return tcp(words, n, floor(lua, "tcp_uv"))
   elseif name == "c" then
     return ("%s %d %s"):format(floor(lua, words[1]), n, table.concat(words, " ", 2))
   elseif INSIDE[name] then

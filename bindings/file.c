@@ -185,7 +185,7 @@ static int file_write(lua_State *L) {
   static const char name[] = "File:write";
   tideL_state *S = tideL_get(L);
   tideR_task *task = tideL_enter(L, S, name);
-  const tideL_stream *self = tideL_checkstream(L, name);
+  const tideL_stream *self = tideL_checkstream(L, S, name);
   int top = lua_gettop(L);
   for (int arg = 2; arg <= top; arg++)
     tideL_checkfsdata(L, arg, name);
@@ -201,7 +201,7 @@ static int file_pwrite(lua_State *L) {
   static const char name[] = "File:pwrite";
   tideL_state *S = tideL_get(L);
   tideR_task *task = tideL_enter(L, S, name);
-  const tideL_stream *self = tideL_checkstream(L, name);
+  const tideL_stream *self = tideL_checkstream(L, S, name);
   int64_t offset;
   tideL_checkfsdata(L, 2, name);
   offset = (int64_t)tideL_checkcount(L, 3, name, 0);
@@ -230,7 +230,7 @@ static int file_pread(lua_State *L) {
   static const char name[] = "File:pread";
   tideL_state *S = tideL_get(L);
   tideR_task *task = tideL_enter(L, S, name);
-  const tideL_stream *self = tideL_checkstream(L, name);
+  const tideL_stream *self = tideL_checkstream(L, S, name);
   uint64_t size = tideL_checkcount(L, 2, name, 0);
   int64_t offset = (int64_t)tideL_checkcount(L, 3, name, 0);
   tideR_fs *op;
@@ -276,7 +276,7 @@ static int file_seek(lua_State *L) {
   static const char name[] = "File:seek";
   tideL_state *S = tideL_get(L);
   tideR_task *task = tideL_enter(L, S, name);
-  const tideL_stream *self = tideL_checkstream(L, name);
+  const tideL_stream *self = tideL_checkstream(L, S, name);
   tideR_whence whence = check_whence(L, name);
   int64_t offset = 0, position;
   tideR_fs *op;
@@ -302,7 +302,7 @@ static int file_truncate(lua_State *L) {
   static const char name[] = "File:truncate";
   tideL_state *S = tideL_get(L);
   tideR_task *task = tideL_enter(L, S, name);
-  const tideL_stream *self = tideL_checkstream(L, name);
+  const tideL_stream *self = tideL_checkstream(L, S, name);
   bool here = lua_isnoneornil(L, 2);
   int64_t size = here ? 0 : (int64_t)tideL_checkcount(L, 2, name, 0);
   tideR_fs *op;
@@ -319,7 +319,7 @@ static int file_truncate(lua_State *L) {
 static int sync_as(lua_State *L, const char *name, const tideR_fskind *kind) {
   tideL_state *S = tideL_get(L);
   tideR_task *task = tideL_enter(L, S, name);
-  const tideL_stream *self = tideL_checkstream(L, name);
+  const tideL_stream *self = tideL_checkstream(L, S, name);
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, did);
   return tideL_awaitfs(L, S, task, new_op(L, task, name, self, kind), did);
@@ -347,7 +347,7 @@ static int file_stat(lua_State *L) {
   static const char name[] = "File:stat";
   tideL_state *S = tideL_get(L);
   tideR_task *task = tideL_enter(L, S, name);
-  const tideL_stream *self = tideL_checkstream(L, name);
+  const tideL_stream *self = tideL_checkstream(L, S, name);
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, has_stat);
   return tideL_awaitfs(L, S, task,
@@ -410,7 +410,7 @@ static int file_is_closing(lua_State *L) {
 }
 
 static int file_fileno(lua_State *L) {
-  const tideL_stream *self = tideL_checkstream(L, "File:fileno");
+  const tideL_stream *self = tideL_checkstream(L, tideL_get(L), "File:fileno");
   if (tideL_streamclosed(self))
     return tideL_pushfault(L, UV_ECANCELED);
   lua_pushinteger(L, tideR_file_fd(file_of(self)));

@@ -21,10 +21,9 @@ static void check_free(lua_State *L, const char *name, tideR_stream *stream) {
 }
 
 /* What is wanted is there, or it waits. */
-static int begin(lua_State *L, const char *name, tideR_stream *stream,
-                 tideR_task *task, const tideR_reading *reading,
-                 tideL_finish finish) {
-  tideL_state *S = tideL_get(L);
+static int begin(lua_State *L, tideL_state *S, const char *name,
+                 tideR_stream *stream, tideR_task *task,
+                 const tideR_reading *reading, tideL_finish finish) {
   if (tideR_stream_ready(stream, reading))
     return tideL_ready(L, S, task, tideR_stream_promise(stream), finish);
   tideL_checkyield(L, task, name);
@@ -46,7 +45,7 @@ static size_t strip(const char *bytes, size_t n) {
 /* The stream, for who was woken. */
 static tideL_stream *delivered(lua_State *L, tideL_state *S, tideR_task *task) {
   tideL_checkdelivered(L, S, task);
-  return tideL_checkstream(L, own_name(L));
+  return tideL_checkstream(L, S, own_name(L));
 }
 
 /* The bytes; or nil, message, code and those that came before. Out of memory
@@ -98,7 +97,7 @@ static int stream_read(lua_State *L) {
   const char *name = own_name(L);
   tideL_state *S = tideL_get(L);
   tideR_task *task = tideL_enter(L, S, name);
-  tideR_stream *stream = tideL_checkstream(L, name)->stream;
+  tideR_stream *stream = tideL_checkstream(L, S, name)->stream;
   tideR_reading reading = {.wanting = TIDE_READ_SOME, .size = SIZE_MAX};
   if (!lua_isnoneornil(L, 2)) {
     if (lua_isnumber(L, 2) && lua_tonumber(L, 2) == -1)
@@ -109,7 +108,7 @@ static int stream_read(lua_State *L) {
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, gave_some);
   check_free(L, name, stream);
-  return begin(L, name, stream, task, &reading, gave_some);
+  return begin(L, S, name, stream, task, &reading, gave_some);
 }
 
 /* Stream:readexactly(n) */
@@ -117,13 +116,13 @@ static int stream_readexactly(lua_State *L) {
   const char *name = own_name(L);
   tideL_state *S = tideL_get(L);
   tideR_task *task = tideL_enter(L, S, name);
-  tideR_stream *stream = tideL_checkstream(L, name)->stream;
+  tideR_stream *stream = tideL_checkstream(L, S, name)->stream;
   tideR_reading reading = {.wanting = TIDE_READ_EXACTLY};
   reading.size = (size_t)tideL_checkcount(L, 2, name, 0);
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, gave_exactly);
   check_free(L, name, stream);
-  return begin(L, name, stream, task, &reading, gave_exactly);
+  return begin(L, S, name, stream, task, &reading, gave_exactly);
 }
 
 static void check_separator(lua_State *L, int index, const char *name) {
@@ -193,7 +192,7 @@ static int stream_readuntil(lua_State *L) {
   const char *name = own_name(L);
   tideL_state *S = tideL_get(L);
   tideR_task *task = tideL_enter(L, S, name);
-  tideL_stream *self = tideL_checkstream(L, name);
+  tideL_stream *self = tideL_checkstream(L, S, name);
   tideR_reading reading = {.wanting = TIDE_READ_UNTIL};
   check_separators(L, name);
   reading.size = self->stream->limit;
@@ -203,7 +202,7 @@ static int stream_readuntil(lua_State *L) {
     return tideL_cancel(L, S, task, name, gave_until);
   check_free(L, name, self->stream);
   keep_separators(L, self, &reading);
-  return begin(L, name, self->stream, task, &reading, gave_until);
+  return begin(L, S, name, self->stream, task, &reading, gave_until);
 }
 
 /* Stream:readline([{limit=, keep=}]): without its newline, unless it is kept */
@@ -211,7 +210,7 @@ static int stream_readline(lua_State *L) {
   const char *name = own_name(L);
   tideL_state *S = tideL_get(L);
   tideR_task *task = tideL_enter(L, S, name);
-  tideL_stream *self = tideL_checkstream(L, name);
+  tideL_stream *self = tideL_checkstream(L, S, name);
   tideR_stream *stream = self->stream;
   tideR_reading reading = {.wanting = TIDE_READ_LINE};
   bool keeps;
@@ -223,7 +222,7 @@ static int stream_readline(lua_State *L) {
     return tideL_cancel(L, S, task, name, gave_line);
   check_free(L, name, stream);
   self->keeps = keeps;
-  return begin(L, name, stream, task, &reading, gave_line);
+  return begin(L, S, name, stream, task, &reading, gave_line);
 }
 
 #define METHODS(class) \

@@ -20,7 +20,7 @@ static tideL_server *check_type(lua_State *L, const char *function) {
 
 static tideL_server *check(lua_State *L, const char *function) {
   tideL_server *self = check_type(L, function);
-  tideL_checkserial(L, self->serial, self->server, function);
+  tideL_checkserial(L, tideL_get(L), self->serial, self->server, function);
   return self;
 }
 

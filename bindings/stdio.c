@@ -42,7 +42,8 @@ void tideL_flushstdio(const tideL_stream *self) {
 
 /* Stream:is_terminal() */
 static int stream_is_terminal(lua_State *L) {
-  const tideL_stream *self = tideL_checkstream(L, "Stream:is_terminal");
+  const tideL_stream *self =
+      tideL_checkstream(L, tideL_get(L), "Stream:is_terminal");
   lua_pushboolean(L, tideR_stdio_is_terminal(self->stream));
   return 1;
 }
@@ -58,7 +59,7 @@ static int push_fault(lua_State *L, const tideR_stream *stream, int err) {
  * `interrupt` Ctrl-C stays a signal. True, or nil, message, code */
 static int stream_set_raw(lua_State *L) {
   static const char name[] = "Stream:set_raw";
-  tideR_stream *stream = tideL_checkstream(L, name)->stream;
+  tideR_stream *stream = tideL_checkstream(L, tideL_get(L), name)->stream;
   tideR_keys keys = TIDE_KEYS_LINES;
   int err = UV_ENOTTY;
   if (lua_type(L, 2) != LUA_TBOOLEAN)
@@ -79,7 +80,7 @@ static int stream_set_raw(lua_State *L) {
 /* Stream:window_size(): columns and rows; or nil, message, code */
 static int stream_window_size(lua_State *L) {
   const tideR_stream *stream =
-      tideL_checkstream(L, "Stream:window_size")->stream;
+      tideL_checkstream(L, tideL_get(L), "Stream:window_size")->stream;
   int columns, rows, err = UV_ENOTTY;
   if (tideR_stdio_is_terminal(stream))
     err = tideR_stdio_size(stream, &columns, &rows);

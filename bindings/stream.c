@@ -45,24 +45,25 @@ void tideL_wire(tideL_stream *self, tideR_wire *wire,
 
 tideL_stream *tideL_streamtype(lua_State *L, const char *function) {
   tideL_stream *self = lua_touserdata(L, 1);
-  bool of_file = strncmp(function, "File:", 5) == 0;
+  bool of_file = *function == 'F';
   if (self == NULL || lua_rawlen(L, 1) != sizeof *self ||
       self->magic != MAGIC || self->is_file != of_file)
     tideL_typeerror(L, 1, function, of_file ? "File" : "Stream");
   return self;
 }
 
-void tideL_checkserial(lua_State *L, uint32_t serial, const void *it,
-                       const char *function) {
-  if (serial != tideL_get(L)->serial)
+void tideL_checkserial(lua_State *L, const tideL_state *S, uint32_t serial,
+                       const void *it, const char *function) {
+  if (serial != S->serial)
     tideL_error(L, "'%s': the loop is closed", function);
   if (it == NULL)
     tideL_error(L, "'%s': it was collected", function);
 }
 
-tideL_stream *tideL_checkstream(lua_State *L, const char *function) {
+tideL_stream *tideL_checkstream(lua_State *L, const tideL_state *S,
+                                const char *function) {
   tideL_stream *self = tideL_streamtype(L, function);
-  tideL_checkserial(L, self->serial, self->stream, function);
+  tideL_checkserial(L, S, self->serial, self->stream, function);
   return self;
 }
 
@@ -197,15 +198,18 @@ static int push_name(lua_State *L, const tideL_stream *self, bool of_peer) {
 
 /* Stream:sockname(), Stream:peername(): host and port, or path */
 static int stream_sockname(lua_State *L) {
-  return push_name(L, tideL_checkstream(L, "Stream:sockname"), false);
+  return push_name(L, tideL_checkstream(L, tideL_get(L), "Stream:sockname"),
+                   false);
 }
 
 static int stream_peername(lua_State *L) {
-  return push_name(L, tideL_checkstream(L, "Stream:peername"), true);
+  return push_name(L, tideL_checkstream(L, tideL_get(L), "Stream:peername"),
+                   true);
 }
 
 static int stream_fileno(lua_State *L) {
-  const tideL_stream *self = tideL_checkstream(L, "Stream:fileno");
+  const tideL_stream *self =
+      tideL_checkstream(L, tideL_get(L), "Stream:fileno");
   const tideR_wire *wire = wire_of(self);
   uv_os_fd_t fd;
   int err;
@@ -233,7 +237,7 @@ static void set_count(lua_State *L, const char *field, uint64_t count) {
 
 /* Stream:stats(): {bytes_read=, bytes_written=, unread=, unsent=} */
 static int stream_stats(lua_State *L) {
-  const tideL_stream *self = tideL_checkstream(L, "Stream:stats");
+  const tideL_stream *self = tideL_checkstream(L, tideL_get(L), "Stream:stats");
   const tideR_stream *stream = self->stream;
   lua_createtable(L, 0, 4);
   set_count(L, "bytes_read", stream->bytes_read);

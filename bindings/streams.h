@@ -71,14 +71,15 @@ tideL_stream *tideL_newstreamof(lua_State *L, const tideL_state *S,
 int tideL_streamgc(lua_State *L); /* its __gc */
 /* Raises if the loop of an object is closed, or what it stands for is no more:
  * a finaliser may ask what was collected before. */
-void tideL_checkserial(lua_State *L, uint32_t serial, const void *it,
-                       const char *function);
+void tideL_checkserial(lua_State *L, const tideL_state *S, uint32_t serial,
+                       const void *it, const char *function);
 bool tideL_streamclosed(const tideL_stream *self);
 /* Gives it that. */
 void tideL_wire(tideL_stream *self, tideR_wire *wire,
                 const tideL_wiring *wiring);
 /* A File if the function's name begins with that: "File:read". */
-tideL_stream *tideL_checkstream(lua_State *L, const char *function);
+tideL_stream *tideL_checkstream(lua_State *L, const tideL_state *S,
+                                const char *function);
 /* The same of one whose loop may be closed. */
 tideL_stream *tideL_streamtype(lua_State *L, const char *function);
 /* nil, message, code; of one that is closed, or at its end, in words. */

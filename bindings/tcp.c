@@ -110,7 +110,7 @@ static int has_opened(lua_State *L, tideL_state *S, tideR_task *task) {
   tideR_wire *wire;
   int err;
   tideL_checkdelivered(L, S, task);
-  wire = tideR_wire_of(tideL_checkstream(L, "tide.net.connect")->stream);
+  wire = tideR_wire_of(tideL_checkstream(L, S, "tide.net.connect")->stream);
   err = tideR_wire_opened(wire);
   if (err < 0) {
     tideR_handle_close(&wire->stream.handle);
@@ -126,7 +126,7 @@ static int core_opened(lua_State *L) {
   static const char name[] = "tide.net.connect";
   tideL_state *S = tideL_get(L);
   tideR_task *task = tideL_enter(L, S, name);
-  tideR_wire *wire = tideR_wire_of(tideL_checkstream(L, name)->stream);
+  tideR_wire *wire = tideR_wire_of(tideL_checkstream(L, S, name)->stream);
   if (tideL_checkpoint(S, task)) {
     tideR_handle_close(&wire->stream.handle);
     return tideL_cancel(L, S, task, name, has_opened);

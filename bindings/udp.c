@@ -14,7 +14,7 @@ static tideL_udp *check_type(lua_State *L, const char *function) {
 
 static tideL_udp *check(lua_State *L, const char *function) {
   tideL_udp *self = check_type(L, function);
-  tideL_checkserial(L, self->serial, self->udp, function);
+  tideL_checkserial(L, tideL_get(L), self->serial, self->udp, function);
   return self;
 }
 

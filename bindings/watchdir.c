@@ -22,7 +22,7 @@ static tideL_watchdir *check_type(lua_State *L, const char *function) {
 
 static tideR_watchdir *check(lua_State *L, const char *function) {
   const tideL_watchdir *self = check_type(L, function);
-  tideL_checkserial(L, self->serial, self->watch, function);
+  tideL_checkserial(L, tideL_get(L), self->serial, self->watch, function);
   return self->watch;
 }
 

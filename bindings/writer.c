@@ -114,7 +114,7 @@ static int has_written(lua_State *L, tideL_state *S, tideR_task *task) {
   tideL_stream *self;
   int err;
   tideL_checkdelivered(L, S, task);
-  self = tideL_checkstream(L, "Stream:write");
+  self = tideL_checkstream(L, S, "Stream:write");
   err = self->refused;
   self->refused = 0;
   return push_done(L, err != 0 ? err : tideR_stream_failure(self->stream));
@@ -126,7 +126,7 @@ static int stream_write(lua_State *L) {
   static const char name[] = "Stream:write";
   tideL_state *S = tideL_get(L);
   tideR_task *task = tideL_enter(L, S, name);
-  tideL_stream *self = tideL_checkstream(L, name);
+  tideL_stream *self = tideL_checkstream(L, S, name);
   tideR_stream *stream = self->stream;
   int err;
   check_pieces(L, name);
@@ -153,7 +153,7 @@ static int stream_write(lua_State *L) {
 static int has_drained(lua_State *L, tideL_state *S, tideR_task *task) {
   tideL_checkwoken(L, S, task);
   return push_done(
-      L, tideR_stream_failure(tideL_checkstream(L, "Stream:drain")->stream));
+      L, tideR_stream_failure(tideL_checkstream(L, S, "Stream:drain")->stream));
 }
 
 static int drain(lua_State *L, const char *name, tideR_task *task,
@@ -171,7 +171,7 @@ static int stream_drain(lua_State *L) {
   static const char name[] = "Stream:drain";
   tideL_state *S = tideL_get(L);
   tideR_task *task = tideL_enter(L, S, name);
-  tideR_stream *stream = tideL_checkstream(L, name)->stream;
+  tideR_stream *stream = tideL_checkstream(L, S, name)->stream;
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, has_drained);
   return drain(L, name, task, stream);
@@ -182,7 +182,7 @@ static int stream_shutdown(lua_State *L) {
   static const char name[] = "Stream:shutdown";
   tideL_state *S = tideL_get(L);
   tideR_task *task = tideL_enter(L, S, name);
-  tideR_stream *stream = tideL_checkstream(L, name)->stream;
+  tideR_stream *stream = tideL_checkstream(L, S, name)->stream;
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, has_drained);
   tideL_checkyield(L, task, name);

@@ -5,9 +5,11 @@
  * only what the system does not take at once is copied and queued. Who does not
  * take its echo is not read from.
  *
- *   tcp_uv echo|once|sink|source   prints its port
+ *   tcp_uv echo|bare|once|sink|source   prints its port
  *
  *   echo    sends back what comes
+ *   bare    the same; but each message becomes a Lua string, and a coroutine is
+ *           resumed with it and writes it: no server in Lua can do less
  *   once    sends back what comes first, and closes
  *   sink    at the end of what comes, tells how much it was, and closes
  *   source  is told how much to send, and closes
@@ -17,6 +19,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
 #include <uv.h>
 
 #define ROOM 131072
@@ -29,8 +34,11 @@ typedef struct connection {
   char *rest;     /* of what was read, being written */
   uint64_t bytes; /* that came, or are still to be sent */
   bool last;      /* closes once that is written */
+  lua_State *co;  /* who is resumed with what comes, and where it is kept */
+  int ref;
 } connection;
 
+static lua_State *L;
 static char room[ROOM], block[BLOCK];
 
 static void on_room(uv_handle_t *handle, size_t wanted, uv_buf_t *buf) {
@@ -96,6 +104,55 @@ static void on_once(uv_stream_t *tcp, ssize_t n, const uv_buf_t *buf) {
   connection *it = tcp->data;
   it->last = true;
   on_echo(tcp, n, buf);
+}
+
+/* ---- bare ---- */
+
+static int resume(lua_State *co, int n) {
+#if LUA_VERSION_NUM >= 504
+  int results;
+  return lua_resume(co, L, n, &results);
+#elif LUA_VERSION_NUM >= 502
+  return lua_resume(co, L, n);
+#else
+  return lua_resume(co, n);
+#endif
+}
+
+static int write_string(lua_State *co) {
+  size_t n;
+  const char *bytes = luaL_checklstring(co, 1, &n);
+  answer(lua_touserdata(co, lua_upvalueindex(1)), bytes, n);
+  return 0;
+}
+
+static void begin_coroutine(connection *it) {
+  it->co = lua_newthread(L);
+  it->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  if (luaL_loadstring(it->co, "local write, yield = ...\n"
+                              "while true do write(yield()) end") != 0)
+    abort();
+  lua_pushlightuserdata(it->co, it);
+  lua_pushcclosure(it->co, write_string, 1);
+  lua_getglobal(it->co, "coroutine");
+  lua_getfield(it->co, -1, "yield");
+  lua_remove(it->co, -2);
+  if (resume(it->co, 2) != LUA_YIELD)
+    abort();
+}
+
+static void on_bare(uv_stream_t *tcp, ssize_t n, const uv_buf_t *buf) {
+  connection *it = tcp->data;
+  if (n < 0) {
+    luaL_unref(L, LUA_REGISTRYINDEX, it->ref);
+    close_it(it);
+  } else if (n > 0) {
+    if (it->co == NULL)
+      begin_coroutine(it);
+    lua_pushlstring(it->co, buf->base, (size_t)n);
+    if (resume(it->co, 1) != LUA_YIELD)
+      abort();
+  }
 }
 
 /* ---- sink, source ---- */
@@ -177,6 +234,8 @@ static void on_connection(uv_stream_t *server, int status) {
 static uv_read_cb reader_of(const char *mode) {
   if (strcmp(mode, "echo") == 0)
     return on_echo;
+  if (strcmp(mode, "bare") == 0)
+    return on_bare;
   if (strcmp(mode, "once") == 0)
     return on_once;
   if (strcmp(mode, "sink") == 0)
@@ -193,6 +252,8 @@ int main(int argc, char **argv) {
     return 2;
   /* libuv up to 1.44 would sleep after each connection that it accepts. */
   uv_os_setenv("UV_TCP_SINGLE_ACCEPT", "0");
+  L = luaL_newstate();
+  luaL_openlibs(L);
   on_read = reader_of(argv[1]);
   for (int i = 0; i < BLOCK; i++)
     block[i] = (char)('a' + i % 16);
