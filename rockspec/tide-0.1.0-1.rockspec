@@ -187,6 +187,7 @@ build = {
         "runtime/queue.c",
         "runtime/reader.c",
         "runtime/remote.c",
+        "runtime/runtime.c",
         "runtime/scope.c",
         "runtime/semaphore.c",
         "runtime/server.c",

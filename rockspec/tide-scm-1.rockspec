@@ -186,6 +186,7 @@ build = {
         "runtime/queue.c",
         "runtime/reader.c",
         "runtime/remote.c",
+        "runtime/runtime.c",
         "runtime/scope.c",
         "runtime/semaphore.c",
         "runtime/server.c",

@@ -3,6 +3,7 @@
 #define TIDE_INTERNAL_H
 
 #include "io.h"
+#include "pool.h"
 
 #pragma GCC visibility push(hidden)
 
@@ -14,29 +15,6 @@
 
 #define CONTAINER(ptr, type, member) \
   ((type *)((char *)(ptr)-offsetof(type, member)))
-
-/* ---- slabs: records are never moved and their memory stays a record's until
- * the runtime ends, so that a stale pointer can be told by what it reads. ----
- */
-
-#define TIDE_SLAB 1024 /* records in a slab */
-
-typedef struct tideR_pool {
-  char **slabs;
-  size_t size;    /* of a record */
-  uint32_t count; /* records ever handed out: slots 1..count */
-  uint32_t room;  /* slabs that fit in `slabs` */
-} tideR_pool;
-
-void tideR__pool_init(tideR_pool *pool, size_t size);
-void tideR__pool_free(tideR_pool *pool);
-/* A new zeroed record and its slot, or NULL. Free lists are the users'. */
-void *tideR__pool_grow(tideR_pool *pool, uint32_t *slot);
-
-static inline void *tideR__pool_at(const tideR_pool *pool, uint32_t slot) {
-  slot--;
-  return pool->slabs[slot / TIDE_SLAB] + (slot % TIDE_SLAB) * pool->size;
-}
 
 /* ---- timers ---- */
 
@@ -398,7 +376,7 @@ void tideR__poll_blocking(tideR_runtime *rt);
 uint32_t tideR__wakers(const tideR_runtime *rt);
 void tideR__wakers_changed(tideR_runtime *rt);
 
-/* loop.c: when the last handle has closed */
+/* runtime.c: when the last handle has closed */
 void tideR__runtime_release(tideR_runtime *rt);
 
 /* borrowed.c: turns inside a host's loop, from now on, until the runtime ends;
@@ -443,7 +421,7 @@ void tideR__descriptors_end(tideR_runtime *rt);
 /* handle.c: when the runtime ends, and when it is no more; whether something
  * may come of one; how many are open, or active */
 void tideR__handles_end(tideR_runtime *rt);
-/* loop.c: before what is open is closed. */
+/* runtime.c: before what is open is closed. */
 void tideR__loop_mend(tideR_runtime *rt);
 void tideR__handles_orphan(tideR_runtime *rt);
 bool tideR__handles_active(const tideR_runtime *rt);

@@ -6,7 +6,8 @@
  * with an opaque `coro`, and two hooks, resume and call, run user code.
  *
  * General layout
- *   loop.c   the runtime: ready queue, the turn, polling, step and run
+ *   runtime.c  its birth and death, and what it counts
+ *   loop.c   the ready queue, the turn, step and run
  *   announce.c  what a host that drives the loop knows: when a step is due
  *   borrowed.c  turns inside a host's own libuv loop
  *   task.c   task records: spawn, park, wake, cancel, finish
@@ -125,7 +126,7 @@ typedef struct tideR_stats {
   uint64_t swallowed; /* cancellations that a task caught and met again */
 } tideR_stats;
 
-/* ---- the runtime (loop.c) ---- */
+/* ---- the runtime (runtime.c, loop.c) ---- */
 
 /* `loop` is a host's, which runs it and outlives the runtime; NULL: our own. */
 int tideR_runtime_new(tideR_runtime **out, const tideR_hooks *hooks, void *data,
