@@ -410,3 +410,22 @@ TEST(in_the_child_of_a_fork_it_is_closed_at_once) {
   CHECK_SAID("aone.");
   end_fifo(rt, fifo);
 }
+
+TEST(so_it_is_by_who_would_wait_for_that) {
+  int status = -1, fd;
+  pid_t child;
+  new_file(rt, 1);
+  fd = tideR_file_fd(file);
+  fflush(stdout);
+  child = fork();
+  if (child == 0) {
+    CHECK(tideR_file_closing(file) == NULL);
+    CHECK(!is_open(fd));
+    tideR_handle_release(&source.stream->handle);
+    runtime_free(rt);
+    _exit(test_failures > 0);
+  }
+  CHECK_EQ(waitpid(child, &status, 0), child);
+  CHECK_EQ(status, 0);
+  end_file(rt);
+}
