@@ -224,14 +224,8 @@ static int core_stats(lua_State *L) {
                 {"polls", stats.polls},       {"wakers", stats.wakers},
                 {"recycled", S->recycled},    {"swallowed", stats.swallowed}};
   lua_createtable(L, 0, sizeof fields / sizeof *fields);
-  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-    lua_pushnumber(L, (lua_Number)fields[i].value);
-#if LUA_VERSION_NUM >= 503
-    lua_pushinteger(L, (lua_Integer)fields[i].value);
-    lua_replace(L, -2);
-#endif
-    lua_setfield(L, -2, fields[i].name);
-  }
+  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+    tideL_setcount(L, fields[i].name, fields[i].value);
   return 1;
 }
 
