@@ -102,6 +102,8 @@ size_t tideL_optsize(lua_State *L, int arg, const char *function,
                   field, function);
     lua_pop(L, 1);
   }
+  if (size > (lua_Number)(SIZE_MAX / 4)) /* twice it is one, too */
+    return SIZE_MAX / 4;
   return (size_t)size;
 }
 
