@@ -353,10 +353,7 @@ TEST(who_was_woken_and_dies_does_not_look_at_what_was_released_since) {
   while (a->task->state == TIDE_TASK_PARKED)
     uv_run(tideR_runtime_uv(rt), UV_RUN_ONCE);
   tideR_fs_release(op);
-  tideR_task_give_up(rt, a->task);
-  run(rt);
-  CHECK(a->abandoned);
-  said[0] = '\0';
+  dies(rt, a);
 }
 
 TEST(an_object_may_begin_again) {

@@ -22,6 +22,13 @@ static void expect(int fd, const char *text) {
 
 /* ---- pipes and sockets ---- */
 
+/* A pipe is standard input, and somebody waits for its first bytes. */
+static actor *read_pipe(tideR_runtime *rt, int *ends) {
+  CHECK_EQ(pipe(ends), 0);
+  open_stdio(rt, ends[0]);
+  return start(rt, 1);
+}
+
 static void read_to_the_end(tideR_runtime *rt, const int *ends) {
   actor *a;
   open_stdio(rt, ends[0]);
@@ -56,10 +63,7 @@ TEST(a_socket_is_read_to_its_end) {
 
 TEST(what_nobody_waits_for_stays_where_it_is) {
   int ends[2];
-  actor *a;
-  CHECK_EQ(pipe(ends), 0);
-  open_stdio(rt, ends[0]);
-  a = start(rt, 1);
+  actor *a = read_pipe(rt, ends);
   put(ends[1], "one");
   finish(rt, a);
   put(ends[1], "two");
@@ -79,10 +83,7 @@ TEST(what_nobody_waits_for_stays_where_it_is) {
 
 TEST(what_another_was_quicker_to_take_is_waited_for) {
   int ends[2];
-  actor *a;
-  CHECK_EQ(pipe(ends), 0);
-  open_stdio(rt, ends[0]);
-  a = start(rt, 1);
+  actor *a = read_pipe(rt, ends);
   put(ends[1], "one");
   tideR_loop_step(rt, 0);
   if (!a->done) { /* it was woken, and is yet to read */

@@ -59,11 +59,8 @@ TEST(a_change_is_the_next_ones_if_who_was_woken_dies) {
   touch("f", false);
   uv_run(tideR_runtime_uv(rt), UV_RUN_NOWAIT);
   CHECK_EQ(watch->count, 1);
-  tideR_task_give_up(rt, a->task);
-  run(rt);
-  CHECK(a->abandoned);
+  dies(rt, a);
   CHECK(!watch->busy);
-  said[0] = '\0';
   spawn_arg(rt, reader, watch, "b");
   run(rt);
   CHECK_SAID("b:2:f");
