@@ -79,3 +79,14 @@ TEST(as_many_events_as_the_system_keeps_are_told_as_a_loss) {
   CHECK_SAID("a:3:");
   done(watch);
 }
+
+TEST(an_error_of_one_that_another_has_replaced_is_a_loss) {
+  tideR_watchdir *watch = open_watch(rt, 10);
+  char other[] = "/tmp/tide-test-XXXXXX";
+  CHECK(mkdtemp(other) != NULL);
+  CHECK_EQ(rename(other, directory), 0);
+  watch->uv.cb(&watch->uv, NULL, 0, UV_EPERM); /* as on some systems */
+  CHECK_EQ(watch->failure, 0);
+  CHECK(watch->lost);
+  done(watch);
+}
