@@ -45,6 +45,13 @@ void tideL_newclass(lua_State *L, int place, const char *name,
   lua_remove(L, -2);
 }
 
+void tideL_pushmethod(lua_State *L) {
+  lua_getmetatable(L, 1);
+  lua_getfield(L, -1, "methods");
+  lua_pushvalue(L, 2);
+  lua_rawget(L, -2);
+}
+
 /* ---- the runtime of a state ---- */
 
 /* Settings are the loop's: a new one begins with these. */
