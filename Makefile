@@ -79,7 +79,9 @@ WARNINGS := -Wall -Wextra
 ifneq (,$(filter true 1,$(CI) $(WERROR)))
 WARNINGS += -Werror
 endif
-FLAGS = -std=gnu11 $(CFLAGS) -fPIC -fvisibility=hidden $(WARNINGS) \
+# Where a long has 32 bits: as libuv itself, whose requests are larger then.
+FLAGS = -std=gnu11 -D_FILE_OFFSET_BITS=64 $(CFLAGS) -fPIC \
+  -fvisibility=hidden $(WARNINGS) \
   -Iinclude -Iruntime -Ibindings $(UV_CFLAGS) $(CPPFLAGS)
 ifeq ($(shell uname -s),Darwin)
 SHARED := -bundle -undefined dynamic_lookup

@@ -84,6 +84,9 @@ void tideL_setfunctions(lua_State *L, const luaL_Reg *functions);
 /* A class: its metatable, kept at `place`; its methods are left on top. */
 void tideL_newclass(lua_State *L, int place, const char *name,
                     const luaL_Reg *methods, const luaL_Reg *metamethods);
+/* In an __index of its own, where these are the field `methods` of the
+ * metatable. stack: <self, key, ...>; pushes the method, or nil. */
+void tideL_pushmethod(lua_State *L);
 static inline int tideL_own(lua_State *L, int place) {
   return tideL_rawgeti(L, UP_OWN, place);
 }

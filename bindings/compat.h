@@ -59,6 +59,25 @@ static inline lua_Number tideL_tonumber(lua_State *L, int i, int *isnum) {
 #endif
 }
 
+/* Before 5.3 a number is a double, and an integer may have but 32 bits. */
+static inline void tideL_pushint64(lua_State *L, int64_t n) {
+#if LUA_VERSION_NUM >= 503
+  lua_pushinteger(L, (lua_Integer)n);
+#else
+  lua_pushnumber(L, (lua_Number)n);
+#endif
+}
+/* Into the table on top. */
+static inline void tideL_setcount(lua_State *L, const char *field,
+                                  uint64_t count) {
+#if LUA_VERSION_NUM >= 503
+  lua_pushinteger(L, (lua_Integer)count);
+#else
+  lua_pushnumber(L, (lua_Number)count);
+#endif
+  lua_setfield(L, -2, field);
+}
+
 /* From 5.3 on these return the type of what they push. */
 #if LUA_VERSION_NUM >= 503
 #define tideL_rawget lua_rawget

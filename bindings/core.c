@@ -45,6 +45,13 @@ void tideL_newclass(lua_State *L, int place, const char *name,
   lua_remove(L, -2);
 }
 
+void tideL_pushmethod(lua_State *L) {
+  lua_getmetatable(L, 1);
+  lua_getfield(L, -1, "methods");
+  lua_pushvalue(L, 2);
+  lua_rawget(L, -2);
+}
+
 /* ---- the runtime of a state ---- */
 
 /* Settings are the loop's: a new one begins with these. */
@@ -224,14 +231,8 @@ static int core_stats(lua_State *L) {
                 {"polls", stats.polls},       {"wakers", stats.wakers},
                 {"recycled", S->recycled},    {"swallowed", stats.swallowed}};
   lua_createtable(L, 0, sizeof fields / sizeof *fields);
-  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-    lua_pushnumber(L, (lua_Number)fields[i].value);
-#if LUA_VERSION_NUM >= 503
-    lua_pushinteger(L, (lua_Integer)fields[i].value);
-    lua_replace(L, -2);
-#endif
-    lua_setfield(L, -2, fields[i].name);
-  }
+  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+    tideL_setcount(L, fields[i].name, fields[i].value);
   return 1;
 }
 

@@ -139,14 +139,6 @@ static int did(lua_State *L, tideL_state *S, tideR_task *task) {
                                   : push_true(L));
 }
 
-static void push_integer(lua_State *L, int64_t n) {
-#if LUA_VERSION_NUM >= 503
-  lua_pushinteger(L, (lua_Integer)n);
-#else
-  lua_pushnumber(L, (lua_Number)n);
-#endif
-}
-
 /* A whole number, of any sign. */
 static int64_t check_offset(lua_State *L, int arg, const char *function) {
   lua_Number n = tideL_checknumber(L, arg, function);
@@ -169,7 +161,7 @@ static int has_written(lua_State *L, tideL_state *S, tideR_task *task) {
   if (op->result >= 0)
     return end_op(S, push_true(L));
   n = tideL_pushfault(L, (int)op->result);
-  push_integer(L, (int64_t)op->length);
+  tideL_pushint64(L, (int64_t)op->length);
   return end_op(S, n + 1);
 }
 
@@ -262,7 +254,7 @@ static tideR_whence check_whence(lua_State *L, const char *name) {
 static int push_position(lua_State *L, int64_t position) {
   if (position < 0)
     return tideL_pushfault(L, (int)position);
-  push_integer(L, position);
+  tideL_pushint64(L, position);
   return 1;
 }
 
@@ -287,7 +279,7 @@ static int file_seek(lua_State *L) {
   if (!tideL_streamclosed(self) &&
       tideR_file_seek_now(file_of(self), whence, offset, &position)) {
     if (position >= 0) {
-      push_integer(L, position);
+      tideL_pushint64(L, position);
       return tideL_done(L);
     }
   }

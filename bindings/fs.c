@@ -83,40 +83,44 @@ int tideL_pushfsfault(lua_State *L, const tideR_fs *op) {
 
 /* ---- what they give ---- */
 
-int tideL_didfs(lua_State *L, tideL_state *S, tideR_task *task) {
-  const tideR_fs *op = tideL_gotfs(L, S, task);
-  int n = 1;
-  if (op->result < 0)
-    n = tideL_pushfsfault(L, op);
-  else
-    lua_pushboolean(L, 1);
-  tideL_donefs(S);
-  return n;
-}
-
-static int gave_text(lua_State *L, tideL_state *S, tideR_task *task) {
-  const tideR_fs *op = tideL_gotfs(L, S, task);
-  int n = 1;
-  if (op->result < 0)
-    n = tideL_pushfsfault(L, op);
-  else
-    lua_pushlstring(L, op->bytes, op->length);
-  tideL_donefs(S);
-  return n;
-}
-
-/* Of what was made, which is the caller's once it has the name. */
-static int gave_name(lua_State *L, tideL_state *S, tideR_task *task) {
+/* What an operation that did not fail gives: one value. */
+static int gave(lua_State *L, tideL_state *S, tideR_task *task,
+                void (*push)(lua_State *L, tideR_fs *op)) {
   tideR_fs *op = tideL_gotfs(L, S, task);
   int n = 1;
   if (op->result < 0)
     n = tideL_pushfsfault(L, op);
   else
-    lua_pushlstring(L, op->bytes, op->length);
-  if (op->result >= 0)
-    tideR_fs_take(op);
+    push(L, op);
   tideL_donefs(S);
   return n;
+}
+
+static void push_true(lua_State *L, tideR_fs *op) {
+  (void)op;
+  lua_pushboolean(L, 1);
+}
+
+int tideL_didfs(lua_State *L, tideL_state *S, tideR_task *task) {
+  return gave(L, S, task, push_true);
+}
+
+static void push_text(lua_State *L, tideR_fs *op) {
+  lua_pushlstring(L, op->bytes, op->length);
+}
+
+static int gave_text(lua_State *L, tideL_state *S, tideR_task *task) {
+  return gave(L, S, task, push_text);
+}
+
+/* Of what was made, which is the caller's once it has the name. */
+static void push_name(lua_State *L, tideR_fs *op) {
+  push_text(L, op);
+  tideR_fs_take(op);
+}
+
+static int gave_name(lua_State *L, tideL_state *S, tideR_task *task) {
+  return gave(L, S, task, push_name);
 }
 
 static const char *type_name(uint64_t mode) {
@@ -147,44 +151,69 @@ static void set_time(lua_State *L, const char *field, const uv_timespec_t *t) {
   lua_setfield(L, -2, field);
 }
 
-static void set_count(lua_State *L, const char *field, uint64_t n) {
-#if LUA_VERSION_NUM >= 503
-  lua_pushinteger(L, (lua_Integer)n);
-#else
-  lua_pushnumber(L, (lua_Number)n);
-#endif
-  lua_setfield(L, -2, field);
-}
-
 void tideL_pushstat(lua_State *L, const uv_stat_t *stat) {
   lua_createtable(L, 0, 16);
   lua_pushstring(L, type_name(stat->st_mode));
   lua_setfield(L, -2, "type");
-  set_count(L, "size", stat->st_size);
-  set_count(L, "mode", stat->st_mode & 07777);
-  set_count(L, "uid", stat->st_uid);
-  set_count(L, "gid", stat->st_gid);
-  set_count(L, "ino", stat->st_ino);
-  set_count(L, "dev", stat->st_dev);
-  set_count(L, "rdev", stat->st_rdev);
-  set_count(L, "nlink", stat->st_nlink);
-  set_count(L, "blksize", stat->st_blksize);
-  set_count(L, "blocks", stat->st_blocks);
+  tideL_setcount(L, "size", stat->st_size);
+  tideL_setcount(L, "mode", stat->st_mode & 07777);
+  tideL_setcount(L, "uid", stat->st_uid);
+  tideL_setcount(L, "gid", stat->st_gid);
+  tideL_setcount(L, "ino", stat->st_ino);
+  tideL_setcount(L, "dev", stat->st_dev);
+  tideL_setcount(L, "rdev", stat->st_rdev);
+  tideL_setcount(L, "nlink", stat->st_nlink);
+  tideL_setcount(L, "blksize", stat->st_blksize);
+  tideL_setcount(L, "blocks", stat->st_blocks);
   set_time(L, "atime", &stat->st_atim);
   set_time(L, "mtime", &stat->st_mtim);
   set_time(L, "ctime", &stat->st_ctim);
   set_time(L, "birthtime", &stat->st_birthtim);
 }
 
+static void push_stat(lua_State *L, tideR_fs *op) {
+  tideL_pushstat(L, &op->stat);
+}
+
 static int gave_stat(lua_State *L, tideL_state *S, tideR_task *task) {
-  const tideR_fs *op = tideL_gotfs(L, S, task);
-  int n = 1;
-  if (op->result < 0)
-    n = tideL_pushfsfault(L, op);
-  else
-    tideL_pushstat(L, &op->stat);
-  tideL_donefs(S);
-  return n;
+  return gave(L, S, task, push_stat);
+}
+
+/* ---- how each starts ---- */
+
+/* What start has found, until there is an operation that has it. */
+typedef struct begun {
+  tideL_state *S;
+  tideR_task *task;
+  const char *name;
+  const tideR_fskind *kind;
+  tideL_path path, to;
+  int flags, mode;
+  double atime, mtime;
+} begun;
+
+/* With the paths that come first. */
+static begun enter(lua_State *L, const char *name, const tideR_fskind *kind,
+                   bool has_two) {
+  begun it = {.name = name, .kind = kind};
+  it.S = tideL_get(L);
+  it.task = tideL_enter(L, it.S, name);
+  it.path = tideL_checkpath(L, 1, name);
+  if (has_two)
+    it.to = tideL_checkpath(L, 2, name);
+  return it;
+}
+
+static int begin(lua_State *L, const begun *it, tideL_finish finish) {
+  tideR_fs *op;
+  if (tideL_checkpoint(it->S, it->task))
+    return tideL_cancel(L, it->S, it->task, it->name, finish);
+  op = tideL_newfs(L, it->S, it->task, it->name, it->kind, &it->path, &it->to);
+  op->flags = it->flags;
+  op->mode = it->mode;
+  op->atime = it->atime;
+  op->mtime = it->mtime;
+  return tideL_awaitfs(L, it->S, it->task, op, finish);
 }
 
 /* ---- those of paths alone ---- */
@@ -228,16 +257,8 @@ static const tideL_awaiting of_paths[] = {
 static int start_path(lua_State *L) {
   const tideL_awaiting *await = lua_touserdata(L, UP_AWAITING);
   const operation *what = &operations[await - of_paths];
-  tideL_state *S = tideL_get(L);
-  tideR_task *task = tideL_enter(L, S, what->name);
-  tideL_path path = tideL_checkpath(L, 1, what->name), to = {NULL, 0};
-  if (what->has_two)
-    to = tideL_checkpath(L, 2, what->name);
-  if (tideL_checkpoint(S, task))
-    return tideL_cancel(L, S, task, what->name, await->finish);
-  return tideL_awaitfs(
-      L, S, task, tideL_newfs(L, S, task, what->name, what->kind, &path, &to),
-      await->finish);
+  begun it = enter(L, what->name, what->kind, what->has_two);
+  return begin(L, &it, await->finish);
 }
 
 /* ---- those with more ---- */
@@ -302,93 +323,51 @@ int tideL_fsmode(lua_State *L, int arg, const char *function, int otherwise) {
   return mode;
 }
 
-/* What start needs: all but `finish`, and what is in `op`. */
-typedef struct begun {
-  const char *name;
-  const tideR_fskind *kind;
-  tideL_path path, to;
-  int flags, mode;
-  double atime, mtime;
-} begun;
-
-static int begin(lua_State *L, tideL_state *S, tideR_task *task,
-                 const begun *it) {
-  tideR_fs *op;
-  if (tideL_checkpoint(S, task))
-    return tideL_cancel(L, S, task, it->name, tideL_didfs);
-  op = tideL_newfs(L, S, task, it->name, it->kind, &it->path, &it->to);
-  op->flags = it->flags;
-  op->mode = it->mode;
-  op->atime = it->atime;
-  op->mtime = it->mtime;
-  return tideL_awaitfs(L, S, task, op, tideL_didfs);
-}
-
 /* fs_mkdir(path[, {parents=, mode=}]) */
 static int core_mkdir(lua_State *L) {
-  begun it = {.name = "tide.fs.mkdir", .kind = &tideR_fs_mkdir};
-  tideL_state *S = tideL_get(L);
-  tideR_task *task = tideL_enter(L, S, it.name);
-  it.path = tideL_checkpath(L, 1, it.name);
+  begun it = enter(L, "tide.fs.mkdir", &tideR_fs_mkdir, false);
   tideL_checkfsoptions(L, 2, it.name);
   it.flags = tideL_fsflag(L, 2, "parents");
   it.mode = tideL_fsmode(L, 2, it.name, 0777);
-  return begin(L, S, task, &it);
+  return begin(L, &it, tideL_didfs);
 }
 
 /* fs_remove(path[, {recursive=}]) */
 static int core_remove(lua_State *L) {
-  begun it = {.name = "tide.fs.remove", .kind = &tideR_fs_remove};
-  tideL_state *S = tideL_get(L);
-  tideR_task *task = tideL_enter(L, S, it.name);
-  it.path = tideL_checkpath(L, 1, it.name);
+  begun it = enter(L, "tide.fs.remove", &tideR_fs_remove, false);
   tideL_checkfsoptions(L, 2, it.name);
   it.flags = tideL_fsflag(L, 2, "recursive");
-  return begin(L, S, task, &it);
+  return begin(L, &it, tideL_didfs);
 }
 
 /* fs_copy(path, to[, {exclusive=}]) */
 static int core_copy(lua_State *L) {
-  begun it = {.name = "tide.fs.copy", .kind = &tideR_fs_copy};
-  tideL_state *S = tideL_get(L);
-  tideR_task *task = tideL_enter(L, S, it.name);
-  it.path = tideL_checkpath(L, 1, it.name);
-  it.to = tideL_checkpath(L, 2, it.name);
+  begun it = enter(L, "tide.fs.copy", &tideR_fs_copy, true);
   tideL_checkfsoptions(L, 3, it.name);
   it.flags = UV_FS_COPYFILE_FICLONE;
   if (tideL_fsflag(L, 3, "exclusive"))
     it.flags |= UV_FS_COPYFILE_EXCL;
-  return begin(L, S, task, &it);
+  return begin(L, &it, tideL_didfs);
 }
 
 /* fs_symlink(target, path[, {directory=}]): the option is for Windows */
 static int core_symlink(lua_State *L) {
-  begun it = {.name = "tide.fs.symlink", .kind = &tideR_fs_symlink};
-  tideL_state *S = tideL_get(L);
-  tideR_task *task = tideL_enter(L, S, it.name);
-  it.path = tideL_checkpath(L, 1, it.name);
-  it.to = tideL_checkpath(L, 2, it.name);
+  begun it = enter(L, "tide.fs.symlink", &tideR_fs_symlink, true);
   tideL_checkfsoptions(L, 3, it.name);
   it.flags = tideL_fsflag(L, 3, "directory") ? UV_FS_SYMLINK_DIR : 0;
-  return begin(L, S, task, &it);
+  return begin(L, &it, tideL_didfs);
 }
 
 /* fs_chmod(path, mode) */
 static int core_chmod(lua_State *L) {
-  begun it = {.name = "tide.fs.chmod", .kind = &tideR_fs_chmod};
-  tideL_state *S = tideL_get(L);
-  tideR_task *task = tideL_enter(L, S, it.name);
-  it.path = tideL_checkpath(L, 1, it.name);
+  begun it = enter(L, "tide.fs.chmod", &tideR_fs_chmod, false);
   it.mode = check_mode(L, 2, it.name);
-  return begin(L, S, task, &it);
+  return begin(L, &it, tideL_didfs);
 }
 
 /* fs_access(path[, letters of "rwx"]): none, whether it is there */
 static int core_access(lua_State *L) {
-  begun it = {.name = "tide.fs.access", .kind = &tideR_fs_access};
-  tideL_state *S = tideL_get(L);
-  tideR_task *task = tideL_enter(L, S, it.name);
-  it.path = tideL_checkpath(L, 1, it.name);
+  begun it = enter(L, "tide.fs.access", &tideR_fs_access, false);
   if (!lua_isnoneornil(L, 2)) {
     if (lua_type(L, 2) != LUA_TSTRING)
       tideL_typeerror(L, 2, it.name, "letters of \"rwx\"");
@@ -398,7 +377,7 @@ static int core_access(lua_State *L) {
       it.mode |= *at == 'r' ? 4 : *at == 'w' ? 2 : 1;
     }
   }
-  return begin(L, S, task, &it);
+  return begin(L, &it, tideL_didfs);
 }
 
 static double now(void) {
@@ -417,13 +396,10 @@ static double check_time(lua_State *L, int arg, const char *function) {
 
 /* fs_utime(path[, atime[, mtime]]): now; mtime as atime */
 static int core_utime(lua_State *L) {
-  begun it = {.name = "tide.fs.utime", .kind = &tideR_fs_utime};
-  tideL_state *S = tideL_get(L);
-  tideR_task *task = tideL_enter(L, S, it.name);
-  it.path = tideL_checkpath(L, 1, it.name);
+  begun it = enter(L, "tide.fs.utime", &tideR_fs_utime, false);
   it.atime = lua_isnoneornil(L, 2) ? now() : check_time(L, 2, it.name);
   it.mtime = lua_isnoneornil(L, 3) ? it.atime : check_time(L, 3, it.name);
-  return begin(L, S, task, &it);
+  return begin(L, &it, tideL_didfs);
 }
 
 /* fs_tmpdir(): where temporary files go */

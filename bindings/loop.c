@@ -210,10 +210,7 @@ static int loop__index(lua_State *L) {
     lua_pushnumber(L, tideL_get(L)->slow);
     return 1;
   }
-  lua_getmetatable(L, 1);
-  lua_getfield(L, -1, "methods");
-  lua_pushvalue(L, 2);
-  lua_rawget(L, -2);
+  tideL_pushmethod(L);
   return 1;
 }
 

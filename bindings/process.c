@@ -179,10 +179,7 @@ static int process__index(lua_State *L) {
   lua_pushvalue(L, 2);
   if (lua_type(L, 2) == LUA_TSTRING && tideL_rawget(L, -2) != LUA_TNIL)
     return 1;
-  lua_getmetatable(L, 1);
-  lua_getfield(L, -1, "methods");
-  lua_pushvalue(L, 2);
-  lua_rawget(L, -2);
+  tideL_pushmethod(L);
   return 1;
 }
 

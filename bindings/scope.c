@@ -373,10 +373,7 @@ static int scope__index(lua_State *L) {
   } else if (strcmp(key, "shield") == 0) {
     lua_pushboolean(L, (scope_flags(L, self) & TIDE_SCOPE_SHIELD) != 0);
   } else {
-    lua_getmetatable(L, 1);
-    lua_getfield(L, -1, "methods");
-    lua_pushvalue(L, 2);
-    lua_rawget(L, -2);
+    tideL_pushmethod(L);
   }
   return 1;
 }

@@ -103,6 +103,8 @@ size_t tideL_optsize(lua_State *L, int arg, const char *function,
                   field, function);
     lua_pop(L, 1);
   }
+  if (size > (lua_Number)(SIZE_MAX / 4)) /* twice it is one, too */
+    return SIZE_MAX / 4;
   return (size_t)size;
 }
 
@@ -226,24 +228,15 @@ static int stream_fileno(lua_State *L) {
   return 1;
 }
 
-static void set_count(lua_State *L, const char *field, uint64_t count) {
-#if LUA_VERSION_NUM >= 503
-  lua_pushinteger(L, (lua_Integer)count);
-#else
-  lua_pushnumber(L, (lua_Number)count);
-#endif
-  lua_setfield(L, -2, field);
-}
-
 /* Stream:stats(): {bytes_read=, bytes_written=, unread=, unsent=} */
 static int stream_stats(lua_State *L) {
   const tideL_stream *self = tideL_checkstream(L, tideL_get(L), "Stream:stats");
   const tideR_stream *stream = self->stream;
   lua_createtable(L, 0, 4);
-  set_count(L, "bytes_read", stream->bytes_read);
-  set_count(L, "bytes_written", stream->bytes_written);
-  set_count(L, "unread", stream->unread.length);
-  set_count(L, "unsent", stream->unsent);
+  tideL_setcount(L, "bytes_read", stream->bytes_read);
+  tideL_setcount(L, "bytes_written", stream->bytes_written);
+  tideL_setcount(L, "unread", stream->unread.length);
+  tideL_setcount(L, "unsent", stream->unsent);
   return 1;
 }
 

@@ -335,26 +335,17 @@ static int udp_fileno(lua_State *L) {
   return 1;
 }
 
-static void set_count(lua_State *L, const char *field, uint64_t count) {
-#if LUA_VERSION_NUM >= 503
-  lua_pushinteger(L, (lua_Integer)count);
-#else
-  lua_pushnumber(L, (lua_Number)count);
-#endif
-  lua_setfield(L, -2, field);
-}
-
 /* Udp:stats(): so many datagrams, so many bytes */
 static int udp_stats(lua_State *L) {
   const tideR_udp *udp = check(L, "Udp:stats")->udp;
   lua_createtable(L, 0, 7);
-  set_count(L, "received", udp->received);
-  set_count(L, "bytes_received", udp->bytes_received);
-  set_count(L, "sent", udp->sent);
-  set_count(L, "bytes_sent", udp->bytes_sent);
-  set_count(L, "unread", udp->unread);
-  set_count(L, "unsent", udp->unsent);
-  set_count(L, "dropped", udp->dropped);
+  tideL_setcount(L, "received", udp->received);
+  tideL_setcount(L, "bytes_received", udp->bytes_received);
+  tideL_setcount(L, "sent", udp->sent);
+  tideL_setcount(L, "bytes_sent", udp->bytes_sent);
+  tideL_setcount(L, "unread", udp->unread);
+  tideL_setcount(L, "unsent", udp->unsent);
+  tideL_setcount(L, "dropped", udp->dropped);
   return 1;
 }
 

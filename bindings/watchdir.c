@@ -134,10 +134,8 @@ static int watch_is_closing(lua_State *L) {
 static int watch_stats(lua_State *L) {
   const tideR_watchdir *watch = check(L, "Watch:stats");
   lua_createtable(L, 0, 2);
-  lua_pushinteger(L, (lua_Integer)watch->count);
-  lua_setfield(L, -2, "pending");
-  lua_pushinteger(L, (lua_Integer)watch->dropped);
-  lua_setfield(L, -2, "dropped");
+  tideL_setcount(L, "pending", watch->count);
+  tideL_setcount(L, "dropped", watch->dropped);
   return 1;
 }
 

@@ -218,6 +218,7 @@ build = {
         "runtime/writer.c",
         "runtime/young.c",
       },
+      defines = { "_FILE_OFFSET_BITS=64" }, -- as libuv has it
       incdirs = { "include", "runtime", "bindings", "$(LIBUV_INCDIR)" },
       libdirs = { "$(LIBUV_LIBDIR)" },
       libraries = { "uv" },

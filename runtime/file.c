@@ -399,7 +399,8 @@ tideR_fs *tideR_file_closing(tideR_file *file) {
   tideR_handle *handle = &file->stream.handle;
   tideR_fd *fd = file->fd;
   tideR_fs *op = NULL;
-  if (fd != NULL && !file->fetching && atomic_load(&fd->users) == 2)
+  if (fd != NULL && !file->fetching && !is_alone(handle->rt) &&
+      atomic_load(&fd->users) == 2)
     op = tideR_fs_new(handle->rt, &tideR_file_close, NULL, 0, NULL, 0);
   if (op != NULL) {
     op->state = fd; /* the file's use of it */

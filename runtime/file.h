@@ -73,7 +73,8 @@ void tideR_file_written(tideR_file *file, const tideR_fs *op);
 bool tideR_file_seek_now(tideR_file *file, tideR_whence whence, int64_t offset,
                          int64_t *position);
 /* Closes it: the operation that does so, the caller's, to be begun; NULL:
- * others use the descriptor yet, and the last one closes it. */
+ * others use the descriptor yet, and the last one closes it, or it is closed
+ * already, for nothing of the runtime's runs any more. */
 tideR_fs *tideR_file_closing(tideR_file *file);
 
 #pragma GCC visibility pop

@@ -280,6 +280,8 @@ static void decide(tideR_runtime *rt, tideR_fs *op) {
     return;
   }
   task = tideR__waitq_take(rt, &op->waiter);
+  if (task != NULL && !is_awaits)
+    task->wait = &nothing; /* the operation may go before that one's turn */
   if (task != NULL)
     tideR_wake(rt, task, stopped ? TIDE_CANCELLED : TIDE_WOKEN);
   if (is_awaits && (task == NULL || stopped))

@@ -30,9 +30,7 @@
 #define MSG_NOSIGNAL 0
 #endif
 
-#define TERMINAL_MOST \
-  256 /* bytes: a terminal with less room is not writable \
-       */
+#define TERMINAL_MOST 256 /* a terminal with room for less is not writable */
 
 /* ---- opening ---- */
 
@@ -94,7 +92,11 @@ int tideR__shared_open(int fd, tideR_shared *shared) {
 
 static bool is_ready(int fd, short events, int ms) {
   struct pollfd it = {.fd = fd, .events = events};
-  return poll(&it, 1, ms) != 0;
+  int n;
+  do
+    n = poll(&it, 1, ms);
+  while (n < 0 && errno == EINTR);
+  return n != 0; /* what is wrong with it, its use tells */
 }
 
 bool tideR__shared_writable(const tideR_shared *shared, int ms) {

@@ -233,10 +233,12 @@ static void on_event(uv_fs_event_t *uv, const char *name, int events,
   tideR_runtime *rt = watch->handle.rt;
   if (watch->handle.closed || is_over(watch))
     return;
-  if (status < 0 && !renew(watch, false) && !is_over(watch))
-    finish(watch, status);
-  else if (status >= 0)
+  if (status >= 0)
     note(watch, name, events);
+  else if (renew(watch, false))
+    lose(watch);
+  else if (!is_over(watch))
+    finish(watch, status);
   if (is_flood(rt))
     lose_others(rt, watch->handle.kind);
   tell(watch);

@@ -226,6 +226,26 @@ describe("walk", function()
     end)
   end)
 
+  it("goes on after a cancel with the directory that was to come", function()
+    in_directory(function(dir)
+      make_tree(dir)
+      local walk, others = fs.walk(dir .. "/a"), {}
+      walk()
+      walk()
+      for i = 1, 100 do
+        others[i] = tide.task(fs.stat, "/")
+      end
+      local task = tide.task(walk)
+      tide.sleep(0)
+      task:cancel()
+      raises(tide.CancelledError, task.await, task)
+      tide.wait(others)
+      assert.equal(dir .. "/a/b/c", (walk()))
+      assert.equal(dir .. "/a/b/c/f", (walk()))
+      assert.is_nil(walk())
+    end)
+  end)
+
   it("may be left early", function()
     in_directory(function(dir)
       make_tree(dir)

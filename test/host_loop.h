@@ -28,6 +28,19 @@ static inline void run_host(void) {
   CHECK_EQ(uv_run(&host, UV_RUN_DEFAULT), 0);
 }
 
+static bool is_freed;
+
+static inline void on_freed(void *ud) {
+  world_free(ud);
+  is_freed = true;
+}
+
+/* Its end, which the host's loop may see to later. */
+static inline void free_on(tideR_runtime *rt) {
+  is_freed = false;
+  tideR_runtime_free(rt, on_freed, tideR_runtime_data(rt));
+}
+
 static inline void talker(actor *me) {
   BEGIN
   say("%s1", me->name);

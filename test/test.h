@@ -325,6 +325,14 @@ static inline void run(tideR_runtime *rt) {
   CHECK_EQ(tideR_loop_run(rt), 0);
 }
 
+/* It is given up, and does not come for what it was woken for. */
+static inline void dies(tideR_runtime *rt, const actor *it) {
+  tideR_task_give_up(rt, it->task);
+  run(rt);
+  CHECK(it->abandoned);
+  said[0] = '\0';
+}
+
 static inline tideR_stats stats(tideR_runtime *rt) {
   tideR_stats stats;
   tideR_runtime_stats(rt, &stats);

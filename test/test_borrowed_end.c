@@ -5,18 +5,6 @@
 
 /* ---- the end ---- */
 
-static bool is_freed;
-
-static void on_freed(void *ud) {
-  world_free(ud);
-  is_freed = true;
-}
-
-static void free_on(tideR_runtime *rt) {
-  is_freed = false;
-  tideR_runtime_free(rt, on_freed, tideR_runtime_data(rt));
-}
-
 static void free_it(uv_timer_t *timer) {
   free_on(timer->data);
   CHECK(!is_freed);

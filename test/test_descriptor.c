@@ -24,8 +24,10 @@ static void poller(actor *me) {
   END
 }
 
-static void make_pipe(int fds[2]) {
+/* What waits for its first byte. */
+static polling make_pipe(int fds[2]) {
   CHECK_EQ(pipe(fds), 0);
+  return (polling){fds[0], TIDE_READABLE};
 }
 
 static void put(int fd) {
@@ -44,9 +46,7 @@ static void look(tideR_runtime *rt) {
 
 TEST(a_byte_wakes_who_waits_for_it) {
   int fds[2];
-  polling it = {0, TIDE_READABLE};
-  make_pipe(fds);
-  it.fd = fds[0];
+  polling it = make_pipe(fds);
   spawn_arg(rt, poller, &it, "a");
   step(rt);
   CHECK_EQ(stats(rt).handles, 1);
@@ -59,10 +59,7 @@ TEST(a_byte_wakes_who_waits_for_it) {
 
 TEST(each_end_of_a_pipe_has_waiters_of_its_own) {
   int fds[2];
-  polling read_end = {0, TIDE_READABLE}, write_end = {0, TIDE_WRITABLE};
-  make_pipe(fds);
-  read_end.fd = fds[0];
-  write_end.fd = fds[1];
+  polling read_end = make_pipe(fds), write_end = {fds[1], TIDE_WRITABLE};
   spawn_arg(rt, poller, &read_end, "a");
   spawn_arg(rt, poller, &write_end, "b");
   step(rt);
@@ -76,18 +73,13 @@ TEST(each_end_of_a_pipe_has_waiters_of_its_own) {
 
 TEST(who_dies_after_it_was_woken_leaves_nothing) {
   int fds[2];
-  polling it = {0, TIDE_READABLE};
+  polling it = make_pipe(fds);
   actor *a;
-  make_pipe(fds);
-  it.fd = fds[0];
   a = spawn_arg(rt, poller, &it, "a");
   step(rt);
   put(fds[1]);
   look(rt);
-  tideR_task_give_up(rt, a->task);
-  run(rt);
-  CHECK(a->abandoned);
-  said[0] = '\0';
+  dies(rt, a);
   spawn_arg(rt, poller, &it, "b");
   run(rt);
   CHECK_SAID("b:r");
@@ -96,11 +88,7 @@ TEST(who_dies_after_it_was_woken_leaves_nothing) {
 
 TEST(forgetting_wakes_all_and_what_was_told_before_counts) {
   int fds[2], others[2];
-  polling it = {0, TIDE_READABLE}, other = {0, TIDE_READABLE};
-  make_pipe(fds);
-  make_pipe(others);
-  it.fd = fds[0];
-  other.fd = others[0];
+  polling it = make_pipe(fds), other = make_pipe(others);
   spawn_arg(rt, poller, &it, "a");
   spawn_arg(rt, poller, &other, "b");
   step(rt);
@@ -117,10 +105,8 @@ TEST(forgetting_wakes_all_and_what_was_told_before_counts) {
 
 TEST(a_second_one_is_refused) {
   int fds[2];
-  polling it = {0, TIDE_READABLE};
+  polling it = make_pipe(fds);
   actor *b;
-  make_pipe(fds);
-  it.fd = fds[0];
   spawn_arg(rt, poller, &it, "a");
   step(rt);
   b = root(rt);
@@ -138,8 +124,7 @@ TEST(a_runtime_may_end_with_tasks_that_wait) {
   int fds[2];
   polling *it = malloc(sizeof *it);
   tideR_runtime *other = runtime_new();
-  make_pipe(fds);
-  *it = (polling){fds[0], TIDE_READABLE};
+  *it = make_pipe(fds);
   spawn_arg(other, poller, it, "a");
   step(other);
   runtime_free(other);
@@ -153,8 +138,7 @@ TEST(many_are_told_of) {
   static int fds[MANY][2];
   static polling its[MANY];
   for (int i = 0; i < MANY; i++) {
-    make_pipe(fds[i]);
-    its[i] = (polling){fds[i][0], TIDE_READABLE};
+    its[i] = make_pipe(fds[i]);
     spawn_arg(rt, poller, &its[i], "");
   }
   step(rt);
@@ -173,11 +157,9 @@ static void end_host(void *ud) {
 TEST(on_a_hosts_loop_it_keeps_that_alive_while_somebody_waits) {
   int fds[2], freed = 0;
   uv_loop_t loop;
-  polling it = {0, TIDE_READABLE};
+  polling it = make_pipe(fds);
   tideR_runtime *hosted;
   world *data;
-  make_pipe(fds);
-  it.fd = fds[0];
   CHECK_EQ(uv_loop_init(&loop), 0);
   hosted = runtime_on(&loop);
   data = tideR_runtime_data(hosted);
@@ -214,9 +196,7 @@ TEST(a_file_is_ready_at_once_and_what_is_closed_is_bad) {
  * watching a file that the number is not of any more. */
 TEST(a_file_that_lives_on_elsewhere_wakes_nobody) {
   int fds[2], others[2], copy;
-  polling it = {0, TIDE_READABLE};
-  make_pipe(fds);
-  it.fd = fds[0];
+  polling it = make_pipe(fds);
   spawn_arg(rt, poller, &it, "a");
   step(rt);
   copy = dup(fds[0]);
@@ -240,9 +220,7 @@ TEST(a_file_that_lives_on_elsewhere_wakes_nobody) {
 
 TEST(a_file_that_comes_back_is_watched) {
   int fds[2], copy;
-  polling it = {0, TIDE_READABLE};
-  make_pipe(fds);
-  it.fd = fds[0];
+  polling it = make_pipe(fds);
   spawn_arg(rt, poller, &it, "a");
   step(rt);
   copy = dup(fds[0]);
@@ -261,10 +239,8 @@ TEST(a_file_that_comes_back_is_watched) {
 
 TEST(one_that_is_closed_while_another_waits_is_told_to_both) {
   int fds[2];
-  polling it = {0, TIDE_READABLE};
+  polling it = make_pipe(fds);
   actor *b = root(rt);
-  make_pipe(fds);
-  it.fd = fds[0];
   spawn_arg(rt, poller, &it, "a");
   step(rt);
   close(fds[0]);

@@ -9,77 +9,12 @@
 #include <stdatomic.h>
 #include <sys/wait.h>
 
+#include "gate.h"
 #include "host_loop.h"
-#include "io.h"
-
-__attribute__((constructor)) static void pool_of_four(void) {
-  setenv("UV_THREADPOOL_SIZE", "4", 1);
-}
 
 /* ---- a resolver ---- */
 
-static uv_mutex_t lock;
-static uv_cond_t changed;
-static char begun[256]; /* names, in order */
-static int begun_count, running, most, open_count;
 static atomic_int results; /* that nobody has freed */
-
-__attribute__((constructor)) static void make_gate(void) {
-  uv_mutex_init(&lock);
-  uv_cond_init(&changed);
-}
-
-static void pass_gate(const char *name) {
-  uv_mutex_lock(&lock);
-  if (begun_count++ > 0)
-    strcat(begun, " ");
-  strcat(begun, name);
-  if (++running > most)
-    most = running;
-  uv_cond_broadcast(&changed);
-  while (open_count == 0)
-    uv_cond_wait(&changed, &lock);
-  open_count--;
-  running--;
-  uv_mutex_unlock(&lock);
-}
-
-/* So many pass. */
-static void open_gate(int n) {
-  uv_mutex_lock(&lock);
-  open_count += n;
-  uv_cond_broadcast(&changed);
-  uv_mutex_unlock(&lock);
-}
-
-/* Until so many have come to it. */
-static void await_begun(int n) {
-  uv_mutex_lock(&lock);
-  while (begun_count < n)
-    uv_cond_wait(&changed, &lock);
-  uv_mutex_unlock(&lock);
-}
-
-static int begun_by_now(void) {
-  int n;
-  uv_mutex_lock(&lock);
-  n = begun_count;
-  uv_mutex_unlock(&lock);
-  return n;
-}
-
-static void poll_until_begun(tideR_runtime *rt, int n) {
-  while (begun_by_now() < n) {
-    uv_run(tideR_runtime_uv(rt), UV_RUN_NOWAIT);
-    uv_sleep(1);
-  }
-}
-
-static void reset(void) {
-  begun[0] = '\0';
-  begun_count = most = open_count = 0;
-  CHECK_EQ(running, 0);
-}
 
 #define PUBLIC __attribute__((visibility("default")))
 
@@ -178,7 +113,7 @@ static void names_it(actor *me) {
 
 /* Two are at the gate, in any order. */
 static void occupy(tideR_runtime *rt) {
-  reset();
+  shut_gate();
   look_up(rt, "a");
   look_up(rt, "b");
   step(rt);
@@ -189,7 +124,7 @@ static void occupy(tideR_runtime *rt) {
 /* ---- they are looked up ---- */
 
 TEST(what_was_found_is_there) {
-  reset();
+  shut_gate();
   open_gate(3);
   look_up(rt, "a");
   step(rt);
@@ -218,7 +153,7 @@ TEST(two_run_at_a_time_and_the_others_in_the_order_of_coming) {
   }
   open_gate(2);
   run(rt);
-  CHECK_STR(begun, " c d e f g");
+  CHECK_STR(begun, "cdefg");
   CHECK_EQ(most, 2);
   CHECK_EQ(results, 0);
   CHECK_EQ(strlen(said), strlen("a:2 b:2 c:2 d:2 e:2 f:2 g:2"));
@@ -227,7 +162,7 @@ TEST(two_run_at_a_time_and_the_others_in_the_order_of_coming) {
 
 /* What is in no letters of names libuv refuses itself. */
 TEST(what_is_refused_is_over_at_once_and_holds_nobody_up) {
-  reset();
+  shut_gate();
   look_up(rt, "\xff");
   run(rt);
   CHECK_SAID("\xff:EAI_NONAME");
@@ -238,7 +173,7 @@ TEST(what_is_refused_is_over_at_once_and_holds_nobody_up) {
   step(rt);
   open_gate(3);
   run(rt);
-  CHECK_STR(begun, " c");
+  CHECK_STR(begun, "c");
   CHECK(strstr(said, "\xff:EAI_NONAME") != NULL);
   CHECK(strstr(said, "\xff\xff:EAI_NONAME") != NULL);
   CHECK(strstr(said, "c:2") != NULL);
@@ -246,29 +181,12 @@ TEST(what_is_refused_is_over_at_once_and_holds_nobody_up) {
   CHECK_EQ(results, 0);
 }
 
-typedef struct job {
-  tideR_work work;
-  bool ended;
-} job;
-
-static void work_nothing(tideR_work *work) {
-  (void)work;
-}
-
-static void after_work(tideR_work *work, int status) {
-  CHECK_EQ(status, 0);
-  ((job *)work)->ended = true;
-}
-
 TEST(slow_ones_keep_no_other_work_waiting) {
-  job other = {{.work = work_nothing, .after = after_work}, false};
   occupy(rt);
   for (int i = 0; i < 20; i++)
     look_up(rt, "c");
   step(rt);
-  CHECK_EQ(tideR_work_start(rt, &other.work), 0);
-  while (!other.ended)
-    uv_run(tideR_runtime_uv(rt), UV_RUN_ONCE);
+  work_meanwhile(rt);
   CHECK_EQ(begun_by_now(), 2);
   CHECK_SAID("");
   open_gate(22);
@@ -303,7 +221,7 @@ TEST(one_that_waits_never_begins) {
 
 TEST(one_that_runs_is_left_at_once_and_its_place_when_it_is_over) {
   actor *a, *b;
-  reset();
+  shut_gate();
   a = look_up(rt, "a");
   b = look_up(rt, "b");
   look_up(rt, "c");
@@ -343,7 +261,7 @@ TEST(one_that_no_thread_has_begun_is_taken_back) {
 
 TEST(one_that_is_over_is_delivered_though_cancelled_since) {
   actor *a;
-  reset();
+  shut_gate();
   a = look_up(rt, "a");
   step(rt);
   await_begun(1);
@@ -358,7 +276,7 @@ TEST(one_that_is_over_is_delivered_though_cancelled_since) {
 
 TEST(many_of_which_every_third_is_given_up_leave_nothing) {
   actor *all[100];
-  reset();
+  shut_gate();
   for (int i = 0; i < 100; i++)
     all[i] = look_up(rt, "x");
   step(rt);
@@ -374,7 +292,7 @@ TEST(many_of_which_every_third_is_given_up_leave_nothing) {
 
 TEST(one_that_is_released_is_given_up) {
   tideR_lookup *all[3];
-  reset();
+  shut_gate();
   for (int i = 0; i < 3; i++) {
     all[i] = lookup_of("x");
     CHECK(!tideR_lookup_begin(rt, all[i]));
@@ -400,7 +318,7 @@ static void keeps_it(actor *me) {
 TEST(what_nobody_waits_for_is_freed_when_it_is_over_though_it_is_kept) {
   tideR_lookup *kept = lookup_of("a");
   actor *a = spawn_arg(rt, keeps_it, kept, "a");
-  reset();
+  shut_gate();
   step(rt);
   await_begun(1);
   tideR_task_cancel(rt, a->task);
@@ -416,17 +334,11 @@ TEST(what_nobody_waits_for_is_freed_when_it_is_over_though_it_is_kept) {
 
 /* ---- the end ---- */
 
-static void open_later(void *arg) {
-  (void)arg;
-  uv_sleep(20);
-  open_gate(2);
-}
-
 TEST(an_end_waits_for_those_that_run_and_drops_the_others) {
   tideR_runtime *mine = runtime_new();
   tideR_lookup *kept[3], *parked;
   uv_thread_t opener;
-  reset();
+  shut_gate();
   for (int i = 0; i < 3; i++) {
     kept[i] = lookup_of("x");
     CHECK(!tideR_lookup_begin(mine, kept[i]));
@@ -445,22 +357,10 @@ TEST(an_end_waits_for_those_that_run_and_drops_the_others) {
   CHECK_EQ(results, 0);
 }
 
-static bool is_freed;
-
-static void on_freed(void *ud) {
-  world_free(ud);
-  is_freed = true;
-}
-
-static void free_on(tideR_runtime *rt) {
-  is_freed = false;
-  tideR_runtime_free(rt, on_freed, tideR_runtime_data(rt));
-}
-
 /* The lookup is released by the test: its actor has gone with its runtime. */
 static actor *begin_on_host(tideR_runtime *mine) {
   actor *a;
-  reset();
+  shut_gate();
   a = look_up(mine, "a");
   uv_run(&host, UV_RUN_NOWAIT);
   await_begun(1);
@@ -540,7 +440,7 @@ static void end_borrowed(tideR_runtime *rt, tideR_lookup *kept) {
 
 TEST(an_end_in_the_child_of_a_fork_waits_for_none) {
   tideR_lookup *kept = lookup_of("kept");
-  reset();
+  shut_gate();
   CHECK(!tideR_lookup_begin(rt, kept));
   look_up(rt, "b");
   look_up(rt, "c");

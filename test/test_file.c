@@ -366,13 +366,6 @@ TEST(a_runtimes_end_waits_for_what_runs_and_closes) {
   unlink(path);
 }
 
-static bool is_freed;
-
-static void on_freed(void *ud) {
-  world_free(ud);
-  is_freed = true;
-}
-
 TEST(on_a_hosts_loop_the_end_comes_with_that_of_what_runs) {
   tideR_runtime *mine = borrow();
   int fifo = new_fifo(mine), fd = tideR_file_fd(file);
@@ -380,9 +373,8 @@ TEST(on_a_hosts_loop_the_end_comes_with_that_of_what_runs) {
   spawn_named(mine, reader, "a")->n = 1;
   uv_run(&host, UV_RUN_NOWAIT);
   uv_sleep(10); /* a thread has it */
-  is_freed = false;
   tideR_handle_release(&source.stream->handle);
-  tideR_runtime_free(mine, on_freed, tideR_runtime_data(mine));
+  free_on(mine);
   uv_run(&host, UV_RUN_NOWAIT);
   CHECK(!is_freed);
   CHECK(is_open(fd));
@@ -417,4 +409,23 @@ TEST(in_the_child_of_a_fork_it_is_closed_at_once) {
   finish(rt, a);
   CHECK_SAID("aone.");
   end_fifo(rt, fifo);
+}
+
+TEST(so_it_is_by_who_would_wait_for_that) {
+  int status = -1, fd;
+  pid_t child;
+  new_file(rt, 1);
+  fd = tideR_file_fd(file);
+  fflush(stdout);
+  child = fork();
+  if (child == 0) {
+    CHECK(tideR_file_closing(file) == NULL);
+    CHECK(!is_open(fd));
+    tideR_handle_release(&source.stream->handle);
+    runtime_free(rt);
+    _exit(test_failures > 0);
+  }
+  CHECK_EQ(waitpid(child, &status, 0), child);
+  CHECK_EQ(status, 0);
+  end_file(rt);
 }

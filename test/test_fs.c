@@ -9,73 +9,13 @@
 #include <sys/wait.h>
 
 #include "fs.h"
+#include "gate.h"
 #include "host_loop.h"
-#include "io.h"
 
-__attribute__((constructor)) static void pool_of_four(void) {
-  setenv("UV_THREADPOOL_SIZE", "4", 1);
-}
-
-/* ---- a gate ---- */
-
-static uv_mutex_t lock;
-static uv_cond_t changed;
-static char begun[256]; /* paths, in order */
-static int begun_count, running, most, open_count;
 static atomic_int held; /* and not given back */
 
-__attribute__((constructor)) static void make_gate(void) {
-  uv_mutex_init(&lock);
-  uv_cond_init(&changed);
-}
-
-static void pass_gate(const char *name) {
-  uv_mutex_lock(&lock);
-  strcat(begun, name);
-  begun_count++;
-  if (++running > most)
-    most = running;
-  uv_cond_broadcast(&changed);
-  while (open_count == 0)
-    uv_cond_wait(&changed, &lock);
-  open_count--;
-  running--;
-  uv_mutex_unlock(&lock);
-}
-
-static void open_gate(int n) {
-  uv_mutex_lock(&lock);
-  open_count += n;
-  uv_cond_broadcast(&changed);
-  uv_mutex_unlock(&lock);
-}
-
-static void await_begun(int n) {
-  uv_mutex_lock(&lock);
-  while (begun_count < n)
-    uv_cond_wait(&changed, &lock);
-  uv_mutex_unlock(&lock);
-}
-
-static int begun_by_now(void) {
-  int n;
-  uv_mutex_lock(&lock);
-  n = begun_count;
-  uv_mutex_unlock(&lock);
-  return n;
-}
-
-static void poll_until_begun(tideR_runtime *rt, int n) {
-  while (begun_by_now() < n) {
-    uv_run(tideR_runtime_uv(rt), UV_RUN_NOWAIT);
-    uv_sleep(1);
-  }
-}
-
 static void reset(void) {
-  begun[0] = '\0';
-  begun_count = most = open_count = 0;
-  CHECK_EQ(running, 0);
+  shut_gate();
   CHECK_EQ(held, 0);
 }
 
@@ -203,29 +143,12 @@ TEST(parts_come_in_turns) {
   said[0] = '\0';
 }
 
-typedef struct job {
-  tideR_work work;
-  bool ended;
-} job;
-
-static void work_nothing(tideR_work *work) {
-  (void)work;
-}
-
-static void after_work(tideR_work *work, int status) {
-  CHECK_EQ(status, 0);
-  ((job *)work)->ended = true;
-}
-
 TEST(slow_ones_keep_no_other_work_waiting) {
-  job other = {{.work = work_nothing, .after = after_work}, false};
   occupy(rt);
   for (int i = 0; i < 20; i++)
     begin(rt, &once, "c");
   step(rt);
-  CHECK_EQ(tideR_work_start(rt, &other.work), 0);
-  while (!other.ended)
-    uv_run(tideR_runtime_uv(rt), UV_RUN_ONCE);
+  work_meanwhile(rt);
   CHECK_EQ(begun_by_now(), 2);
   open_gate(22);
   run(rt);
@@ -417,6 +340,22 @@ TEST(who_waits_for_what_is_released_is_woken) {
   CHECK_EQ(held, 0);
 }
 
+/* It would be told that what it was woken with is lost; there is nothing, and
+ * nobody, to tell. */
+TEST(who_was_woken_and_dies_does_not_look_at_what_was_released_since) {
+  tideR_fs *op = op_of(rt, &once, "x");
+  actor *a;
+  reset();
+  open_gate(1);
+  CHECK(!tideR_fs_begin(rt, op));
+  a = spawn_arg(rt, waits_for_object, op, "a");
+  step(rt);
+  while (a->task->state == TIDE_TASK_PARKED)
+    uv_run(tideR_runtime_uv(rt), UV_RUN_ONCE);
+  tideR_fs_release(op);
+  dies(rt, a);
+}
+
 TEST(an_object_may_begin_again) {
   tideR_fs *op = op_of(rt, &holding, "x");
   reset();
@@ -443,12 +382,6 @@ TEST(a_name_with_a_zero_never_begins) {
 
 /* ---- the end ---- */
 
-static void open_later(void *arg) {
-  (void)arg;
-  uv_sleep(20);
-  open_gate(100);
-}
-
 TEST(an_end_waits_for_those_that_run_and_gives_all_back) {
   tideR_runtime *mine = runtime_new();
   tideR_fs *kept;
@@ -474,21 +407,13 @@ TEST(an_end_waits_for_those_that_run_and_gives_all_back) {
   CHECK_EQ(held, 0);
 }
 
-static bool is_freed;
-
-static void on_freed(void *ud) {
-  world_free(ud);
-  is_freed = true;
-}
-
 TEST(on_a_hosts_loop_the_end_is_later) {
   tideR_runtime *mine = borrow();
   reset();
   begin(mine, &holding, "a");
   uv_run(&host, UV_RUN_NOWAIT);
   await_begun(1);
-  is_freed = false;
-  tideR_runtime_free(mine, on_freed, tideR_runtime_data(mine));
+  free_on(mine);
   uv_run(&host, UV_RUN_NOWAIT);
   CHECK(!is_freed);
   open_gate(1);

@@ -1,28 +1,8 @@
 /* test_listener.c: signals that are waited for. */
 #include <sys/wait.h>
 
+#include "handlers.h"
 #include "listener.h"
-#include "test.h"
-
-static volatile sig_atomic_t caught; /* by the handler that was there before */
-
-static void on_before(int signum) {
-  (void)signum;
-  caught++;
-}
-
-static void set_handler(int number, void (*handler)(int)) {
-  struct sigaction action = {.sa_handler = handler};
-  sigemptyset(&action.sa_mask);
-  CHECK_EQ(sigaction(number, &action, NULL), 0);
-  caught = 0;
-}
-
-static bool has_handler(int number, void (*handler)(int)) {
-  struct sigaction action;
-  CHECK_EQ(sigaction(number, NULL, &action), 0);
-  return action.sa_handler == handler;
-}
 
 static tideR_listener *listener;
 

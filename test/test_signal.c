@@ -1,30 +1,10 @@
 /* test_signal.c: signals by name, several watchers, threads and forks. */
 #include <sys/wait.h>
 
-#include "test.h"
-
-static volatile sig_atomic_t caught; /* by the handler that was there before */
-
-static void on_before(int signum) {
-  (void)signum;
-  caught++;
-}
+#include "handlers.h"
 
 static void on_other(int signum) {
   (void)signum;
-}
-
-static void set_handler(int number, void (*handler)(int)) {
-  struct sigaction action = {.sa_handler = handler};
-  sigemptyset(&action.sa_mask);
-  CHECK_EQ(sigaction(number, &action, NULL), 0);
-  caught = 0;
-}
-
-static bool has_handler(int number, void (*handler)(int)) {
-  struct sigaction action;
-  CHECK_EQ(sigaction(number, NULL, &action), 0);
-  return action.sa_handler == handler;
 }
 
 static tideR_signal one, two;

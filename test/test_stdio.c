@@ -1,6 +1,8 @@
 /* test_stdio.c: standard input as a stream: a pipe, a socket, a file. */
 #include "stdin.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -19,6 +21,13 @@ static void expect(int fd, const char *text) {
 }
 
 /* ---- pipes and sockets ---- */
+
+/* A pipe is standard input, and somebody waits for its first bytes. */
+static actor *read_pipe(tideR_runtime *rt, int *ends) {
+  CHECK_EQ(pipe(ends), 0);
+  open_stdio(rt, ends[0]);
+  return start(rt, 1);
+}
 
 static void read_to_the_end(tideR_runtime *rt, const int *ends) {
   actor *a;
@@ -54,10 +63,7 @@ TEST(a_socket_is_read_to_its_end) {
 
 TEST(what_nobody_waits_for_stays_where_it_is) {
   int ends[2];
-  actor *a;
-  CHECK_EQ(pipe(ends), 0);
-  open_stdio(rt, ends[0]);
-  a = start(rt, 1);
+  actor *a = read_pipe(rt, ends);
   put(ends[1], "one");
   finish(rt, a);
   put(ends[1], "two");
@@ -77,10 +83,7 @@ TEST(what_nobody_waits_for_stays_where_it_is) {
 
 TEST(what_another_was_quicker_to_take_is_waited_for) {
   int ends[2];
-  actor *a;
-  CHECK_EQ(pipe(ends), 0);
-  open_stdio(rt, ends[0]);
-  a = start(rt, 1);
+  actor *a = read_pipe(rt, ends);
   put(ends[1], "one");
   tideR_loop_step(rt, 0);
   if (!a->done) { /* it was woken, and is yet to read */
@@ -267,6 +270,32 @@ TEST(where_it_cannot_be_opened_anew_it_is_asked_before) {
   close(ends[1]);
   CHECK_EQ(tideR__shared_read(&shared, got, sizeof got), UV_EOF);
   close(ends[0]);
+}
+
+/* The program's own is taken, and not the system's: so many are interrupted. */
+static int interrupted;
+
+__attribute__((visibility("default"))) int poll(struct pollfd *fds, nfds_t n,
+                                                int ms) {
+  struct timespec wait = {ms / 1000, ms % 1000 * 1000000L};
+  if (interrupted == 0)
+    return ppoll(fds, n, ms < 0 ? NULL : &wait, NULL);
+  interrupted--;
+  errno = EINTR;
+  return -1;
+}
+
+TEST(a_signal_while_it_is_asked_is_no_answer) {
+  tideR_shared shared = {.kind = SHARED_BLOCKING, .most = 512};
+  char got[16];
+  int ends[2];
+  CHECK_EQ(pipe(ends), 0);
+  shared.fd = ends[0];
+  interrupted = 2;
+  CHECK_EQ(tideR__shared_read(&shared, got, sizeof got), UV_EAGAIN);
+  CHECK_EQ(interrupted, 0);
+  close(ends[0]);
+  close(ends[1]);
 }
 
 TEST(a_reader_that_is_gone_is_an_error) {

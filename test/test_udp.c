@@ -59,11 +59,8 @@ TEST(a_datagram_is_the_next_ones_if_who_was_woken_dies) {
   post(udp, &at, "one");
   uv_run(tideR_runtime_uv(rt), UV_RUN_NOWAIT);
   CHECK(udp->decided);
-  tideR_task_give_up(rt, a->task);
-  run(rt);
-  CHECK(a->abandoned);
+  dies(rt, a);
   CHECK(!udp->busy);
-  said[0] = '\0';
   spawn_arg(rt, receiver, udp, "b");
   run(rt);
   CHECK_SAID("b:one");
@@ -82,10 +79,7 @@ TEST(an_error_is_the_next_ones_if_who_was_woken_dies) {
   uv_run(tideR_runtime_uv(rt), UV_RUN_NOWAIT);
   CHECK(udp->decided);
   CHECK_EQ(udp->status, UV_ECONNREFUSED);
-  tideR_task_give_up(rt, a->task);
-  run(rt);
-  CHECK(a->abandoned);
-  said[0] = '\0';
+  dies(rt, a);
   spawn_arg(rt, receiver, udp, "b");
   run(rt);
   CHECK_SAID("b:ECONNREFUSED");

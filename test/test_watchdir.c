@@ -59,11 +59,8 @@ TEST(a_change_is_the_next_ones_if_who_was_woken_dies) {
   touch("f", false);
   uv_run(tideR_runtime_uv(rt), UV_RUN_NOWAIT);
   CHECK_EQ(watch->count, 1);
-  tideR_task_give_up(rt, a->task);
-  run(rt);
-  CHECK(a->abandoned);
+  dies(rt, a);
   CHECK(!watch->busy);
-  said[0] = '\0';
   spawn_arg(rt, reader, watch, "b");
   run(rt);
   CHECK_SAID("b:2:f");
@@ -80,5 +77,16 @@ TEST(as_many_events_as_the_system_keeps_are_told_as_a_loss) {
   CHECK(watch->lost);
   run(rt);
   CHECK_SAID("a:3:");
+  done(watch);
+}
+
+TEST(an_error_of_one_that_another_has_replaced_is_a_loss) {
+  tideR_watchdir *watch = open_watch(rt, 10);
+  char other[] = "/tmp/tide-test-XXXXXX";
+  CHECK(mkdtemp(other) != NULL);
+  CHECK_EQ(rename(other, directory), 0);
+  watch->uv.cb(&watch->uv, NULL, 0, UV_EPERM); /* as on some systems */
+  CHECK_EQ(watch->failure, 0);
+  CHECK(watch->lost);
   done(watch);
 }

@@ -214,9 +214,11 @@ local function fail(self, path, message, code)
   self.on_error(path, message, code)
 end
 
+-- Cancelled, it is yet to come.
 local function enter(self)
-  local path = table.remove(self.pending)
+  local path = self.pending[#self.pending]
   local scan, message, code = open_scandir(path, "Walk:next", true)
+  table.remove(self.pending)
   if not scan then
     return fail(self, path, message, code)
   end
