@@ -67,14 +67,10 @@ static inline void tideL_pushint64(lua_State *L, int64_t n) {
   lua_pushnumber(L, (lua_Number)n);
 #endif
 }
-/* Into the table on top. */
+/* Into the table on top; under 2^63. */
 static inline void tideL_setcount(lua_State *L, const char *field,
                                   uint64_t count) {
-#if LUA_VERSION_NUM >= 503
-  lua_pushinteger(L, (lua_Integer)count);
-#else
-  lua_pushnumber(L, (lua_Number)count);
-#endif
+  tideL_pushint64(L, (int64_t)count);
   lua_setfield(L, -2, field);
 }
 

@@ -246,6 +246,41 @@ describe("walk", function()
     end)
   end)
 
+  it("is over when it is closed while it goes down into a directory", function()
+    in_directory(function(dir)
+      make_tree(dir)
+      local before, walk = files.descriptors(), fs.walk(dir .. "/a")
+      walk()
+      walk()
+      local task = tide.task(walk)
+      tide.sleep(0)
+      walk:close()
+      assert.is_nil(task:await())
+      assert.is_nil(walk())
+      fs.stat(dir)
+      assert.equal(before, files.descriptors())
+    end)
+  end)
+
+  it("gives each entry once, whoever of several tasks asks", function()
+    in_directory(function(dir)
+      make_tree(dir)
+      local paths, walk = {}, fs.walk(dir .. "/a")
+      walk()
+      walk()
+      local asked = { tide.task(walk), tide.task(walk) }
+      for _, task in ipairs(asked) do
+        local ok, path = tide.pcall(task.await, task)
+        paths[#paths + 1] = ok and path
+      end
+      for path in walk do
+        paths[#paths + 1] = path
+      end
+      table.sort(paths)
+      assert.same({ dir .. "/a/b/c", dir .. "/a/b/c/f" }, paths)
+    end)
+  end)
+
   it("may be left early", function()
     in_directory(function(dir)
       make_tree(dir)

@@ -214,11 +214,16 @@ local function fail(self, path, message, code)
   self.on_error(path, message, code)
 end
 
--- Cancelled, it is yet to come.
+--- Cancelled, it is yet to come. Meanwhile it may have been closed, or another
+-- task may have been faster.
 local function enter(self)
-  local path = self.pending[#self.pending]
+  local pending = self.pending
+  local path = pending[#pending]
   local scan, message, code = open_scandir(path, "Walk:next", true)
-  table.remove(self.pending)
+  if self.pending ~= pending or pending[#pending] ~= path then
+    return scan and scan:close()
+  end
+  table.remove(pending)
   if not scan then
     return fail(self, path, message, code)
   end
