@@ -1,4 +1,6 @@
 /* test_descriptor.c: waiting for descriptors that come and go. */
+#include <sys/wait.h>
+
 #include "test.h"
 
 #include "descriptor.h"
@@ -257,6 +259,29 @@ TEST(a_file_that_comes_back_is_watched) {
   CHECK_SAID("b:r");
   drop(fds);
   close(copy);
+}
+
+/* A child that closes what it does not need, a server that forks say. */
+TEST(the_child_of_a_fork_forgets_its_own_only) {
+  int fds[2], status = -1;
+  polling it = {0, TIDE_READABLE};
+  pid_t child;
+  make_pipe(fds);
+  it.fd = fds[0];
+  spawn_arg(rt, poller, &it, "a");
+  step(rt);
+  fflush(stdout);
+  child = fork();
+  if (child == 0) {
+    tideR_descriptor_forget(rt, fds[0]);
+    _exit(0);
+  }
+  CHECK_EQ(waitpid(child, &status, 0), child);
+  put(fds[1]);
+  step(rt);
+  step(rt);
+  CHECK_SAID("a:r");
+  drop(fds);
 }
 
 TEST(one_that_is_closed_while_another_waits_is_told_to_both) {
