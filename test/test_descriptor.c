@@ -200,6 +200,29 @@ TEST(on_a_hosts_loop_it_keeps_that_alive_while_somebody_waits) {
   drop(fds);
 }
 
+/* A child that closes what it does not need, a server that forks say. */
+TEST(the_child_of_a_fork_forgets_its_own_only) {
+  int fds[2], status = -1;
+  polling it = {0, TIDE_READABLE};
+  pid_t child;
+  make_pipe(fds);
+  it.fd = fds[0];
+  spawn_arg(rt, poller, &it, "a");
+  step(rt);
+  fflush(stdout);
+  child = fork();
+  if (child == 0) {
+    tideR_descriptor_forget(rt, fds[0]);
+    _exit(0);
+  }
+  CHECK_EQ(waitpid(child, &status, 0), child);
+  put(fds[1]);
+  step(rt);
+  step(rt);
+  CHECK_SAID("a:r");
+  drop(fds);
+}
+
 #ifdef TIDE_WATCHSET
 
 TEST(a_file_is_ready_at_once_and_what_is_closed_is_bad) {
@@ -259,29 +282,6 @@ TEST(a_file_that_comes_back_is_watched) {
   CHECK_SAID("b:r");
   drop(fds);
   close(copy);
-}
-
-/* A child that closes what it does not need, a server that forks say. */
-TEST(the_child_of_a_fork_forgets_its_own_only) {
-  int fds[2], status = -1;
-  polling it = {0, TIDE_READABLE};
-  pid_t child;
-  make_pipe(fds);
-  it.fd = fds[0];
-  spawn_arg(rt, poller, &it, "a");
-  step(rt);
-  fflush(stdout);
-  child = fork();
-  if (child == 0) {
-    tideR_descriptor_forget(rt, fds[0]);
-    _exit(0);
-  }
-  CHECK_EQ(waitpid(child, &status, 0), child);
-  put(fds[1]);
-  step(rt);
-  step(rt);
-  CHECK_SAID("a:r");
-  drop(fds);
 }
 
 TEST(one_that_is_closed_while_another_waits_is_told_to_both) {
