@@ -323,6 +323,20 @@ describe("stdin, stdout and stderr", function()
     for _ = 1, 3 do collectgarbage() end
   end)
 
+  it("keep what they are given: a pipeline lives while somebody has its last", function()
+    local first = sh("exec sleep 100", { stdout = "pipe" })
+    local last = assert(process.spawn { "cat", stdin = first.stdout, stdout = "pipe" })
+    local pid = first.pid
+    first.stdout:close()
+    first = nil -- luacheck: ignore
+    for _ = 1, 3 do collectgarbage() end
+    assert.is_true(children.runs(pid))
+    last:close()
+    last = nil -- luacheck: ignore
+    for _ = 1, 3 do collectgarbage() end
+    children.wait_for_end(pid)
+  end)
+
   it("are read to the end where the child has closed them and lives on", function()
     local child = sh("exec >&-; read x; exit 4", { stdin = "pipe", stdout = "pipe" })
     assert.equal("", child.stdout:read(-1))
