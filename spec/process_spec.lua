@@ -179,6 +179,8 @@ describe("spawn", function()
     wrong("option 'stdin'" .. kinds, { "true", stdin = true })
     wrong("option 'stdout'" .. kinds, { "true", stdout = -1 })
     wrong("option 'stderr'" .. kinds, { "true", stderr = io.stdout })
+    wrong("option 'input'" .. to .. "%(that is for 'run'", { "cat", input = "moon" })
+    wrong("option 'check'" .. to .. "%(that is for 'run'", { "cat", check = true })
     local environ, message = process.environ, "table expected, got string"
     misuse("'tide.process.environ' %(" .. message, function() environ "A" end)
   end)
