@@ -2,7 +2,8 @@
  * process.c: the Process object: a child.
  *
  * Its user value is a table of its streams, which is theirs, too: a child whose
- * output is read is not given up because nobody has its object.
+ * output is read is not given up because nobody has its object. Nor is one
+ * whose output another was given, as long as somebody has that.
  */
 #include "process.h"
 

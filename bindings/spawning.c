@@ -243,6 +243,15 @@ static bool read_stdio(lua_State *L, reading *it, int i, bool runs) {
 
 /* ---- spawning ---- */
 
+/* What it is given at i, if that has an owner: kept in the table on top. Of a
+ * pipeline the last is what somebody has, and lives on the others. */
+static void keep_given(lua_State *L, const reading *it, int i) {
+  if (it->how.stdio[i].kind != TIDE_STDIO_FD)
+    return;
+  get(L, names[i]);
+  lua_rawseti(L, -2, i + 2);
+}
+
 /* For each pipe a stream, without a wire yet: in the table of the process on
  * top. */
 static void make_streams(lua_State *L, const tideL_state *S, const reading *it,
@@ -253,6 +262,7 @@ static void make_streams(lua_State *L, const tideL_state *S, const reading *it,
   lua_rawseti(L, -2, 1);
   for (int i = 0; i < 3; i++) {
     boxes[i] = NULL;
+    keep_given(L, it, i);
     if (it->how.stdio[i].kind != TIDE_STDIO_PIPE)
       continue;
     boxes[i] = tideL_newstream(L, S);

@@ -251,6 +251,12 @@ void tideR_descriptor_forget(tideR_runtime *rt, uv_os_sock_t fd) {
 
 /* ---- the runtime's side ---- */
 
+void tideR__descriptors_closing(tideR_runtime *rt, const uv_handle_t *handle) {
+  uv_os_fd_t fd;
+  if (rt->descriptors != NULL && uv_fileno(handle, &fd) == 0)
+    tideR_descriptor_forget(rt, (uv_os_sock_t)fd);
+}
+
 bool tideR__descriptors_active(const tideR_runtime *rt) {
   return rt->descriptors != NULL && rt->descriptors->waiting > 0;
 }

@@ -414,9 +414,11 @@ void tideR__stdio_end(tideR_runtime *rt);
 /* terminal.c: those in raw mode are as they were; for a signal's handler */
 void tideR__terminals_reset(void);
 
-/* descriptor.c: whether a task waits for one; when the runtime ends */
+/* descriptor.c: whether a task waits for one; when the runtime ends; when libuv
+ * is about to close a handle, whose descriptor may be waited for */
 bool tideR__descriptors_active(const tideR_runtime *rt);
 void tideR__descriptors_end(tideR_runtime *rt);
+void tideR__descriptors_closing(tideR_runtime *rt, const uv_handle_t *handle);
 
 /* handle.c: when the runtime ends, and when it is no more; whether something
  * may come of one; how many are open, or active */

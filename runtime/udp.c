@@ -342,6 +342,7 @@ static void close_udp(tideR_handle *handle) {
     clear(udp);
   settle(udp);
   tideR__udp_stop_sending(udp);
+  tideR__descriptors_closing(handle->rt, (uv_handle_t *)&udp->uv);
   uv_close((uv_handle_t *)&udp->uv, on_close);
 }
 

@@ -61,9 +61,12 @@ int tideR__watch_open(tideR_descriptors *all) {
   return 0;
 }
 
+/* The child of a fork has the parent's set, and may not change that. */
 static int control(tideR_descriptors *all, tideR_descriptor *it, int what) {
   int wanted = tideR__descriptor_wanted(it);
   struct epoll_event event = {.events = EPOLLONESHOT};
+  if (tideR_loop_forked(all->rt))
+    return UV_ECANCELED;
   if (wanted & TIDE_READABLE)
     event.events |= EPOLLIN;
   if (wanted & TIDE_WRITABLE)

@@ -89,13 +89,13 @@ bool tideR__watch_lost(tideR_descriptors *all, tideR_descriptor *it) {
 }
 
 void tideR__unwatch(tideR_descriptors *all, tideR_descriptor *it) {
-  (void)all;
+  tideR__loop_mend(all->rt);
   if (it->watching != NULL)
     uv_poll_stop(&it->watching->poll);
 }
 
 void tideR__watch_drop(tideR_descriptors *all, tideR_descriptor *it) {
-  (void)all;
+  tideR__loop_mend(all->rt);
   if (it->watching != NULL)
     uv_close((uv_handle_t *)&it->watching->poll, on_close);
   it->watching = NULL;

@@ -100,6 +100,11 @@ static void on_written(uv_write_t *request, int status) {
   tideR__stream_sent(&wire->stream, size, status);
 }
 
+static void close_uv(tideR_wire *wire) {
+  tideR__descriptors_closing(wire->stream.handle.rt, &wire->uv.handle);
+  uv_close(&wire->uv.handle, on_close);
+}
+
 static int write_rest(tideR_stream *stream, const uv_buf_t *bufs, unsigned n,
                       size_t skip, size_t size) {
   writing *it = malloc(sizeof *it + size);
@@ -123,7 +128,7 @@ static void on_shutdown(uv_shutdown_t *request, int status) {
   tideR_wire *wire = request->handle->data;
   if (status == UV_ENOTSOCK && wire->uv.handle.type == UV_NAMED_PIPE) {
     status = 0;
-    uv_close(&wire->uv.handle, on_close);
+    close_uv(wire);
   }
   tideR__stream_ended(&wire->stream, status == UV_ENOTCONN ? 0 : status);
 }
@@ -143,7 +148,7 @@ static void close_wire(tideR_handle *handle) {
   }
   tideR_waitq_wake_all(handle->rt, &wire->opener);
   if (!uv_is_closing(&wire->uv.handle))
-    uv_close(&wire->uv.handle, on_close);
+    close_uv(wire);
   tideR__stream_closed(&wire->stream);
 }
 

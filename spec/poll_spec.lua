@@ -324,6 +324,19 @@ describe("a descriptor that its owner closes", function()
     assert.same(pack "w", pack(poll(a, "rw")))
   end)
 
+  it("is told to who waits when tide is the owner", function()
+    local server = assert(net.listen("127.0.0.1", 0))
+    local client = assert(net.connect("127.0.0.1", select(2, server:sockname())))
+    local udp = assert(net.udp())
+    assert(udp:bind("127.0.0.1", 0))
+    for _, object in ipairs { assert(server:accept()), client, udp } do
+      local reader = polling(object, "r")
+      object:close()
+      fails("ECANCELED", (table.unpack or unpack)(reader:await(), 1, 3))
+    end
+    server:close()
+  end)
+
   it("is told to who waits when another is waited for by its number", function()
     for _, events in ipairs { "r", "w" } do
       local a = pair()

@@ -179,6 +179,8 @@ describe("spawn", function()
     wrong("option 'stdin'" .. kinds, { "true", stdin = true })
     wrong("option 'stdout'" .. kinds, { "true", stdout = -1 })
     wrong("option 'stderr'" .. kinds, { "true", stderr = io.stdout })
+    wrong("option 'input'" .. to .. "%(that is for 'run'", { "cat", input = "moon" })
+    wrong("option 'check'" .. to .. "%(that is for 'run'", { "cat", check = true })
     local environ, message = process.environ, "table expected, got string"
     misuse("'tide.process.environ' %(" .. message, function() environ "A" end)
   end)
@@ -321,6 +323,20 @@ describe("stdin, stdout and stderr", function()
     stream:close()
     stream = nil -- luacheck: ignore
     for _ = 1, 3 do collectgarbage() end
+  end)
+
+  it("keep what they are given: a pipeline lives while somebody has its last", function()
+    local first = sh("exec sleep 100", { stdout = "pipe" })
+    local last = assert(process.spawn { "cat", stdin = first.stdout, stdout = "pipe" })
+    local pid = first.pid
+    first.stdout:close()
+    first = nil -- luacheck: ignore
+    for _ = 1, 3 do collectgarbage() end
+    assert.is_true(children.runs(pid))
+    last:close()
+    last = nil -- luacheck: ignore
+    for _ = 1, 3 do collectgarbage() end
+    children.wait_for_end(pid)
   end)
 
   it("are read to the end where the child has closed them and lives on", function()

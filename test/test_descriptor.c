@@ -1,4 +1,6 @@
 /* test_descriptor.c: waiting for descriptors that come and go. */
+#include <sys/wait.h>
+
 #include "test.h"
 
 #include "descriptor.h"
@@ -177,6 +179,29 @@ TEST(on_a_hosts_loop_it_keeps_that_alive_while_somebody_waits) {
   CHECK_EQ(freed, 1);
   world_free(data);
   CHECK_EQ(uv_loop_close(&loop), 0);
+  drop(fds);
+}
+
+/* A child that closes what it does not need, a server that forks say. */
+TEST(the_child_of_a_fork_forgets_its_own_only) {
+  int fds[2], status = -1;
+  polling it = {0, TIDE_READABLE};
+  pid_t child;
+  make_pipe(fds);
+  it.fd = fds[0];
+  spawn_arg(rt, poller, &it, "a");
+  step(rt);
+  fflush(stdout);
+  child = fork();
+  if (child == 0) {
+    tideR_descriptor_forget(rt, fds[0]);
+    _exit(0);
+  }
+  CHECK_EQ(waitpid(child, &status, 0), child);
+  put(fds[1]);
+  step(rt);
+  step(rt);
+  CHECK_SAID("a:r");
   drop(fds);
 }
 

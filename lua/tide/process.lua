@@ -14,10 +14,17 @@ local GRACE = 2 -- seconds between SIGTERM and SIGKILL; less than run's own
 local KILLED = 1 -- seconds to wait for what was killed
 local LOOKS = 3 -- in vain, until there is none in a pipe
 local FULL = 1048576 -- bytes: as many as a pipe has, at most
+local RUNS = { "input", "check" } -- options that nobody may take for those of spawn
+local LINE = 60 -- bytes of a line of the shell in a message
 
 --- A process: `spawn{command, arguments..., cwd=, env=, stdin=, stdout=, stderr=,
 -- uid=, gid=, detached=}`; or nil, message, code.
 function process.spawn(options)
+  for _, name in ipairs(RUNS) do
+    if type(options) == "table" and rawget(options, name) ~= nil then
+      misuse(("bad option '%s' to 'tide.process.spawn' (that is for 'run')"):format(name))
+    end
+  end
   return core.spawn(options, "tide.process.spawn", false)
 end
 
@@ -173,6 +180,12 @@ local function result_of(job)
   }
 end
 
+--- For a message.
+local function beginning_of(line)
+  local first = line:match("^[^\n]*"):sub(1, LINE)
+  return ("'%s'"):format(first == line and line or first .. "...")
+end
+
 local function raise_failure(command, result, message, code)
   if not result then
     error(core.OSError { message = message, code = code }, 0)
@@ -224,7 +237,8 @@ local function check_input(options, name)
   end
 end
 
-local function run(options, name)
+--- Runs it; `line`: of the shell.
+local function run(options, name, line)
   if type(options) ~= "table" then
     misuse(("bad argument #1 to '%s' (table expected, got %s)"):format(name, type(options)))
   end
@@ -251,7 +265,7 @@ local function run(options, name)
     result, message, code = result_of(job)
   end
   if options.check and not (result and result.code == 0) then
-    raise_failure(options[1], result, message, code)
+    raise_failure(line and beginning_of(line) or options[1], result, message, code)
   end
   return result, message, code
 end
@@ -281,7 +295,7 @@ function process.shell(command, options)
   if package.config:sub(1, 1) == "\\" then
     all[1], all[2] = "cmd.exe", "/c"
   end
-  return run(all, "tide.process.shell")
+  return run(all, "tide.process.shell", command)
 end
 
 return process

@@ -19,8 +19,22 @@ local function talk()
   end
 end
 
+--- One that is given another's output.
+local function link()
+  local first = assert(process.spawn { "true", stdout = "pipe" })
+  local ok, err = tide.pcall(function()
+    local last = assert(process.spawn { "true", stdin = first.stdout, stdout = "null" })
+    last:close()
+  end)
+  first:close()
+  if not ok then
+    error(err, 0)
+  end
+end
+
 local function main()
   talk()
+  link()
   local result, message = process.run { "cat", input = input }
   assert(result, message)
   assert(#result.stdout <= #input)

@@ -54,6 +54,7 @@ return function(readers, writers, timeout)
   timeout = tonumber(timeout) or timeout
   check(3, timeout, "number")
   if timeout ~= 0 then
+    core.check_task "select"
     core.checkpoint()
   end
   if timeout and timeout >= 0 then
@@ -66,7 +67,9 @@ return function(readers, writers, timeout)
     end
     local left = deadline and deadline - tide.loop():time() or math.huge
     if left <= 0 then
-      tide.sleep(0)
+      if timeout ~= 0 or pcall(core.check_task, "select") then
+        tide.sleep(0) -- who looks again and again lets others run
+      end
       return readable, writable, message
     end
     tide.move_on_after(left, wait, readers, writers)
