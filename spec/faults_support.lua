@@ -13,11 +13,8 @@ function M.faulty(it, pending)
   local file = io.open(library)
   if file then
     file:close()
-    return it
   end
-  return function(title)
-    pending(title .. " (needs " .. library .. ")")
-  end
+  return support.it_if(file, library, it, pending)
 end
 
 --- What the program of that name in spec/ prints, both streams, and then "exit
