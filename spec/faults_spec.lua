@@ -1,32 +1,17 @@
 --- Streams and servers where calls of the system fail: see test/faults.c.
 
-local support = require "spec.support"
+local faults = require "spec.faults_support"
 
-local library = os.getenv "TIDE_FAULTS" or "build/runtime/test/faults.so"
-local program = debug.getinfo(1, "S").source:sub(2):gsub("[^/]*$", "") .. "faults_program.lua"
-
---- Only where there is something to put before libc.
-local function is_there()
-  local file = io.open(library)
-  return file ~= nil and file:close()
-end
-
-local faulty = is_there() and it or function(title)
-  pending(title .. " (needs " .. library .. ")")
-end
+local faulty = faults.faulty(it, pending)
 
 --- Runs the program: what each client saw, what is left, what was reported, and
 -- how many faults there were of each rule.
 local function run(rules, options)
   options = options or {}
   local log = os.tmpname()
-  local line = ("FAULTS='%s' FAULTS_SEED=%d FAULTS_LOG=%s $t env LD_PRELOAD=\"$LD_PRELOAD %s\" ")
-    :format(rules, options.seed or 1, log, library)
-  local pipe = assert(io.popen(("if command -v timeout >/dev/null; then t='timeout 60'; fi; " ..
-    "%s %s %s %s %d %d 2>&1 </dev/null; echo \"exit $?\""):format(line, support.interpreter(),
-    program, options.address or "tcp", options.clients or 4, options.bytes or 100000)))
-  local output = pipe:read "*a"
-  pipe:close()
+  local output = faults.output(("FAULTS='%s' FAULTS_SEED=%d FAULTS_LOG=%s"):format(rules,
+    options.seed or 1, log), "faults_program.lua", ("%s %d %d"):format(options.address or "tcp",
+    options.clients or 4, options.bytes or 100000))
   local seen = { output = output, faults = {}, clients = {} }
   for connect, write, read, got, how in
     output:gmatch "client %d+ connect=(%S+) write=(%S+) read=(%S+) got=(%d+) (%S+)" do

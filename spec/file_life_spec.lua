@@ -7,20 +7,11 @@ local files = require "spec.file_support"
 require("tide.busted").configure { clock = "virtual" }
 
 local misuse, pack, raises = support.misuse, support.pack, support.raises
-local path, put, get, fails, opens = files.path, files.put, files.get, files.fails, files.opens
-local descriptors = files.descriptors
+local path, put, get, fails = files.path, files.put, files.get, files.fails
+local open, with_text, descriptors = files.open, files.with_text, files.descriptors
 local sleep = tide.sleep
 
 files.keep(before_each, after_each)
-
-local function open(name, mode, options)
-  return opens(fs.open(path(name), mode, options))
-end
-
-local function with_text(text, mode)
-  put("f", text)
-  return open("f", mode or "r")
-end
 
 --- A task that calls a method; it has begun.
 local function calls(file, method, ...)

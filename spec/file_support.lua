@@ -1,14 +1,15 @@
 --- What the specs of open files and watches need: a directory of the test's own.
 
-local assert = require "luassert"
 local fs = require "tide.fs"
 local fs_support = require "spec.fs_support"
+local support = require "spec.support"
 
 local M = {}
 
 local directory
 local opened = {}
 
+M.fails = support.fails
 M.descriptors, M.open_descriptors = fs_support.descriptors, fs_support.open_descriptors
 
 --- The hooks of a file that uses what is below.
@@ -44,18 +45,22 @@ function M.put(name, text, mode)
   return M.path(name)
 end
 
+--- A file of the directory, open.
+function M.open(name, mode, options)
+  return M.opens(fs.open(M.path(name), mode, options))
+end
+
+--- One with that text.
+function M.with_text(text, mode)
+  M.put("f", text)
+  return M.open("f", mode or "r")
+end
+
 function M.get(name)
   local file = assert(io.open(M.path(name), "rb"))
   local text = file:read "*a"
   file:close()
   return text
-end
-
---- What is next has to be nil, a message and that code.
-function M.fails(code, value, message, got)
-  assert.is_nil(value)
-  assert.is_string(message)
-  assert.equal(code, got)
 end
 
 return M

@@ -1,29 +1,13 @@
 --- Files where calls of the system fail: see test/faults.c.
 
-local support = require "spec.support"
+local faults = require "spec.faults_support"
 
-local library = os.getenv "TIDE_FAULTS" or "build/runtime/test/faults.so"
-local program = debug.getinfo(1, "S").source:sub(2):gsub("[^/]*$", "") .. "fs_faults_program.lua"
-
-local function is_there()
-  local file = io.open(library)
-  return file ~= nil and file:close()
-end
-
-local faulty = is_there() and it or function(title)
-  pending(title .. " (needs " .. library .. ")")
-end
+local faulty = faults.faulty(it, pending)
 
 --- What each call came to, in a list of "call=code".
 local function run(rules)
-  local pipe = assert(io.popen(("if command -v timeout >/dev/null; then t='timeout 60'; fi; " ..
-    "FAULTS='%s' FAULTS_PATH=faulty $t env LD_PRELOAD=\"$LD_PRELOAD %s\" %s %s 2>&1 </dev/null; " ..
-    "echo \"exit $?\""):format(rules, library, support.interpreter(), program)))
-  local output = pipe:read "*a"
-  pipe:close()
-  local codes = output:match "^([^\n]*)\nleft tasks=0 handles=0 descriptors=0\nexit 0\n$"
-  assert.is_string(codes, output)
-  return codes
+  return faults.codes(("FAULTS='%s' FAULTS_PATH=faulty"):format(rules), "fs_faults_program.lua",
+    "tasks=0 handles=0 descriptors=0")
 end
 
 local all_well = "append=ok list=ok read=ok replace=ok write=ok"

@@ -7,26 +7,13 @@ local support = require "spec.support"
 
 require("tide.busted").configure { task = false }
 
+local it = children.it_looks(it, pending)
 local SEEDS = support.few_seeds(1, 20) -- each run has children of its own
-
---- What was killed is there until a busy system lets it end; the next spawn sees
--- to that.
-local function is_gone(pid)
-  local tries = 0
-  while children.state(pid) and tries < 500 do
-    tide.run(process.run, { "true" })
-    tries = tries + 1
-  end
-  return children.state(pid) == nil
-end
 
 --- Explores body(note): note(child) tells of one that may not be left then, nor
 -- may anything else.
 local function explored(title, body)
   it(title, function()
-    if not children.can_look then
-      return pending "needs /proc"
-    end
     local pids, before = {}, nil
     tide.run(process.run, { "true" }) -- libuv opens a descriptor for itself, once
     for seed = 1, SEEDS do
@@ -39,7 +26,7 @@ local function explored(title, body)
       end, function(outcome)
         local where = ("seed %d, await %d, %s"):format(seed, outcome.k, outcome.at)
         for _, pid in ipairs(pids) do
-          assert.is_true(is_gone(pid), where)
+          assert.is_true(children.is_gone(pid), where)
         end
         assert.is_nil(support.left(), where)
         assert.equal(before, children.descriptors(), where)

@@ -6,16 +6,10 @@ local process = require "tide.process"
 local children = require "spec.process_support"
 local support = require "spec.support"
 
-local misuse, pack, raises = support.misuse, support.pack, support.raises
+local misuse, raises = support.misuse, support.raises
+local fails = children.fails
+local proc_it = children.it_looks(it, pending)
 local run, shell = process.run, process.shell
-
-local function fails(code, pattern, ...)
-  local got = pack(...)
-  assert.equal(3, got.n)
-  assert.is_nil(got[1])
-  assert.matches(pattern, got[2])
-  assert.equal(code, got[3])
-end
 
 describe("run", function()
   it("gives code, stdout and stderr", function()
@@ -124,10 +118,7 @@ describe("run", function()
     end
   end)
 
-  it("155: when it is cancelled leaves nothing of its group, and no descriptor", function()
-    if not children.can_look then
-      return pending "needs /proc"
-    end
+  proc_it("155: when it is cancelled leaves nothing of its group, and no descriptor", function()
     children.with_file(function(name)
       local before = children.descriptors()
       local command = ("trap '' TERM; sh -c 'echo $$ >%s.new; mv %s.new %s; sleep 1000' & " ..

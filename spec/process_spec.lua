@@ -7,6 +7,8 @@ local children = require "spec.process_support"
 local support = require "spec.support"
 
 local misuse, pack = support.misuse, support.pack
+local fails = children.fails
+local proc_it = children.it_looks(it, pending)
 local pcall, spawn = tide.pcall, process.spawn
 
 local function sh(command, options)
@@ -26,14 +28,6 @@ local function output_of(command, options)
   child:wait()
   child:close()
   return text
-end
-
-local function fails(code, pattern, ...)
-  local got = pack(...)
-  assert.equal(3, got.n)
-  assert.is_nil(got[1])
-  assert.matches(pattern, got[2])
-  assert.equal(code, got[3])
 end
 
 local function ends(child, ...)
@@ -140,10 +134,7 @@ describe("spawn", function()
     assert.equal(os.getenv "HOME", process.environ().HOME)
   end)
 
-  it("makes it the leader of a group if it is detached", function()
-    if not children.can_look then
-      return pending "needs /proc"
-    end
+  proc_it("makes it the leader of a group if it is detached", function()
     local show = "cut -d' ' -f5,6 /proc/$$/stat"
     local child = sh(show, { stdout = "pipe", detached = true })
     assert.equal(("%d %d\n"):format(child.pid, child.pid), child.stdout:read(-1))
@@ -151,10 +142,11 @@ describe("spawn", function()
     assert.are_not.equal(tostring(child.pid), (output_of(show):match "^%d+"))
   end)
 
-  it("gives it another user and group", function()
-    if output_of "id -u" ~= "0\n" then
-      return pending "needs to be root"
-    end
+  local id = io.popen "id -u"
+  local root_it = support.it_if(id:read "*l" == "0", "to be root", it, pending)
+  id:close()
+
+  root_it("gives it another user and group", function()
     assert.equal("65534 65533\n",
       output_of("echo $(id -u) $(id -g)", { uid = 65534, gid = 65533 }))
   end)
@@ -480,10 +472,9 @@ describe("SIGCHLD", function()
     prints("3\n", [[print(spawn { "sh", "-c", "exit 3" }:wait())]], "trap '' CHLD")
   end)
 
-  it("may have a handler that reaps all children", { task = false }, function()
-    if not jit then
-      return pending "needs ffi"
-    end
+  local ffi_it = support.it_if(jit, "ffi", it, pending)
+
+  ffi_it("may have a handler that reaps all children", { task = false }, function()
     prints("nil\tECHILD\nnil\tESRCH\n", [[
       local ffi = require "ffi"
       ffi.cdef "int waitpid(int, int *, int);"

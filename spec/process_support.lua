@@ -1,6 +1,9 @@
 --- What the specs of children share.
 
+local assert = require "luassert"
 local tide = require "tide"
+local process = require "tide.process"
+local support = require "spec.support"
 
 local M = {}
 
@@ -17,6 +20,11 @@ end
 --- Whether the spec can look.
 M.can_look = M.state(1) ~= nil
 
+--- An `it` for those that do.
+function M.it_looks(it, pending)
+  return support.it_if(M.can_look, "/proc", it, pending)
+end
+
 --- Whether a process runs: where nobody reaps what was inherited, it is left as a
 -- zombie for ever.
 function M.runs(pid)
@@ -29,6 +37,26 @@ function M.wait_for_end(pid)
   while M.runs(pid) do
     tide.sleep(0.001)
   end
+end
+
+--- What comes after these is nil, a message like that and that code.
+function M.fails(code, pattern, ...)
+  local got = support.pack(...)
+  assert.equal(3, got.n)
+  assert.is_nil(got[1])
+  assert.matches(pattern, got[2])
+  assert.equal(code, got[3])
+end
+
+--- Neither as a process nor as a zombie of ours. What was killed is there until a
+-- busy system lets it end; the next spawn sees to that.
+function M.is_gone(pid)
+  local tries = 0
+  while M.state(pid) and tries < 500 do
+    process.run { "true" }
+    tries = tries + 1
+  end
+  return M.state(pid) == nil
 end
 
 --- How many descriptors are open.

@@ -4,8 +4,11 @@ local assert = require "luassert"
 local tide = require "tide"
 local net = require "tide.net"
 local testing = require "tide.testing"
+local support = require "spec.support"
 
 local M = {}
+
+M.fails = support.fails
 
 local opened, feeders = {}, {}
 
@@ -96,13 +99,6 @@ function M.has_ipv6()
   local server = net.listen("::1", 0)
   if server then server:close() end
   return server ~= nil
-end
-
---- What comes after the code has to be nil, a message and that code.
-function M.fails(code, value, message, got)
-  assert.is_nil(value)
-  assert.is_string(message)
-  assert.equal(code, got)
 end
 
 --- The hook of a file that calls `opens` or `pair`.

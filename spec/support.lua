@@ -19,6 +19,14 @@ function M.task_it(title, fn)
   busted.it(title, async({ clock = "virtual" }, fn))
 end
 
+--- The `it` and `pending` of a file: that `it` where a test is to run. Else one
+-- whose tests are skipped, and tell in their titles what they need.
+function M.it_if(runs, needed, it, pending)
+  return runs and it or function(title)
+    pending(("%s (needs %s)"):format(title, needed))
+  end
+end
+
 --- Also what LuaJIT's compiled code holds: it takes upvalues for constants.
 function M.collect()
   if jit then -- luacheck: ignore 113
@@ -79,6 +87,13 @@ function M.misuse(pattern, fn)
   assert.is_false(ok)
   local place = caller.short_src:gsub("%W", "%%%0") .. ":" .. caller.currentline
   assert.matches(place .. ": .*" .. pattern, err)
+end
+
+--- What comes after the code has to be nil, a message and that code.
+function M.fails(code, value, message, got)
+  assert.is_nil(value)
+  assert.is_string(message)
+  assert.equal(code, got)
 end
 
 function M.pack(...)
