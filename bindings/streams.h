@@ -15,7 +15,7 @@
 #ifndef TIDE_STREAMS_H
 #define TIDE_STREAMS_H
 
-#include "../runtime/io.h"
+#include "../runtime/handle.h"
 #include "bindings.h"
 
 #pragma GCC visibility push(hidden)

@@ -8,7 +8,7 @@
 #ifndef TIDE_DESCRIPTOR_H
 #define TIDE_DESCRIPTOR_H
 
-#include "io.h"
+#include "handle.h"
 
 /* Elsewhere, and where -DTIDE_WATCHUV asks for it, libuv does without. */
 #if defined(__linux__) && !defined(TIDE_WATCHUV)

@@ -6,7 +6,7 @@
 #define TIDE_FILE_H
 
 #include "fs.h"
-#include "io.h"
+#include "handle.h"
 
 #pragma GCC visibility push(hidden)
 

@@ -16,7 +16,7 @@
 
 #include <stdatomic.h>
 
-#include "io.h"
+#include "handle.h"
 
 #pragma GCC visibility push(hidden)
 

@@ -2,7 +2,7 @@
 #ifndef TIDE_INTERNAL_H
 #define TIDE_INTERNAL_H
 
-#include "io.h"
+#include "handle.h"
 #include "pool.h"
 
 #pragma GCC visibility push(hidden)

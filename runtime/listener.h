@@ -2,7 +2,7 @@
 #ifndef TIDE_LISTENER_H
 #define TIDE_LISTENER_H
 
-#include "io.h"
+#include "handle.h"
 
 #pragma GCC visibility push(hidden)
 

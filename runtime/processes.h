@@ -9,7 +9,7 @@
 #ifndef TIDE_PROCESSES_H
 #define TIDE_PROCESSES_H
 
-#include "io.h"
+#include "handle.h"
 
 #pragma GCC visibility push(hidden)
 

@@ -8,7 +8,7 @@
 #ifndef TIDE_STANDARD_H
 #define TIDE_STANDARD_H
 
-#include "io.h"
+#include "handle.h"
 
 #pragma GCC visibility push(hidden)
 

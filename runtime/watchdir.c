@@ -151,7 +151,7 @@ static bool has_news(const tideR_watchdir *watch) {
   return watch->lost || watch->first != NULL || is_over(watch);
 }
 
-static void tell(tideR_watchdir *watch) {
+static void tell_task(tideR_watchdir *watch) {
   if (has_news(watch))
     tideR_waitq_wake(watch->handle.rt, &watch->waiter);
   count_alive(watch);
@@ -223,7 +223,7 @@ static void lose_others(tideR_runtime *rt, const tideR_handlekind *kind) {
   for (tideR_handle *it = rt->open; it != NULL; it = it->next)
     if (it->kind == kind && !it->closed && !is_over(watch_of(it))) {
       lose(watch_of(it));
-      tell(watch_of(it));
+      tell_task(watch_of(it));
     }
 }
 
@@ -241,7 +241,7 @@ static void on_event(uv_fs_event_t *uv, const char *name, int events,
     finish(watch, status);
   if (is_flood(rt))
     lose_others(rt, watch->handle.kind);
-  tell(watch);
+  tell_task(watch);
 }
 
 /* ---- who waits ---- */

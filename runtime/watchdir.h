@@ -7,7 +7,7 @@
 #ifndef TIDE_WATCHDIR_H
 #define TIDE_WATCHDIR_H
 
-#include "io.h"
+#include "handle.h"
 
 #pragma GCC visibility push(hidden)
 

@@ -5,7 +5,7 @@
 #ifndef TIDE_TEST_GATE_H
 #define TIDE_TEST_GATE_H
 
-#include "io.h"
+#include "handle.h"
 #include "test.h"
 
 __attribute__((constructor)) static void pool_of_four(void) {

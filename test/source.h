@@ -2,7 +2,7 @@
 #ifndef TIDE_SOURCE_H
 #define TIDE_SOURCE_H
 
-#include "io.h"
+#include "handle.h"
 #include "test.h"
 
 static struct {

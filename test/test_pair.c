@@ -1,5 +1,5 @@
 /* test_pair.c: two streams in memory. */
-#include "io.h"
+#include "handle.h"
 #include "memory.h"
 #include "test.h"
 

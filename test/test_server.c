@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
-#include "io.h"
+#include "handle.h"
 #include "test.h"
 
 static tideR_server *server;

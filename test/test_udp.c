@@ -1,7 +1,7 @@
 /* test_udp.c: datagrams that who was woken for them did not come for. */
 #include "test.h"
 
-#include "io.h"
+#include "handle.h"
 
 static void receiver(actor *me) {
   tideR_udp *udp = me->arg;

@@ -1,5 +1,5 @@
 /*
- * io.h: what is open: streams, servers, datagrams; and names.
+ * handle.h: what is open: streams, servers, datagrams; and names.
  *
  * General layout
  *   handle.c  what all of these are: known to the runtime, closed with it
@@ -15,14 +15,13 @@
  *   server.c  sockets that connections are accepted from
  *   dns.c     what names stand for, and what addresses are called
  *   udp.c     datagrams: receiving, names; udpsend.c  sending
- *   stdio.c   streams over the descriptors that others have, too: see
- * standard.h
+ *   stdio.c   streams over the descriptors that others have, too: standard.h
  *
  * Each is memory of its own with two owners: the user, who releases it, and
  * libuv, until it has closed the handle. Callbacks record and wake.
  */
-#ifndef TIDE_IO_H
-#define TIDE_IO_H
+#ifndef TIDE_HANDLE_H
+#define TIDE_HANDLE_H
 
 #include "sync.h"
 
