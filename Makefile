@@ -335,7 +335,7 @@ mutants: ## try faults on the tests; each has to be found (NAME=part, LUA=)
 	@tools/mutants $(DEFAULT) $(call interpreter,$(DEFAULT)) '$(NAME)'
 
 run-lint: run-lint-layers run-lint-format run-lint-luacheck run-lint-sources \
-  run-lint-floors run-lint-types
+  run-lint-floors run-lint-types run-lint-mutants
 run-lint-layers:
 	@$(check) lint-layers tools/check-layers
 run-lint-format:
@@ -353,6 +353,9 @@ run-lint-floors:
 run-lint-types: run-build
 	@$(check) lint-types $(call lua_env,$(DEFAULT)) \
 	  $(call interpreter,$(DEFAULT)) tools/check-types
+
+run-lint-mutants:
+	@$(check) lint-mutants $(call interpreter,$(DEFAULT)) tools/mutate.lua check
 
 # libuv's headers only: with all of /usr/include, glibc's would be found too.
 run-windows:

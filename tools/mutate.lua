@@ -1,5 +1,5 @@
 -- One fault of test/mutants/list.lua.
--- Usage: mutate.lua count | name N | file N | apply N TREE
+-- Usage: mutate.lua count | check | name N | file N | apply N TREE
 
 local list = dofile "test/mutants/list.lua"
 local what, n, tree = arg[1], tonumber(arg[2]), arg[3]
@@ -22,20 +22,35 @@ local function find(text, part)
   return from, to
 end
 
-local function apply(mutant, path)
+--- Its text, and where what it changes is. Ends the program if that is not so.
+local function open(mutant, path)
   local text = read(path)
   local from, to = find(text, mutant[3])
   if not from then
     io.stderr:write(("%s: %s: %s\n"):format(mutant[1], mutant[2], to))
     os.exit(1)
   end
+  return text, from, to
+end
+
+local function apply(mutant, path)
+  local text, from, to = open(mutant, path)
   local file = assert(io.open(path, "w"))
   file:write(text:sub(1, from - 1), mutant[4], text:sub(to + 1))
   file:close()
 end
 
+--- The code may have gone on without them.
+local function check()
+  for _, mutant in ipairs(list) do
+    open(mutant, mutant[2])
+  end
+end
+
 if what == "count" then
   print(#list)
+elseif what == "check" then
+  check()
 elseif what == "name" then
   print(list[n][1])
 elseif what == "file" then
