@@ -207,7 +207,6 @@ void tideL_openprocess(lua_State *L) {
       {"kill", process_kill}, {"close", process_close}, {NULL, NULL}};
   static const luaL_Reg metamethods[] = {{"__index", process__index},
                                          {"__gc", process__gc},
-                                         {"__close", process_close},
                                          {"__tostring", process__tostring},
                                          {NULL, NULL}};
   static const luaL_Reg functions[] = {
@@ -223,8 +222,8 @@ void tideL_openprocess(lua_State *L) {
   tideL_own(L, OWN_PROCESS);
   lua_pushvalue(L, -2);
   lua_setfield(L, -2, "methods");
-  lua_pop(L, 1);
-  lua_setfield(L, -2, "Process"); /* its methods: lua/tide adds to them */
+  lua_setfield(L, -3, "ProcessClass"); /* lua/tide adds __close */
+  lua_setfield(L, -2, "Process");      /* its methods, and to these */
   tideL_setfunctions(L, functions);
   tideL_openspawning(L);
 }

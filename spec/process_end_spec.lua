@@ -121,6 +121,60 @@ describe("close", function()
   end)
 end)
 
+describe("what is left with tide.with, as by <close>,", function()
+  local CLEANS = "trap 'echo cleaned; exit 9' TERM; echo; while :; do sleep 0.01; done"
+
+  it("may clean up", function()
+    local child = start(CLEANS)
+    tide.with(child, function() end)
+    assert.same({ n = 1, 9 }, pack(child:wait()))
+    assert.is_true(gone(child))
+  end)
+
+  it("may clean up when who left it was cancelled", function()
+    local child = start(CLEANS, { detached = true })
+    assert.is_false(tide.move_on_after(0.02, tide.with, child, function() tide.sleep(1000) end))
+    assert.same({ n = 1, 9 }, pack(child:wait()))
+    assert.is_true(gone(child))
+  end)
+
+  it("154: ends with all of its group", function()
+    local child, pids = start(FAMILY, { detached = true })
+    tide.with(child, function() end)
+    assert.is_false(children.runs(pids[1]))
+    assert.is_false(children.runs(pids[2]))
+    assert.is_true(gone(child))
+  end)
+
+  it("is left alone if it has ended or was closed", function()
+    local child = start "echo; exit 3"
+    assert.equal(3, tide.with(child, child.wait))
+    assert.equal(3, child:wait())
+    child = start "echo; exec sleep 1000"
+    assert.is_nil((tide.with(child, child.close)))
+    assert.same({ n = 3, nil, "signal", "SIGKILL" }, pack(child:wait()))
+    assert.is_true(gone(child))
+  end)
+
+  if support.has_close then
+    local leave = (loadstring or load) "local _ <close> = ..."
+
+    it("may clean up, by <close>, too", function()
+      local child = start(CLEANS)
+      leave(child)
+      assert.same({ n = 1, 9 }, pack(child:wait()))
+      assert.is_true(gone(child))
+    end)
+
+    it("is killed at once by <close> where nobody can wait", function()
+      local child = start(CLEANS)
+      coroutine.wrap(leave)(child)
+      assert.same({ n = 3, nil, "signal", "SIGKILL" }, pack(child:wait()))
+      assert.is_true(gone(child))
+    end)
+  end
+end)
+
 describe("terminate", function()
   it("lets it clean up", function()
     local child = start("trap 'echo cleaned; exit 9' TERM; echo; while :; do sleep 0.01; done")

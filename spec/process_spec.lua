@@ -487,14 +487,3 @@ describe("SIGCHLD", function()
     ]])
   end)
 end)
-
-it("a process is closed with its scope, where Lua has <close>", function()
-  local scope = (loadstring or load) "local child = ... ; local _ <close> = child"
-  if not scope then
-    return pending "needs <close>"
-  end
-  local child = sh "exec sleep 100"
-  scope(child)
-  assert.equal("Process<" .. child.pid .. " ended>", tostring(child))
-  assert.is_true(pcall(child.close, child))
-end)

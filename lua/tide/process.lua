@@ -83,6 +83,18 @@ function Process:terminate(grace)
   return self:wait()
 end
 
+--- As `terminate`, also for who was cancelled; at once where nobody can wait.
+function core.ProcessClass.__close(child)
+  local ok, err = true, nil
+  if core.can_wait() then
+    ok, err = protected(tide.shield, core.note, child.terminate, child)
+  end
+  child:close() -- also if there was no memory to do it well
+  if not ok then
+    error(err, 0)
+  end
+end
+
 -- ---- run
 
 --- What it does not want to read is no error.

@@ -62,7 +62,8 @@ function Process:kill(signal) end
 ---@return string? code
 function Process:terminate(grace) end
 
----Kills it if it runs, closes its streams. Since 0.1.0.
+---Kills it if it runs, closes its streams. `<close>` and `tide.with` do as
+---`terminate`. Since 0.1.0.
 function Process:close() end
 
 ---Starts a command; or nil, message, code. Since 0.1.0.
