@@ -70,6 +70,13 @@ describe("under explore,", function()
     return "done"
   end)
 
+  explored("a process that is left with tide.with leaves nothing", function(note)
+    local child = note(assert(process.spawn { "sh", "-c", "trap exit TERM; echo; sleep 1000",
+      stdout = "pipe", detached = true }))
+    tide.with(child, function() child.stdout:readline() end)
+    return "done"
+  end)
+
   explored("three at a time leave nothing", function()
     local slots = tide.semaphore(2)
     tide.group(function(group)

@@ -32,9 +32,16 @@ local function link()
   end
 end
 
+--- One that ends because it is left.
+local function leave()
+  local child = assert(process.spawn { "sleep", "1000" })
+  tide.with(child, function() tide.sleep(0) end)
+end
+
 local function main()
   talk()
   link()
+  leave()
   local result, message = process.run { "cat", input = input }
   assert(result, message)
   assert(#result.stdout <= #input)
