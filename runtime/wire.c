@@ -77,8 +77,11 @@ static void fetch(tideR_stream *stream) {
   tideR__stream_filled(stream, n == UV_EOF ? how_it_ended(wire) : n);
 }
 
+/* Pipes of children go one way: libuv calls the other "not connected", and
+ * broken. */
 static int start(tideR_stream *stream) {
-  return uv_read_start(&wire_of(stream)->uv.stream, on_room, on_read);
+  uv_stream_t *uv = &wire_of(stream)->uv.stream;
+  return uv_is_readable(uv) ? uv_read_start(uv, on_room, on_read) : UV_EBADF;
 }
 
 static void stop(tideR_stream *stream) {
@@ -89,7 +92,9 @@ static void stop(tideR_stream *stream) {
 
 static ssize_t try_write(tideR_stream *stream, const uv_buf_t *bufs,
                          unsigned n) {
-  return uv_try_write(&wire_of(stream)->uv.stream, bufs, n);
+  uv_stream_t *uv = &wire_of(stream)->uv.stream;
+  ssize_t sent = uv_try_write(uv, bufs, n);
+  return sent == UV_EPIPE && !uv_is_writable(uv) ? UV_EBADF : sent;
 }
 
 static void on_written(uv_write_t *request, int status) {

@@ -290,6 +290,17 @@ describe("stdin, stdout and stderr", function()
     child:close()
   end)
 
+  it("go one way: the other is a bad descriptor, as of standard input and output", function()
+    local child = spawn { "cat", stdin = "pipe", stdout = "pipe" }
+    fails("EBADF", "bad file", child.stdin:read())
+    fails("EBADF", "bad file", child.stdout:write "x")
+    assert.is_true(child.stdin:write "x")
+    child.stdin:shutdown()
+    assert.equal("x", child.stdout:read(-1))
+    assert.equal(0, child:wait())
+    child:close()
+  end)
+
   it("hold up who writes what is not read", function()
     local child = sh("exec sleep 100", { stdin = "pipe" })
     assert.is_false(tide.move_on_after(0.02, child.stdin.write, child.stdin,
