@@ -14,8 +14,9 @@
 
 enum {
   CHUNK_ROOM = 524288,
-  READ_MOST = 131072, /* offered at once: with room to spare, or else libuv
-                         reads a second time to see whether that was all */
+  READ_MOST = 69632, /* offered at once: 64 KiB with room to spare, or else it
+                        is asked a second time whether that was all. Strings
+                        twice as long are more than malloc keeps */
   READ_LEAST = 16384,
   OFFER_MOST = 1048576, /* of a buffer's own memory */
   CHUNKS_KEPT = 4       /* empty ones */

@@ -85,7 +85,8 @@ typedef struct tideR_transport {
   /* Bytes are wanted, by tideR__stream_room and _filled, or no more. */
   int (*start)(tideR_stream *stream);
   void (*stop)(tideR_stream *stream);
-  /* After tideR__stream_readable: what is there now. */
+  /* What is there now: after tideR__stream_readable, and after what has filled
+   * all its room. NULL: that cannot be asked for. */
   void (*fetch)(tideR_stream *stream);
   /* How many of them went out at once; UV_EAGAIN: none. */
   ssize_t (*try_write)(tideR_stream *stream, const uv_buf_t *bufs, unsigned n);
@@ -126,15 +127,17 @@ struct tideR_stream {
   size_t limit;       /* reading pauses over twice that */
   tideR_waitq reader; /* at most one */
   tideR_reading reading;
-  bool started;  /* the transport gives bytes */
-  bool busy;     /* a task reads, or was woken and is yet to take it */
-  bool decided;  /* `reading` is */
-  bool deferred; /* it was woken, and is to fetch what there is */
-  bool held;     /* who reads is making what it read its own */
-  bool skips;    /* what is left of a line that was too long */
-  bool lazy;     /* bytes are asked for only while a task waits for them: they
-                    may be another's, else */
-  int end;       /* UV_EOF or an error: nothing comes after what is unread */
+  bool started;     /* the transport gives bytes */
+  bool busy;        /* a task reads, or was woken and is yet to take it */
+  bool decided;     /* `reading` is */
+  bool deferred;    /* it was woken, and is to fetch what there is */
+  bool held;        /* who reads is making what it read its own */
+  bool was_full;    /* what came last has filled all the room that it had */
+  uint8_t in_a_row; /* so many were read without a wait */
+  bool skips;       /* what is left of a line that was too long */
+  bool lazy; /* bytes are asked for only while a task waits for them: they
+                may be another's, else */
+  int end;   /* UV_EOF or an error: nothing comes after what is unread */
   uint64_t bytes_read;
 
   size_t unsent, high_water;

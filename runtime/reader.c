@@ -14,6 +14,8 @@
 
 #include "internal.h"
 
+#define IN_A_ROW 16 /* reads without a poll */
+
 /* ---- who waits ---- */
 
 static tideR_stream *stream_of(const tideR_task *task) {
@@ -212,6 +214,7 @@ void tideR__stream_filled(tideR_stream *stream, ssize_t n) {
     return;
   if (offered > 0)
     tideR__buffer_filled(stream->handle.rt, &stream->unread, offered, came);
+  stream->was_full = came > 0 && came == offered;
   stream->bytes_read += came;
   if (n < 0)
     stream->end = (int)n;
@@ -253,17 +256,36 @@ void tideR__reader_closed(tideR_stream *stream) {
 
 /* ---- the reader's side ---- */
 
+/* What has filled all the room was not all: the next bytes are asked for before
+ * the poll is, as libuv would. But others are to have their turns. */
+static bool goes_on(tideR_stream *stream) {
+  if (!stream->was_full || !stream->started || stream->lazy ||
+      stream->transport->fetch == NULL || stream->in_a_row == IN_A_ROW)
+    return false;
+  stream->in_a_row++;
+  return true;
+}
+
+/* Bytes may come at once. */
+static int ask(tideR_stream *stream) {
+  int err = 0;
+  stream->busy = true;
+  if (!stream->started)
+    err = start(stream);
+  else if (goes_on(stream))
+    stream->transport->fetch(stream);
+  stream->busy = false;
+  return err;
+}
+
 bool tideR_stream_ready(tideR_stream *stream, const tideR_reading *reading) {
   stream->held = false; /* if it still was, the last one has failed */
   if (stream->transport->grows && !stream->handle.closed)
     stream->end = 0;
   stream->reading = *reading;
   stream->decided = decide(stream);
-  if (!stream->decided && !stream->started) {
-    int err;
-    stream->busy = true; /* for bytes may come at once */
-    err = start(stream);
-    stream->busy = false;
+  if (!stream->decided) {
+    int err = ask(stream);
     if (err < 0 && !stream->decided)
       stream->decided = end_with(&stream->reading, err, 0);
   }
@@ -287,6 +309,7 @@ void tideR_stream_park(tideR_runtime *rt, tideR_task *task,
                        tideR_stream *stream) {
   tideR_waitq_park(rt, task, &stream->reader);
   stream->busy = true;
+  stream->in_a_row = 0;
 }
 
 bool tideR_stream_fetch(tideR_stream *stream) {

@@ -194,8 +194,9 @@ bool tideR_stream_is_wire(const tideR_stream *stream) {
 }
 
 tideR_wire *tideR__wire_new(tideR_runtime *rt) {
-  static const tideR_transport transport = {start,      stop, fetch, try_write,
-                                            write_rest, shut, false};
+  static const tideR_transport transport = {
+      start, stop, CAN_FETCH ? fetch : NULL, try_write, write_rest,
+      shut,  false};
   static const tideR_waitkind opening = {"connect", tideR__wire_abort, NULL};
   tideR_wire *wire = calloc(1, sizeof *wire);
   if (wire == NULL)

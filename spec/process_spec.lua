@@ -9,7 +9,7 @@ local support = require "spec.support"
 local misuse, pack = support.misuse, support.pack
 local fails = children.fails
 local proc_it = children.it_looks(it, pending)
-local pcall, spawn = tide.pcall, process.spawn
+local spawn = process.spawn
 
 local function sh(command, options)
   local all = { "sh", "-c", command }

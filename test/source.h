@@ -9,7 +9,9 @@ static struct {
   tideR_stream *stream;
   bool wanted; /* bytes are: between start and stop */
   unsigned starts;
-  int refuses; /* to start, with that code */
+  int refuses;      /* to start, with that code */
+  size_t there;     /* bytes that can be fetched */
+  unsigned fetches; /* so many times that was tried */
 } source;
 
 static inline int start_source(tideR_stream *stream) {
@@ -26,6 +28,16 @@ static inline void stop_source(tideR_stream *stream) {
   (void)stream;
   CHECK(source.wanted);
   source.wanted = false;
+}
+
+static inline void fetch_source(tideR_stream *stream) {
+  size_t size, n;
+  char *room = tideR__stream_room(stream, &size);
+  n = source.there < size ? source.there : size;
+  source.there -= n;
+  source.fetches++;
+  memset(room, 'x', n);
+  tideR__stream_filled(stream, (ssize_t)n);
 }
 
 static inline void close_source(tideR_handle *handle) {
@@ -52,11 +64,13 @@ static inline tideR_stream *new_source(tideR_runtime *rt) {
   static const tideR_handlekind kind = {"stream", close_source, is_active,
                                         orphan_source, free_source};
   static const tideR_transport transport = {
-      start_source, stop_source, NULL, NULL, NULL, NULL, false};
+      start_source, stop_source, fetch_source, NULL, NULL, NULL, false};
   source.stream = calloc(1, sizeof *source.stream);
   source.wanted = false;
   source.starts = 0;
   source.refuses = 0;
+  source.there = 0;
+  source.fetches = 0;
   tideR__stream_init(rt, source.stream, &kind, &transport);
   return source.stream;
 }

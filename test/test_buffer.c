@@ -4,7 +4,7 @@
 #include "test.h"
 
 #define CHUNK 524288
-#define OFFER 131072 /* at most, in a chunk */
+#define OFFER 69632 /* at most, in a chunk */
 #define LEAST 16384
 
 /* `n` bytes come, all at once. */

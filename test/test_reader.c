@@ -200,3 +200,80 @@ TEST(the_rest_of_a_long_line_is_nobodys) {
   CHECK_SAID("mno.");
   close_and_free();
 }
+
+/* ---- what has filled its room ---- */
+
+/* Fills all of it. */
+static size_t flood(void) {
+  size_t size;
+  char *room = tideR__stream_room(source.stream, &size);
+  memset(room, 'x', size);
+  tideR__stream_filled(source.stream, (ssize_t)size);
+  return size;
+}
+
+static unsigned waits;
+
+/* Takes all that comes, to the end. */
+static void taker(actor *me) {
+  tideR_reading it = reading();
+  const char *bytes;
+  int status;
+  BEGIN
+  do {
+    if (!tideR_stream_ready(source.stream, &it)) {
+      waits++;
+      AWAIT(tideR_stream_park(me->rt, me->task, source.stream));
+    }
+    status = tideR_stream_see(source.stream, &bytes)->status;
+    me->n += (long)source.stream->reading.length;
+    tideR_stream_take(source.stream);
+  } while (status == 0);
+  END
+}
+
+TEST(what_filled_its_room_is_read_on_without_a_wait) {
+  size_t size;
+  want(TIDE_READ_SOME, SIZE_MAX);
+  waits = 0;
+  new_source(rt);
+  actor *me = spawn_named(rt, taker, "?");
+  step(rt);
+  CHECK_EQ(waits, 1);
+  size = flood();
+  source.there = 2 * size + 1;
+  step(rt);
+  CHECK_EQ(waits, 2);
+  CHECK_EQ(source.fetches, 3); /* the last one left some of its room */
+  CHECK_EQ(me->n, (long)(3 * size + 1));
+  feed("abc");
+  step(rt);
+  CHECK_EQ(waits, 3);
+  CHECK_EQ(source.fetches, 3);
+  flood();
+  step(rt);
+  CHECK_EQ(source.fetches, 4); /* there was nothing */
+  CHECK_EQ(waits, 4);
+  feed_end(UV_EOF);
+  run(rt);
+  CHECK_EQ(me->n, (long)(4 * size + 4));
+  close_and_free();
+}
+
+TEST(who_reads_on_and_on_lets_others_have_their_turns) {
+  want(TIDE_READ_SOME, SIZE_MAX);
+  waits = 0;
+  new_source(rt);
+  spawn_named(rt, taker, "?");
+  step(rt);
+  for (unsigned i = 1; i <= 3; i++) {
+    source.there = SIZE_MAX;
+    flood();
+    step(rt);
+    CHECK_EQ(source.fetches, 16 * i);
+    CHECK_EQ(waits, 1 + i);
+  }
+  feed_end(UV_EOF);
+  run(rt);
+  close_and_free();
+}
