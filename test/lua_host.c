@@ -1,12 +1,11 @@
 /*
  * lua_host.c: include/tide.h as a host uses it, on one Lua.
  */
-#include <dirent.h>
 #include <math.h>
 #include <pthread.h>
 #include <sys/wait.h>
 
-#include "lua_state.h"
+#include "holdings.h"
 
 /* ---- tests ---- */
 
@@ -227,17 +226,6 @@ static void states_in_threads(void) {
     pthread_join(threads[i], NULL);
     CHECK(results[i] == 400);
   }
-}
-
-static int open_fds(void) {
-  DIR *dir = opendir("/proc/self/fd");
-  int n = 0;
-  if (dir == NULL)
-    return -1; /* not Linux: then nothing is compared */
-  while (readdir(dir) != NULL)
-    n++;
-  closedir(dir);
-  return n;
 }
 
 static void a_thousand_times_open_and_close(void) {
