@@ -42,10 +42,13 @@ static size_t strip(const char *bytes, size_t n) {
   return n > 0 && bytes[n - 1] == '\r' ? n - 1 : n;
 }
 
-/* The stream, for who was woken. */
+/* The stream, for who was woken: that it is one was checked when it began. */
 static tideL_stream *delivered(lua_State *L, tideL_state *S, tideR_task *task) {
+  tideL_stream *self = lua_touserdata(L, 1);
   tideL_checkdelivered(L, S, task);
-  return tideL_checkstream(L, S, own_name(L));
+  if (self->serial != S->serial || self->stream == NULL)
+    tideL_checkserial(L, S, self->serial, self->stream, own_name(L));
+  return self;
 }
 
 /* The bytes; or nil, message, code and those that came before. Out of memory

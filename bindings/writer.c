@@ -108,6 +108,19 @@ static int write_pieces(lua_State *L, tideR_stream *stream) {
   return it.err;
 }
 
+/* Most writes are of one string, which needs no batch. */
+static bool is_string(lua_State *L) {
+  return lua_type(L, 2) == LUA_TSTRING && lua_gettop(L) == 2;
+}
+
+static int write_string(lua_State *L, tideR_stream *stream) {
+  size_t n;
+  uv_buf_t piece;
+  piece.base = (char *)lua_tolstring(L, 2, &n);
+  piece.len = n;
+  return tideR_stream_write(stream, &piece, 1);
+}
+
 /* ---- write ---- */
 
 static int has_written(lua_State *L, tideL_state *S, tideR_task *task) {
@@ -128,13 +141,15 @@ static int stream_write(lua_State *L) {
   tideR_task *task = tideL_enter(L, S, name);
   tideL_stream *self = tideL_checkstream(L, S, name);
   tideR_stream *stream = self->stream;
+  bool is_one = is_string(L);
   int err;
-  check_pieces(L, name);
+  if (!is_one)
+    check_pieces(L, name);
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, has_written);
   if (tideR_stream_full(stream))
     tideL_checkyield(L, task, name);
-  err = write_pieces(L, stream);
+  err = is_one ? write_string(L, stream) : write_pieces(L, stream);
   if (err == 0 && tideR_stream_full(stream) && tideL_yieldable(L, task)) {
     tideR_stream_park_full(S->rt, task, stream);
     return tideL_suspend(L, S, task, has_written);

@@ -177,8 +177,12 @@ void tideR__stream_starved(tideR_stream *stream);
 
 /* True: it is decided, take it. Else bytes are on their way. */
 bool tideR_stream_ready(tideR_stream *stream, const tideR_reading *reading);
-bool tideR_stream_busy(const tideR_stream *stream);
-bool tideR_stream_held(const tideR_stream *stream);
+static inline bool tideR_stream_busy(const tideR_stream *stream) {
+  return stream->busy;
+}
+static inline bool tideR_stream_held(const tideR_stream *stream) {
+  return stream->held;
+}
 /* It is the caller's, though a turn may come first: what to forfeit. */
 tideR_wait *tideR_stream_promise(tideR_stream *stream);
 /* Until it is decided. */
@@ -202,8 +206,13 @@ int tideR_stream_write(tideR_stream *stream, const uv_buf_t *bufs, unsigned n);
 typedef enum tideR_part { TIDE_PART_FIRST = 1, TIDE_PART_LAST = 2 } tideR_part;
 int tideR_stream_write_part(tideR_stream *stream, const uv_buf_t *bufs,
                             unsigned n, int part);
+static inline int tideR_stream_failure(const tideR_stream *stream) {
+  return stream->failure; /* or 0 */
+}
 /* More is unsent than may be. */
-bool tideR_stream_full(const tideR_stream *stream);
+static inline bool tideR_stream_full(const tideR_stream *stream) {
+  return stream->unsent > stream->high_water && stream->failure == 0;
+}
 /* Until it is not; until nothing is, and the end is if one was to come. */
 void tideR_stream_park_full(tideR_runtime *rt, tideR_task *task,
                             tideR_stream *stream);
@@ -212,7 +221,6 @@ void tideR_stream_park_drain(tideR_runtime *rt, tideR_task *task,
 bool tideR_stream_drained(const tideR_stream *stream);
 /* No more will be written: the peer sees the end after what is unsent. */
 int tideR_stream_shutdown(tideR_stream *stream);
-int tideR_stream_failure(const tideR_stream *stream); /* or 0 */
 /* The transport's: so many bytes went out, or could not. */
 void tideR__stream_sent(tideR_stream *stream, size_t n, int status);
 void tideR__stream_ended(tideR_stream *stream, int status);

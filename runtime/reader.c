@@ -292,14 +292,6 @@ bool tideR_stream_ready(tideR_stream *stream, const tideR_reading *reading) {
   return stream->decided;
 }
 
-bool tideR_stream_busy(const tideR_stream *stream) {
-  return stream->busy;
-}
-
-bool tideR_stream_held(const tideR_stream *stream) {
-  return stream->held;
-}
-
 tideR_wait *tideR_stream_promise(tideR_stream *stream) {
   stream->busy = true;
   return &stream->reader.wait;

@@ -109,7 +109,7 @@ ssize_t tideR__socket_read(const uv_handle_t *handle, char *room, size_t size) {
   if (err < 0)
     return err;
   do
-    n = read(fd, room, size);
+    n = handle->type == UV_TCP ? recv(fd, room, size, 0) : read(fd, room, size);
   while (n < 0 && errno == EINTR);
   if (n < 0)
     return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : tideR__errno();
@@ -140,6 +140,40 @@ int tideR__unix_address(const char *name, size_t length,
   *size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length +
                       !is_abstract);
   return 0;
+}
+
+#endif
+
+/* Elsewhere a send raises SIGPIPE, or has errors that libuv tries again. */
+#if defined(MSG_NOSIGNAL) && !defined(__APPLE__)
+
+/* A uv_buf_t is an iovec there. */
+static ssize_t send_many(int fd, const uv_buf_t *bufs, unsigned n) {
+  struct msghdr message = {.msg_iov = (struct iovec *)bufs, .msg_iovlen = n};
+  return sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+ssize_t tideR__socket_write(uv_stream_t *stream, const uv_buf_t *bufs,
+                            unsigned n) {
+  uv_os_fd_t fd;
+  ssize_t sent;
+  int err = uv_fileno((const uv_handle_t *)stream, &fd);
+  if (err < 0)
+    return err;
+  do
+    sent = n == 1 ? send(fd, bufs->base, bufs->len, MSG_NOSIGNAL)
+                  : send_many(fd, bufs, n);
+  while (sent < 0 && errno == EINTR);
+  if (sent < 0)
+    return errno == ENOBUFS ? UV_EAGAIN : tideR__errno();
+  return sent;
+}
+
+#else
+
+ssize_t tideR__socket_write(uv_stream_t *stream, const uv_buf_t *bufs,
+                            unsigned n) {
+  return uv_try_write(stream, bufs, n);
 }
 
 #endif

@@ -21,6 +21,10 @@ int tideR__socket_name(const uv_handle_t *handle, bool of_peer,
 int tideR__socket_end(const uv_handle_t *handle);
 /* How many bytes there were; 0: none yet; UV_EOF or another error. */
 ssize_t tideR__socket_read(const uv_handle_t *handle, char *room, size_t size);
+/* uv_try_write of a connected socket with nothing queued; where it can be, by
+ * the call that is made for sockets, which costs less than that for files. */
+ssize_t tideR__socket_write(uv_stream_t *stream, const uv_buf_t *bufs,
+                            unsigned n);
 #ifndef _WIN32
 int tideR__errno(void); /* as a code of libuv's */
 /* Of this kind, not inherited by children, never blocking; or negative. */

@@ -93,7 +93,10 @@ static void stop(tideR_stream *stream) {
 static ssize_t try_write(tideR_stream *stream, const uv_buf_t *bufs,
                          unsigned n) {
   uv_stream_t *uv = &wire_of(stream)->uv.stream;
-  ssize_t sent = uv_try_write(uv, bufs, n);
+  ssize_t sent;
+  if (uv->type == UV_TCP)
+    return tideR__socket_write(uv, bufs, n);
+  sent = uv_try_write(uv, bufs, n);
   return sent == UV_EPIPE && !uv_is_writable(uv) ? UV_EBADF : sent;
 }
 

@@ -74,17 +74,9 @@ void tideR__copy_bufs(char *to, const uv_buf_t *bufs, unsigned n, size_t skip) {
   }
 }
 
-bool tideR_stream_full(const tideR_stream *stream) {
-  return stream->unsent > stream->high_water && stream->failure == 0;
-}
-
 bool tideR_stream_drained(const tideR_stream *stream) {
   return stream->failure != 0 ||
          (stream->unsent == 0 && stream->ending == stream->ended);
-}
-
-int tideR_stream_failure(const tideR_stream *stream) {
-  return stream->failure;
 }
 
 void tideR_stream_park_full(tideR_runtime *rt, tideR_task *task,
