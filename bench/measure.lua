@@ -1,4 +1,4 @@
---- Runs the programs of a row, in turns, and takes medians.
+--- Runs the programs of a row, in turns, and takes medians or the best.
 
 local shell = require "bench.shell"
 local systems = require "bench.systems"
@@ -19,13 +19,18 @@ local function alternate(programs, rounds)
   end
 end
 
---- The median of the `value`-th numbers that a program printed.
-function measure.figure(program, value)
+--- Of the `value`-th numbers that a program printed: the median, or the "least" or
+-- the "most".
+function measure.figure(program, value, best)
   local list = {}
   for _, numbers in ipairs(program and program.outputs or {}) do
     list[#list + 1] = numbers[value or 1]
   end
-  return median(list)
+  local middle = median(list)
+  if best then
+    return best == "most" and list[#list] or list[1]
+  end
+  return middle
 end
 
 local function add(programs, label, command)

@@ -1,9 +1,9 @@
 --- Measures the rows of bench/rows.lua and prints one table.
 --   lua bench/run.lua NAME|INCDIR|INTERPRETER|LIBRARIES|PACKAGE...
 -- For each Lua what tools/luas says. ROUNDS=3: how often all is run, floor, ours
--- and peers in turns; the figures are medians. BENCH=queue: only the rows whose
--- name is that, or begins so. BENCH=growth and BENCH=plot: see
--- bench/growth.lua and bench/sweep.lua.
+-- and peers in turns; the figures are medians, if bench/rows.lua does not say
+-- otherwise. BENCH=queue: only the rows whose name is that, or begins so.
+-- BENCH=growth and BENCH=plot: see bench/growth.lua and bench/sweep.lua.
 
 local measure = require "bench.measure"
 local systems = require "bench.systems"
@@ -20,7 +20,7 @@ local function parse(found)
 end
 
 local function run(row, luas, out)
-  local times = row.heavy and math.ceil(rounds / 3) or rounds
+  local times = row.heavy and math.ceil(rounds / 3) or row.best and 3 * rounds or rounds
   local elsewhere, inside = measure.elsewhere(row, times), {}
   for i, lua in ipairs(luas) do
     inside[i] = measure.inside(lua, row, times)

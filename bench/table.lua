@@ -48,11 +48,17 @@ local function best(names, figures, wants_most)
   return found, label
 end
 
+--- What a program had in that line; of its `value`-th numbers.
+local function figure_of(program, row, line, value)
+  return measure.figure(program, value or line.value,
+    row.best and (line.more and "most" or "least"))
+end
+
 --- Adds label -> figure; "label figure, ..." as a text.
-local function collect(programs, value, figures)
+local function collect(programs, row, line, figures)
   local texts = {}
   for _, program in ipairs(programs) do
-    local figure = measure.figure(program, value)
+    local figure = figure_of(program, row, line)
     figures[program.label] = figure
     texts[#texts + 1] = figure and program.label .. " " .. shown(figure)
   end
@@ -101,7 +107,7 @@ end
 --- The peers elsewhere, if there are any.
 function Table:elsewhere(row, line, programs)
   local figures = {}
-  local text = collect(programs, line.value, figures)
+  local text = collect(programs, row, line, figures)
   if text ~= "" then
     self:write(SHAPE:format("", line.title, "", "", "", "", "", text))
     self:keep(row, line, "-", figures)
@@ -111,16 +117,16 @@ end
 --- One line of a row in one Lua.
 function Table:line(row, line, lua, inside, elsewhere)
   local figures, all = {}, {}
-  local text = collect(inside, line.value, figures)
-  collect(inside, line.value, all)
-  collect(elsewhere, line.value, all)
-  figures.ours = measure.figure(inside.ours, line.value)
+  local text = collect(inside, row, line, figures)
+  collect(inside, row, line, all)
+  collect(elsewhere, row, line, all)
+  figures.ours = figure_of(inside.ours, row, line)
   local base
   if line.against then
     figures.floor, base = best(line.against[lua.name] or line.against, all,
       line.least ~= nil)
   else
-    figures.floor = measure.figure(inside.floor, line.floor_value or line.value)
+    figures.floor = figure_of(inside.floor, row, line, line.floor_value)
   end
   local ratio, target, met = judge(line, lua, figures.floor, figures.ours, base)
   self:write(SHAPE:format(lua.name, line.title, shown(figures.floor), shown(figures.ours), ratio,
