@@ -90,6 +90,12 @@ static void stop(tideR_stream *stream) {
 
 /* ---- writing ---- */
 
+/* To libuv, what reading has failed on cannot be written either. */
+static bool only_reads(tideR_stream *stream) {
+  return !uv_is_writable(&wire_of(stream)->uv.stream) &&
+         (stream->end == 0 || stream->end == UV_EOF);
+}
+
 static ssize_t try_write(tideR_stream *stream, const uv_buf_t *bufs,
                          unsigned n) {
   uv_stream_t *uv = &wire_of(stream)->uv.stream;
@@ -97,7 +103,7 @@ static ssize_t try_write(tideR_stream *stream, const uv_buf_t *bufs,
   if (uv->type == UV_TCP)
     return tideR__socket_write(uv, bufs, n);
   sent = uv_try_write(uv, bufs, n);
-  return sent == UV_EPIPE && !uv_is_writable(uv) ? UV_EBADF : sent;
+  return sent == UV_EPIPE && only_reads(stream) ? UV_EBADF : sent;
 }
 
 static void on_written(uv_write_t *request, int status) {
