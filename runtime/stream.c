@@ -16,8 +16,7 @@ void tideR__stream_init(tideR_runtime *rt, tideR_stream *stream,
 
 void tideR__stream_closed(tideR_stream *stream) {
   tideR__reader_closed(stream);
-  if (stream->failure == 0)
-    stream->failure = UV_ECANCELED;
+  stream->failure = UV_ECANCELED; /* whatever it was before */
   tideR_waitq_wake_all(stream->handle.rt, &stream->writers);
   tideR_waitq_wake_all(stream->handle.rt, &stream->drainers);
 }

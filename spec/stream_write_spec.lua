@@ -126,6 +126,19 @@ describe("Stream:write", function()
     assert.same(EOF, pack(a:read()))
   end)
 
+  it("148: after close says so, also where it has failed before", function()
+    local a, b = stuffed { high_water = 1 }
+    local writer = tide.task(function() return pack(a:write("abc")) end)
+    sleep(0)
+    b:close()
+    assert.same(BROKEN, writer:await())
+    assert.same(BROKEN, pack(a:write("x")))
+    a:close()
+    assert.same(CLOSED, pack(a:write("x")))
+    assert.same(CLOSED, pack(a:drain()))
+    assert.same(CLOSED, pack(a:shutdown()))
+  end)
+
   it("that waits returns true when another task shuts down meanwhile", function()
     local a, b = stuffed { high_water = 1 }
     local writer = tide.task(a.write, a, "abc")
