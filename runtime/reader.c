@@ -165,22 +165,22 @@ void tideR__stream_rest(tideR_stream *stream) {
     stop(stream);
 }
 
-/* So that what is known to come needs no second place. */
-static bool reserve(tideR_stream *stream) {
+/* So that what is known to come needs no second place. If there is no memory
+ * for all of it, less may come. */
+static void reserve(tideR_stream *stream) {
   const tideR_reading *reading = &stream->reading;
   size_t n = stream->unread.length;
-  if (!is_wanted(stream) || reading->wanting != TIDE_READ_EXACTLY ||
-      reading->size - n < TIDE_LIMIT)
-    return true;
-  return tideR__buffer_reserve(stream->handle.rt, &stream->unread,
-                               reading->size - n);
+  if (is_wanted(stream) && reading->wanting == TIDE_READ_EXACTLY &&
+      reading->size - n >= TIDE_LIMIT)
+    tideR__buffer_reserve(stream->handle.rt, &stream->unread,
+                          reading->size - n);
 }
 
 char *tideR__stream_room(tideR_stream *stream, size_t *size) {
-  char *room = NULL;
+  char *room;
   *size = 0;
-  if (reserve(stream))
-    room = tideR__buffer_room(stream->handle.rt, &stream->unread, size);
+  reserve(stream);
+  room = tideR__buffer_room(stream->handle.rt, &stream->unread, size);
   stream->offered = *size;
   return room;
 }

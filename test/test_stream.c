@@ -232,6 +232,19 @@ TEST(what_is_there_stays_there_without_memory) {
   close_and_free();
 }
 
+TEST(more_than_there_is_memory_for_is_read_as_far_as_it_comes) {
+  want(TIDE_READ_EXACTLY, 10L * TIDE_LIMIT);
+  new_source(rt);
+  start_reader(rt, 1, "a");
+  memory_fails(0, false);
+  CHECK(feed_bytes("one", 3));
+  CHECK(memory_works());
+  feed_end(UV_EOF);
+  run(rt);
+  CHECK_SAID("aEOF:one.");
+  close_and_free();
+}
+
 TEST(who_does_not_read_is_told_nothing_and_starts_again) {
   want(TIDE_READ_SOME, 3);
   new_source(rt)->limit = 10L * TIDE_LIMIT;
