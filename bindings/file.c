@@ -276,6 +276,7 @@ static int file_seek(lua_State *L) {
     offset = check_offset(L, 3, name);
   if (tideL_checkpoint(S, task))
     return tideL_cancel(L, S, task, name, has_sought);
+  tideL_checkunheld(L, name, self->stream);
   if (!tideL_streamclosed(self) &&
       tideR_file_seek_now(file_of(self), whence, offset, &position)) {
     if (position >= 0) {

@@ -12,10 +12,16 @@ static const char *own_name(lua_State *L) {
 /* ---- beginning ---- */
 
 /* Making the string that a reader is given may run finalisers, and one may come
- * here: they may not read. Or it failed, then what was held is there again. */
-static void check_free(lua_State *L, const char *name, tideR_stream *stream) {
+ * here: what is read is to stay where it is. Or it failed, then what was held
+ * is there again. */
+void tideL_checkunheld(lua_State *L, const char *function,
+                       const tideR_stream *stream) {
   if (tideR_stream_held(stream) && tideL_infinaliser(L))
-    tideL_error(L, "'%s' cannot be called in a finaliser", name);
+    tideL_error(L, "'%s' cannot be called in a finaliser", function);
+}
+
+static void check_free(lua_State *L, const char *name, tideR_stream *stream) {
+  tideL_checkunheld(L, name, stream);
   if (tideR_stream_busy(stream))
     tideL_error(L, "'%s': another task reads", name);
 }

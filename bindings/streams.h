@@ -98,6 +98,9 @@ typedef struct tideL_udp {
 
 /* To the methods on top, which are a Stream's or a File's. */
 void tideL_addreading(lua_State *L, bool is_file);
+/* Raises in a finaliser that runs while what was read is made a string. */
+void tideL_checkunheld(lua_State *L, const char *function,
+                       const tideR_stream *stream);
 void tideL_addwriting(lua_State *L);
 void tideL_openstream(lua_State *L);
 void tideL_opentcp(lua_State *L);

@@ -19,13 +19,21 @@ static half *half_of(tideR_stream *stream) {
   return CONTAINER(stream, half, stream);
 }
 
-/* As much of it as the peer takes now. Without memory it starves, and what is
+/* Where what is given goes. Bytes that are being made a string stay where they
+ * are: a finaliser may write then. */
+static char *room_of(half *peer, size_t *size) {
+  if (tideR_stream_held(&peer->stream))
+    return NULL;
+  return tideR__stream_room(&peer->stream, size);
+}
+
+/* As much of it as the peer takes now. Without room it starves, and what is
  * left waits. */
 static size_t give(half *peer, const char *bytes, size_t n) {
   size_t given = 0;
   while (given < n && peer->stream.started) {
     size_t size;
-    char *room = tideR__stream_room(&peer->stream, &size);
+    char *room = room_of(peer, &size);
     if (room == NULL) {
       tideR__stream_starved(&peer->stream);
       break;

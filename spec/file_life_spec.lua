@@ -323,6 +323,31 @@ describe("a File that is garbage", function()
     end
     settle()
   end)
+
+  it("may be sought in by a finaliser at any place", function()
+    local text = ("0123456789"):rep(10000)
+    put("f", text)
+    for i = 1, 200 do
+      local file = fs.open(path "f")
+      local armed, sought
+      for _ = 1, 3 do
+        support.when_collected(function()
+          if armed and not sought then sought = tide.pcall(file.seek, file, "set", 5) end
+        end)
+      end
+      file:read(10)
+      armed = true
+      local n = 20000 + i % 50 * 1000
+      local data = file:readexactly(n)
+      armed = false
+      local from = sought and data:sub(1, 1) == "5" and 6 or 11
+      assert.is_true(data == text:sub(from, from + n - 1))
+      local rest = file:read(10)
+      assert.is_true(rest == (sought and text:sub(6, 15)) or rest == text:sub(from + n, from + n + 9))
+      file:close()
+    end
+    settle()
+  end)
 end)
 
 describe("the loop", function()

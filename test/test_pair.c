@@ -172,6 +172,25 @@ TEST(without_memory_a_read_is_refused_and_can_be_tried_again) {
   }
 }
 
+/* A finaliser that writes, while what was read is made a string. */
+TEST(what_is_seen_stays_where_it_is_while_more_is_written) {
+  const char *bytes;
+  size_t n = 1000;
+  new_pair(rt);
+  pair[1]->limit = 1000000;
+  CHECK_EQ(write_bytes(0, n), 0);
+  CHECK(ready(TIDE_READ_SOME, n));
+  tideR_stream_see(pair[1], &bytes);
+  CHECK_EQ(write_bytes(n, 600000), 0); /* more than a chunk has */
+  CHECK(pair[1]->unread.bytes == bytes);
+  CHECK_EQ(take(0), n);
+  CHECK(ready(TIDE_READ_EXACTLY, 600000));
+  CHECK_EQ(take(n), 600000);
+  CHECK_EQ(pair[0]->unsent, 0);
+  release(pair[0]);
+  release(pair[1]);
+}
+
 TEST(without_memory_there_is_no_pair) {
   long blocks = memory.blocks;
   for (long n = 0; n < 2; n++) {
