@@ -49,7 +49,7 @@ typedef struct batch {
   tideR_stream *stream;
   uv_buf_t pieces[BATCH];
   unsigned count;
-  int base; /* of the stack: above are numbers of a list, as strings */
+  int base; /* of the stack: above are the strings of a list */
   int part; /* that comes next */
   int err;
 } batch;
@@ -63,23 +63,25 @@ static void flush(lua_State *L, batch *it) {
   lua_settop(L, it->base);
 }
 
-/* A string that something else keeps, or a number that this makes one. */
-static void add(lua_State *L, batch *it, int index) {
+/* A string that stays on the stack, or a number that this makes one. False: it
+ * has no bytes. */
+static bool add(lua_State *L, batch *it, int index) {
   size_t n;
   const char *bytes = lua_tolstring(L, index, &n);
   uv_buf_t *piece = &it->pieces[it->count];
   piece->base = (char *)bytes;
   piece->len = n;
   it->count += n > 0;
+  return n > 0;
 }
 
+/* A finaliser may change the list meanwhile: its strings are not left to it. */
 static void add_list(lua_State *L, batch *it, int arg) {
   int n = (int)lua_rawlen(L, arg);
   for (int i = 1; i <= n && it->err == 0; i++) {
-    bool is_string = tideL_rawgeti(L, arg, i) == LUA_TSTRING;
-    add(L, it, -1);
-    if (is_string)
-      lua_pop(L, 1); /* the list has it */
+    lua_rawgeti(L, arg, i);
+    if (!add(L, it, -1))
+      lua_pop(L, 1);
     if (it->count == BATCH)
       flush(L, it);
   }

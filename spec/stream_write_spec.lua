@@ -62,6 +62,32 @@ describe("Stream:write", function()
     assert.equal("", b:read(-1))
   end)
 
+  it("of a list that a finaliser changes meanwhile has what was in it", function()
+    local pause, stepmul = collectgarbage("setpause", 1), collectgarbage("setstepmul", 10000)
+    for _ = 1, 20 do
+      local a, b = pair { limit = 1e6, high_water = 1e6 }
+      local list, armed, changed = {}, false, false
+      for i = 1, 250 do list[i] = i <= 5 and ("x%d"):format(i):rep(1000) or i + 0.123456789 end
+      local all = table.concat(list)
+      for _ = 1, 3 do
+        support.when_collected(function()
+          changed = changed or armed
+          for i = 1, changed and 5 or 0 do list[i] = "y" end
+          collectgarbage()
+        end)
+      end
+      armed = true
+      a:write(list)
+      armed = false
+      a:close()
+      local got = b:read(-1)
+      assert.is_true(got == all or got:sub(1, 1) == "y" and changed)
+      b:close()
+    end
+    collectgarbage("setpause", pause)
+    collectgarbage("setstepmul", stepmul)
+  end)
+
   it("waits while more than the high-water mark is unsent", function()
     local a, b = stuffed { high_water = 3 }
     assert.equal(0, elapsed(a.write, a, "abc"))
