@@ -152,14 +152,15 @@ static int stream_close(lua_State *L) {
   return 0;
 }
 
+/* At the end of the state a task may still wait for the separators. */
 int tideL_streamgc(lua_State *L) {
   tideL_stream *self = lua_touserdata(L, 1);
-  free(self->separators);
-  self->separators = NULL;
   tideL_flushstdio(self);
   if (self->stream != NULL)
     tideR_handle_release(&self->stream->handle);
   self->stream = NULL;
+  free(self->separators);
+  self->separators = NULL;
   return 0;
 }
 

@@ -255,8 +255,12 @@ end
 
 function parts.streams()
   local near, far = testing.stream_pair { limit = 2, high_water = 2 }
+  local peer, silent = testing.stream_pair()
+  local waiter = tide.task(silent.readuntil, silent, { "\n", "\r\n" })
   tide.gather({ function() talk(near) end, function() talk(far) end })
   event()
+  peer:close()
+  waiter:await()
 end
 
 function parts.sockets()
