@@ -64,7 +64,7 @@ describe("Stream:write", function()
 
   it("of a list that a finaliser changes meanwhile has what was in it", function()
     local pause, stepmul = collectgarbage("setpause", 1), collectgarbage("setstepmul", 10000)
-    for _ = 1, 20 do
+    for _ = 1, 5 do
       local a, b = pair { limit = 1e6, high_water = 1e6 }
       local list, armed, changed = {}, false, false
       for i = 1, 250 do list[i] = i <= 5 and ("x%d"):format(i):rep(1000) or i + 0.123456789 end
