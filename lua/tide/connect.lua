@@ -31,7 +31,7 @@ local function interleave(addresses)
 end
 
 --- One address: the first stream of all wins, and ends the other attempts.
-local function attempt(race, host)
+local function attempt(race, host, failed)
   local stream, message, code = open(host, race.port, race.options)
   if not stream then
     race.message, race.code = race.message or message, race.code or code
@@ -41,16 +41,16 @@ local function attempt(race, host)
     race.stream = stream
     race.group:cancel()
   end
-  race.failed:set()
+  failed:set()
 end
 
 local function attempt_all(group, race, hosts)
   race.group = group
   for i, host in ipairs(hosts) do
-    race.failed = tide.event()
-    group:task(attempt, race, host)
+    local failed = tide.event()
+    group:task(attempt, race, host, failed)
     if i < #hosts then
-      tide.move_on_after(DELAY, race.failed.wait, race.failed)
+      tide.move_on_after(DELAY, failed.wait, failed)
     end
   end
 end
