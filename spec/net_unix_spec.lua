@@ -56,6 +56,38 @@ describe("a Unix socket", function()
     assert.is_true(client:stats().unsent > 1)
   end)
 
+  --- How many it lets in before one has to wait; nil where none waits.
+  local function fill()
+    for n = 0, 100 do
+      local ok, stream, _, code = tide.move_on_after(0.1, net.connect, "unix:" .. path)
+      if not ok then return n end
+      if code == "ECONNREFUSED" then return nil end
+      opens(assert(stream, code))
+    end
+  end
+
+  it("that lets nobody in just now is waited for", function()
+    local server = opens(assert(net.listen("unix:" .. path, { backlog = 1 })))
+    local n = fill()
+    if not n then return end
+    local waiting = { tide.task(net.connect, "unix:" .. path), tide.task(net.connect, "unix:" .. path) }
+    for _ = 1, n + #waiting do
+      opens(assert(server:accept()))
+    end
+    for _, task in ipairs(waiting) do
+      opens(assert(task:await()))
+    end
+  end)
+
+  it("that is waited for may go away", function()
+    local server = opens(assert(net.listen("unix:" .. path, { backlog = 1 })))
+    if not fill() then return end
+    local waiting = tide.task(net.connect, "unix:" .. path)
+    tide.sleep(0)
+    server:close()
+    fails("ENOENT", waiting:await())
+  end)
+
   it("that is not there, or that nobody listens at", function()
     fails("ENOENT", net.connect("unix:" .. path))
     fails("ENOENT", net.listen("unix:/nowhere/at/all"))

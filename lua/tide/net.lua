@@ -21,26 +21,35 @@ local function check_host(host, name)
   end
 end
 
---- Connects a stream: `connect(host, port[, options])` over TCP, all addresses of
--- the host are tried; `connect("unix:path"[, options])`.
-function net.connect(host, port, options)
-  check_host(host, "tide.net.connect")
-  local path = unix_path(host)
-  if not path then
-    return connect_any(host, port, options)
+--- Of a Unix socket whose backlog is full the kernel says so, with no way to wait.
+local FULL, PAUSE = "EAGAIN", 0.01
+
+local function connect_unix(path, options)
+  local stream, message, code = core.unix_connect(path, options)
+  while code == FULL do
+    tide.sleep(PAUSE)
+    stream, message, code = core.unix_connect(path, options)
   end
-  local stream, message, code = core.unix_connect(path, port)
   if not stream then
     return nil, message, code
   end
   return core.opened(stream)
 end
 
+--- Connects a stream: `connect(host, port[, options])` over TCP, all addresses of
+-- the host are tried; `connect("unix:path"[, options])`.
+function net.connect(host, port, options)
+  check_host(host, "tide.net.connect")
+  local path = unix_path(host)
+  if path then
+    return connect_unix(path, port)
+  end
+  return connect_any(host, port, options)
+end
+
 --- Where a name may be listened at: all of its addresses.
 local function addresses(host, port)
-  if host == nil or host == "" or host == "*" then
-    return { "::", "0.0.0.0" }
-  elseif core.is_address(host) then
+  if core.is_address(host) then
     return { host }
   end
   local found, message, code = require("tide.dns").getaddrinfo(host, port, { passive = true })
@@ -54,6 +63,20 @@ local function addresses(host, port)
   return list
 end
 
+local NO_IPV6 = { EAFNOSUPPORT = true, EADDRNOTAVAIL = true }
+
+--- At all interfaces. IPv4's alone would hide that IPv6's port is in use.
+local function listen_anywhere(port, options)
+  local server, message, code = core.tcp_listen("::", port, options)
+  if NO_IPV6[code] then
+    server, message, code = core.tcp_listen("0.0.0.0", port, options)
+  end
+  if server then
+    return server
+  end
+  return nil, message, code
+end
+
 --- A server: `listen(host, port[, options])`; host "*": all interfaces; or
 -- `listen("unix:path"[, options])`.
 function net.listen(host, port, options)
@@ -65,6 +88,9 @@ function net.listen(host, port, options)
     check_host(host, "tide.net.listen")
   end
   core.check_listen(host, port, options)
+  if host == nil or host == "" or host == "*" then
+    return listen_anywhere(port, options)
+  end
   local list, message, code = addresses(host, port)
   local server
   for _, address in ipairs(list or {}) do
