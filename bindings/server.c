@@ -1,4 +1,6 @@
 /* server.c: the Server object: a socket that connections are accepted from. */
+#include <limits.h>
+
 #include "streams.h"
 
 #define MAGIC 0x73727672u
@@ -32,7 +34,8 @@ static bool is_closed(const tideL_server *self) {
 
 static void read_listening(lua_State *L, int arg, const char *function,
                            tideR_listening *out) {
-  out->backlog = (int)tideL_optsize(L, arg, function, "backlog", BACKLOG);
+  size_t backlog = tideL_optsize(L, arg, function, "backlog", BACKLOG);
+  out->backlog = backlog < INT_MAX ? (int)backlog : INT_MAX;
   out->reuseaddr = tideL_optflag(L, arg, "reuseaddr", true);
   out->reuseport = tideL_optflag(L, arg, "reuseport", false);
   out->ipv6only = tideL_optflag(L, arg, "ipv6only", false);

@@ -373,6 +373,14 @@ describe("net.listen", function()
     end
   end)
 
+  it("at all interfaces fails where IPv6's port is in use, and is not IPv4's alone", function()
+    if not streams.has_ipv6() then return end
+    local server = opens(assert(net.listen("::", 0, { ipv6only = true })))
+    local _, port = server:sockname()
+    fails("EADDRINUSE", net.listen("*", port))
+    fails("EADDRINUSE", net.listen("*", port, { ipv6only = true }))
+  end)
+
   it("reuseaddr: takes the port of connections that have just ended, unless told not to", function()
     local server, port = listen()
     local client = opens(assert(net.connect("127.0.0.1", port)))
@@ -411,6 +419,13 @@ describe("net.listen", function()
     opens(assert(server:accept()))
     opens(assert(server:accept()))
     opens(assert(waiting:await()))
+  end)
+
+  it("backlog: however many, it is no few", function()
+    local _, port = listen { backlog = 2 ^ 32 }
+    for _ = 1, 3 do
+      assert.is_true((tide.move_on_after(5, streams.connect, port)))
+    end
   end)
 
   it("its options are those of the streams that it accepts", function()
