@@ -189,10 +189,12 @@ static void on_close(uv_handle_t *handle) {
   tideR__handle_done(&server->handle);
 }
 
-/* Only if it is ours still: somebody may have put another in its place. */
+/* Only if it is ours still: somebody may have put another in its place, and in
+ * the child of a fork it is the parent's. */
 static void remove_file(const tideR_server *server) {
   struct stat found;
-  if (server->inode != 0 && lstat(server->path, &found) == 0 &&
+  if (server->inode != 0 && !tideR_loop_forked(server->handle.rt) &&
+      lstat(server->path, &found) == 0 &&
       found.st_dev == server->device && found.st_ino == server->inode)
     unlink(server->path);
 }

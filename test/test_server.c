@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include "handle.h"
 #include "test.h"
@@ -393,4 +394,28 @@ TEST(a_server_can_be_closed_while_it_pauses) {
   CHECK_EQ(heard_soon(fd), 'e');
   close(fd);
   end(own);
+}
+
+/* ---- files ---- */
+
+TEST(the_end_of_the_child_of_a_fork_leaves_the_parents_file) {
+  static const tideR_listening options = {.backlog = 64};
+  char path[64];
+  tideR_runtime *own = runtime_on(NULL);
+  int status = -1;
+  pid_t child;
+  snprintf(path, sizeof path, "/tmp/tide_test_server.%d", (int)getpid());
+  CHECK_EQ(tideR_server_unix(own, path, strlen(path), &options, &server), 0);
+  fflush(stdout);
+  child = fork();
+  if (child == 0) {
+    alarm(TEST_SECONDS);
+    end(own);
+    _exit(0);
+  }
+  CHECK_EQ(waitpid(child, &status, 0), child);
+  CHECK_EQ(status, 0);
+  CHECK_EQ(access(path, F_OK), 0);
+  end(own);
+  CHECK(access(path, F_OK) < 0);
 }
