@@ -243,6 +243,30 @@ describe("Server:shutdown", function()
     assert.is_true(server:shutdown(1))
   end)
 
+  it("asked for by two whom it serves waits for neither", function()
+    local server, port = listen()
+    local task = serving(server, function(conn)
+      conn:read()
+      conn:write(tostring(server:shutdown()))
+    end)
+    local clients = { connect(port), connect(port) }
+    sleep(0.005)
+    for _, client in ipairs(clients) do client:write("x") end
+    for _, client in ipairs(clients) do
+      assert.equal("true", tide.timeout(10, client.read, client, -1))
+    end
+    assert.is_true(task:await())
+  end)
+
+  it("does not wait for one that has died of a mistake", function()
+    local server, port = listen()
+    local task = serving(server, function() coroutine.yield() end)
+    connect(port)
+    assert.error_matches(function() task:await() end, "yielded outside of an await")
+    assert.is_true(tide.timeout(10, server.shutdown, server))
+    assert.is_true(tide.timeout(10, server.shutdown, server, 0))
+  end)
+
   it("cancelled leaves it closed, and those it serves alone", function()
     local server, port = listen()
     local task = serving(server, function(conn)

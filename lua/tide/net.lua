@@ -112,13 +112,13 @@ function Server:iter()
   end
 end
 
--- server -> whom it serves: {tasks =, left = an event that is set and cleared}
+-- server -> {tasks = those it serves -> stream, ending = those that shut it down}
 local serving = setmetatable({}, { __mode = "k" })
 
 local function serving_of(server)
   local state = serving[server]
   if not state then
-    state = { tasks = {}, left = tide.event() }
+    state = { tasks = {}, ending = {} }
     serving[server] = state
   end
   return state
@@ -136,8 +136,6 @@ local function serve_conn(conn, handler, options, state)
   local ok, err = protected(serve_one, core.note, conn, handler, options.linger)
   conn:close()
   state.tasks[tide.current_task()] = nil
-  state.left:set()
-  state.left:clear()
   if options.slots then
     options.slots:release()
   end
@@ -157,7 +155,7 @@ local function accept_all(group, server, handler, options)
     end
     local conn, _, code = server:accept()
     if conn then
-      state.tasks[group:task(serve_conn, conn, handler, options, state)] = true
+      state.tasks[group:task(serve_conn, conn, handler, options, state)] = conn
     elseif code == "ECANCELED" then
       return
     elseif slots then
@@ -193,29 +191,42 @@ function Server:serve(handler, options)
   return true
 end
 
-local function has_others(state, me)
-  for task in pairs(state.tasks) do
-    if task ~= me then
-      return true
+--- Of two that shut it down the later does not wait for the earlier: each would
+-- for the other. One that has died has closed nothing.
+local function others_of(state)
+  local me, others = tide.current_task(), {}
+  for task, conn in pairs(state.tasks) do
+    if task:done() then
+      state.tasks[task] = nil
+      conn:close()
+    elseif task ~= me and not (state.ending[me] and state.ending[task]) then
+      others[#others + 1] = task
     end
   end
+  return others
 end
 
---- Until none is served but the one whose handler asks.
 local function wait_for_others(state)
-  local me = tide.current_task()
-  while has_others(state, me) do
-    state.left:wait()
+  local others = others_of(state)
+  while #others > 0 do
+    tide.wait(others)
+    others = others_of(state)
   end
 end
 
 local function cancel_others(state)
-  local me = tide.current_task()
-  for task in pairs(state.tasks) do
-    if task ~= me then
-      task:cancel "the server shuts down"
-    end
+  for _, task in ipairs(others_of(state)) do
+    task:cancel "the server shuts down"
   end
+end
+
+local function end_others(state, seconds)
+  local well = tide.move_on_after(seconds, wait_for_others, state)
+  if not well then
+    cancel_others(state)
+    wait_for_others(state)
+  end
+  return well
 end
 
 --- Closes it and waits for those it serves, for `seconds` at most: then they are
@@ -227,12 +238,16 @@ function Server:shutdown(seconds)
   end
   self:close()
   local state = serving_of(self)
-  local well = tide.move_on_after(seconds or math.huge, wait_for_others, state)
-  if not well then
-    cancel_others(state)
-    wait_for_others(state)
+  local me = tide.current_task()
+  if not (me and state.tasks[me]) then
+    return end_others(state, seconds or math.huge)
   end
-  return well
+  state.ending[me] = true
+  return tide.finally(function()
+    return end_others(state, seconds or math.huge)
+  end, function()
+    state.ending[me] = nil
+  end)
 end
 
 net.udp = require "tide.udp"
