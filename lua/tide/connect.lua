@@ -16,6 +16,23 @@ local function open(host, port, options)
   return core.opened(stream)
 end
 
+local function family_of(host)
+  return host:find(":", 1, true) and "inet6" or "inet"
+end
+
+--- From a local address there are ways to those of its family alone: what comes
+-- of the others would hide what came of these. With none of these it is told.
+local function reachable(addresses, from)
+  local list = {}
+  from = type(from) == "table" and from[1] or from
+  for _, address in ipairs(from and addresses or {}) do
+    if address.family == family_of(from) then
+      list[#list + 1] = address
+    end
+  end
+  return #list > 0 and list or addresses
+end
+
 --- The families take turns, beginning with that of the first address.
 local function interleave(addresses)
   local first, other, list = {}, {}, {}
@@ -79,7 +96,7 @@ return function(host, port, options)
   if not found then
     return nil, message, code
   end
-  local hosts = interleave(found)
+  local hosts = interleave(reachable(found, options and options.local_address))
   if #hosts == 1 then
     return open(hosts[1], port, options)
   end
