@@ -39,9 +39,10 @@ bool tideL_readaddress(lua_State *L, int arg, const char *function,
                        tideL_address *out) {
   size_t length;
   const char *host;
-  int port = (int)tideL_checkport(L, arg + 1, function);
+  int port;
   if (lua_type(L, arg) != LUA_TSTRING)
     tideL_typeerror(L, arg, function, "host");
+  port = (int)tideL_checkport(L, arg + 1, function);
   host = lua_tolstring(L, arg, &length);
   return tideL_parseaddress(host, length, port, out);
 }

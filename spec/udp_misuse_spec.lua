@@ -42,6 +42,7 @@ describe("a Udp is misused at the caller's line:", function()
       misuse("#1" .. to .. "a host in numbers", function() method(udp, "localhost", 1) end)
       misuse("#1" .. to .. "a host in numbers", function() method(udp, "127.0.0.1\0", 1) end)
       misuse("#1" .. to .. "host expected", function() method(udp, {}, 1) end)
+      misuse("#1" .. to .. "host expected", function() method(udp) end)
       misuse("#2" .. to .. "port expected", function() method(udp, HOST) end)
       misuse("#2" .. to .. "a port is", function() method(udp, HOST, 65536) end)
     end
