@@ -194,8 +194,8 @@ static void on_close(uv_handle_t *handle) {
 static void remove_file(const tideR_server *server) {
   struct stat found;
   if (server->inode != 0 && !tideR_loop_forked(server->handle.rt) &&
-      lstat(server->path, &found) == 0 &&
-      found.st_dev == server->device && found.st_ino == server->inode)
+      lstat(server->path, &found) == 0 && found.st_dev == server->device &&
+      found.st_ino == server->inode)
     unlink(server->path);
 }
 
