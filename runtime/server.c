@@ -193,8 +193,9 @@ static void on_close(uv_handle_t *handle) {
  * the child of a fork it is the parent's. */
 static void remove_file(const tideR_server *server) {
   struct stat found;
-  if (server->inode != 0 && !tideR_loop_forked(server->handle.rt) &&
-      lstat(server->path, &found) == 0 && found.st_dev == server->device &&
+  if (server->inode == 0 || tideR_loop_forked(server->handle.rt))
+    return;
+  if (lstat(server->path, &found) == 0 && found.st_dev == server->device &&
       found.st_ino == server->inode)
     unlink(server->path);
 }
