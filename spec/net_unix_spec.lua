@@ -5,7 +5,7 @@ local streams = require "spec.stream_support"
 
 require("tide.busted").configure { timeout = 60 }
 
-local pack = support.pack
+local misuse, pack = support.misuse, support.pack
 local opens, fails = streams.opens, streams.fails
 
 local EOF = pack(nil, "end of stream", "EOF")
@@ -54,6 +54,20 @@ describe("a Unix socket", function()
     fails("EMSGSIZE", conn:readline())
     stuff(client)
     assert.is_true(client:stats().unsent > 1)
+  end)
+
+  it("takes options also where those of TCP are", function()
+    local server = opens(assert(net.listen("unix:" .. path, nil, { limit = 3 })))
+    local client = opens(assert(net.connect("unix:" .. path, nil, { limit = 3 })))
+    local conn = opens(assert(server:accept()))
+    client:write("abcdef\n")
+    fails("EMSGSIZE", conn:readline())
+    conn:write("abcdef\n")
+    fails("EMSGSIZE", client:readline())
+    local connect, listen = net.connect, net.listen
+    misuse("bad option 'limit'", function() connect("unix:" .. path, nil, { limit = 0 }) end)
+    misuse("bad option 'limit'", function() listen("unix:" .. path, nil, { limit = 0 }) end)
+    misuse("table expected, got number", function() connect("unix:" .. path, 80, {}) end)
   end)
 
   --- How many it lets in before one has to wait; nil where none waits.

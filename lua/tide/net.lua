@@ -42,7 +42,7 @@ function net.connect(host, port, options)
   check_host(host, "tide.net.connect")
   local path = unix_path(host)
   if path then
-    return connect_unix(path, port)
+    return connect_unix(path, port == nil and options or port)
   end
   return connect_any(host, port, options)
 end
@@ -82,7 +82,7 @@ end
 function net.listen(host, port, options)
   local path = unix_path(host)
   if path then
-    return core.unix_listen(path, port)
+    return core.unix_listen(path, port == nil and options or port)
   end
   if host ~= nil then
     check_host(host, "tide.net.listen")
