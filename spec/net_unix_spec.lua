@@ -94,6 +94,16 @@ describe("a Unix socket", function()
     end
   end)
 
+  it("... also where time stands still", { clock = "virtual" }, function()
+    local server = opens(assert(net.listen("unix:" .. path, { backlog = 1 })))
+    tide.group(function(group)
+      for _ = 1, 10 do
+        group:task(function() opens(assert(net.connect("unix:" .. path))) end)
+      end
+      for _ = 1, 10 do opens(assert(server:accept())) end
+    end)
+  end)
+
   it("that is waited for may go away", function()
     local server = opens(assert(net.listen("unix:" .. path, { backlog = 1 })))
     if not fill() then return end
