@@ -117,16 +117,19 @@ bool tideL_optflag(lua_State *L, int arg, const char *field, bool otherwise) {
   return on;
 }
 
+/* Linux knows no longer silence; of more it would keep the hours it has. */
+#define SILENCE_MAX 32767
+
 static unsigned read_keepalive(lua_State *L, int arg, const char *function) {
-  unsigned seconds = 0;
+  size_t seconds = 0;
   if (!push_option(L, arg, "keepalive"))
     return 0;
   if (lua_type(L, -1) == LUA_TBOOLEAN)
     seconds = lua_toboolean(L, -1) ? 60 : 0;
   else
-    seconds = (unsigned)tideL_optsize(L, arg, function, "keepalive", 60);
+    seconds = tideL_optsize(L, arg, function, "keepalive", 60);
   lua_pop(L, 1);
-  return seconds;
+  return seconds < SILENCE_MAX ? (unsigned)seconds : SILENCE_MAX;
 }
 
 void tideL_readwiring(lua_State *L, int arg, const char *function,

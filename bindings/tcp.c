@@ -3,6 +3,12 @@
 
 /* ---- beginning to connect ---- */
 
+static bool is_port(lua_State *L, int index) {
+  lua_Number port = lua_tonumber(L, index);
+  return lua_isnumber(L, index) && port >= 0 && port <= 65535 &&
+         port == (lua_Number)(unsigned)port;
+}
+
 /* What options.local_address says: host, or {host, port}. */
 static const struct sockaddr *read_local(lua_State *L, int arg,
                                          const char *function,
@@ -24,8 +30,7 @@ static const struct sockaddr *read_local(lua_State *L, int arg,
   } else {
     lua_pushinteger(L, 0);
   }
-  known = lua_type(L, -2) == LUA_TSTRING && lua_isnumber(L, -1) &&
-          lua_tonumber(L, -1) >= 0 && lua_tonumber(L, -1) <= 65535 &&
+  known = lua_type(L, -2) == LUA_TSTRING && is_port(L, -1) &&
           tideL_readaddress(L, lua_gettop(L) - 1, function, out);
   if (!known)
     tideL_error(L,

@@ -300,7 +300,8 @@ describe("net.connect", function()
     misuse("bad option 'limit'", function() connect(host, port, { limit = 0 }) end)
     misuse("bad option 'high_water'", function() connect(host, port, { high_water = "1k" }) end)
     misuse("bad option 'limit'", function() connect("unix:/x", { limit = 0 }) end)
-    local bad = { "localhost", 5, {}, { host, "x" }, { 5 }, { host, 70000 }, { host, 0 / 0 } }
+    local bad = { "localhost", 5, {}, { host, "x" }, { 5 }, { host, 70000 }, { host, 0 / 0 },
+      { host, 1.5 } }
     for _, from in ipairs(bad) do
       local options = { local_address = from }
       misuse("bad option 'local_address' to", function() connect(host, port, options) end)

@@ -76,7 +76,12 @@ static void test_keepalive_after_so_many_seconds(void) {
          "end)\n"
          "connected({keepalive = 5}, function(fd)\n"
          "  assert(keepalive(fd) ~= 0 and keepidle(fd) == 5)\n"
-         "end)");
+         "end)\n"
+         "for _, long in ipairs {32767, 32768, 2^32, 2^40} do\n"
+         "  connected({keepalive = long}, function(fd)\n"
+         "    assert(keepalive(fd) ~= 0 and keepidle(fd) == 32767)\n"
+         "  end)\n"
+         "end");
   lua_close(L);
 }
 
