@@ -136,8 +136,9 @@ static void on_room(uv_handle_t *handle, size_t wanted, uv_buf_t *room) {
 static void on_received(uv_udp_t *uv, ssize_t n, const uv_buf_t *room,
                         const struct sockaddr *from, unsigned flags) {
   tideR_udp *udp = uv->data;
+  bool had_none = n == UV_ENOBUFS && room->base == NULL; /* or the system's */
   (void)flags;
-  if (n == UV_ENOBUFS) { /* it would be asked for again at once */
+  if (had_none) { /* it would be asked for again at once */
     pause_receiving(udp);
     tideR__udp_fail(udp, UV_ENOMEM);
   } else if (n < 0) {

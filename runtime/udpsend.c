@@ -96,8 +96,8 @@ static void on_sent(uv_udp_send_t *request, int status) {
 /* What an earlier datagram came to is told once, and this one is not sent. */
 static int take_failure(tideR_udp *udp) {
   int err = udp->failure;
-  if (err == 0 || err == UV_ENOMEM) /* that is for who receives */
-    return 0;
+  if (err == 0 || err == UV_ENOMEM || err == UV_ENOBUFS)
+    return 0; /* or it is for who receives */
   udp->failure = 0;
   return err;
 }
