@@ -243,6 +243,25 @@ describe("Server:shutdown", function()
     assert.is_true(server:shutdown(1))
   end)
 
+  it("waits also for one that was just accepted, and has no task yet", function()
+    local server, port = listen()
+    local ended = false
+    local task = serving(server, function()
+      sleep(0.002)
+      ended = true
+    end)
+    local from, to = streams.tcp_pair()
+    local ending = tide.task(function()
+      to:read(1)
+      return server:shutdown(), ended
+    end)
+    sleep(0.002)
+    from:write("x") -- it is to be woken before who accepts is, in the same turn
+    connect(port)
+    assert.same(pack(true, true), pack(ending:await()))
+    assert.is_true(task:await())
+  end)
+
   it("asked for by two whom it serves waits for neither", function()
     local server, port = listen()
     local task = serving(server, function(conn)

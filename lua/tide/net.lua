@@ -241,6 +241,7 @@ function Server:shutdown(seconds)
     misuse("bad argument #1 to 'Server:shutdown' (a number of seconds expected)")
   end
   self:close()
+  tide.sleep(0) -- who was woken to accept has one still
   local state = serving_of(self)
   local me = tide.current_task()
   if not (me and state.tasks[me]) then
