@@ -2,6 +2,7 @@
 
 local assert = require "luassert"
 local tide = require "tide"
+local core = require "tide.core"
 local net = require "tide.net"
 local testing = require "tide.testing"
 local support = require "spec.support"
@@ -52,6 +53,20 @@ function M.ask(port, text)
   local answer = client:read(-1)
   client:close()
   return answer
+end
+
+--- Calls `fn` while so many accepts come to nothing for want of memory.
+function M.cannot_accept(times, fn)
+  local Server = core.Server
+  local accept = Server.accept
+  function Server.accept(...)
+    times = times - 1
+    if times == 0 then
+      Server.accept = accept
+    end
+    return nil, "not enough memory", "ENOMEM"
+  end
+  tide.finally(fn, function() Server.accept = accept end)
 end
 
 --- A handler.

@@ -108,11 +108,16 @@ end
 
 -- ---- servers
 
---- For `for stream in server:iter() do`: to when it is closed.
+--- For `for stream in server:iter() do`: to when it is closed. What goes wrong on
+-- the way is raised, as an OSError.
 function Server:iter()
   core.check_server(self, "Server:iter")
   return function()
-    return (self:accept())
+    local conn, message, code = self:accept()
+    if not conn and code ~= "ECANCELED" then
+      error(core.OSError { message = message, code = code }, 0)
+    end
+    return conn
   end
 end
 
@@ -157,13 +162,16 @@ local function accept_all(group, server, handler, options)
     if slots then
       slots:acquire()
     end
-    local conn, _, code = server:accept()
+    local conn, message, code = server:accept()
     if conn then
       state.tasks[group:task(serve_conn, conn, handler, options, state)] = conn
     elseif code == "ECANCELED" then
       return
-    elseif slots then
-      slots:release()
+    else
+      core.report("a connection is lost", core.OSError { message = message, code = code })
+      if slots then
+        slots:release()
+      end
     end
   end
 end
