@@ -59,7 +59,7 @@ end
 function M.cannot_accept(times, fn)
   local Server = core.Server
   local accept = Server.accept
-  function Server.accept(...)
+  function Server.accept()
     times = times - 1
     if times == 0 then
       Server.accept = accept
