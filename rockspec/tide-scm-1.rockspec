@@ -165,6 +165,7 @@ build = {
         "runtime/file.c",
         "runtime/fileops.c",
         "runtime/fs.c",
+        "runtime/fscopy.c",
         "runtime/fslist.c",
         "runtime/fsops.c",
         "runtime/fsremove.c",

@@ -4,6 +4,7 @@
  *   fs.c        an operation: waiting in line, a thread, its end
  *   fsops.c     those that are one call of the system
  *   fswhole.c   files, read and written as a whole
+ *   fscopy.c    a file copied
  *   fslist.c    what is in a directory
  *   fsremove.c  a directory with all that is in it, removed
  *
@@ -129,7 +130,6 @@ extern const tideR_fskind tideR_fs_stat, tideR_fs_lstat, tideR_fs_readlink,
 extern const tideR_fskind tideR_fs_access, tideR_fs_chmod; /* mode */
 extern const tideR_fskind tideR_fs_mkdir;   /* mode; flags: parents, too */
 extern const tideR_fskind tideR_fs_symlink; /* flags, as libuv's */
-extern const tideR_fskind tideR_fs_copy;    /* flags, as libuv's */
 extern const tideR_fskind tideR_fs_utime;   /* atime, mtime */
 /* Of a template that ends in XXXXXX, which becomes the name in `bytes`. They
  * hold what was made. flags: the file stays open, as `fd`, which is held, too.
@@ -139,7 +139,7 @@ extern const tideR_fskind tideR_fs_mkdtemp, tideR_fs_mkstemp;
 /* Where a path leads, in memory from malloc; in a thread. */
 int tideR__fs_resolve(const char *path, char **out);
 
-/* ---- kinds (fswhole.c, fslist.c, fsremove.c) ---- */
+/* ---- kinds (fswhole.c, fscopy.c, fslist.c, fsremove.c) ---- */
 
 /* All of a file: into `bytes`, so many as `length`. */
 extern const tideR_fskind tideR_fs_read_file;
@@ -147,6 +147,8 @@ extern const tideR_fskind tideR_fs_read_file;
 extern const tideR_fskind tideR_fs_write_file, tideR_fs_append_file;
 /* The same beside it, then in its place. */
 extern const tideR_fskind tideR_fs_replace_file;
+/* A file to another path; flags, as libuv's. */
+extern const tideR_fskind tideR_fs_copy;
 /* The next entries; see there. flags: the path is to be no link. */
 extern const tideR_fskind tideR_fs_scandir;
 /* A file, a link, or a directory; flags: with all that is in it. */

@@ -116,12 +116,6 @@ static int64_t run_symlink(tideR_fs *op) {
   return err;
 }
 
-static int64_t run_copy(tideR_fs *op) {
-  int64_t err;
-  TIDE_FS_CALL(err, uv_fs_copyfile, op->path, op->to, op->flags);
-  return err;
-}
-
 /* ---- directories ---- */
 
 static bool is_directory(const char *path) {
@@ -259,7 +253,6 @@ const tideR_fskind tideR_fs_unlink = {"fs.unlink", run_unlink, NULL};
 const tideR_fskind tideR_fs_rename = {"fs.rename", run_rename, NULL};
 const tideR_fskind tideR_fs_link = {"fs.link", run_link, NULL};
 const tideR_fskind tideR_fs_symlink = {"fs.symlink", run_symlink, NULL};
-const tideR_fskind tideR_fs_copy = {"fs.copy", run_copy, NULL};
 const tideR_fskind tideR_fs_mkdir = {"fs.mkdir", run_mkdir, NULL};
 const tideR_fskind tideR_fs_chmod = {"fs.chmod", run_chmod, NULL};
 const tideR_fskind tideR_fs_utime = {"fs.utime", run_utime, NULL};
