@@ -271,10 +271,11 @@ static int read_mode(lua_State *L, int index, int otherwise) {
     return otherwise;
   if (lua_type(L, index) == LUA_TSTRING) {
     char *end;
-    const char *text = lua_tostring(L, index);
+    size_t length;
+    const char *text = lua_tolstring(L, index, &length);
     if (text[0] >= '0' && text[0] <= '7')
       mode = (lua_Number)strtol(text, &end, 8);
-    if (mode < 0 || *end != '\0')
+    if (mode < 0 || end != text + length)
       return -1;
   } else {
     mode = tideL_tonumber(L, index, &isnum);
@@ -369,10 +370,13 @@ static int core_chmod(lua_State *L) {
 static int core_access(lua_State *L) {
   begun it = enter(L, "tide.fs.access", &tideR_fs_access, false);
   if (!lua_isnoneornil(L, 2)) {
+    size_t length;
+    const char *at, *end;
     if (lua_type(L, 2) != LUA_TSTRING)
       tideL_typeerror(L, 2, it.name, "letters of \"rwx\"");
-    for (const char *at = lua_tostring(L, 2); *at != '\0'; at++) {
-      if (strchr("rwx", *at) == NULL)
+    at = lua_tolstring(L, 2, &length);
+    for (end = at + length; at < end; at++) {
+      if (*at == '\0' || strchr("rwx", *at) == NULL)
         tideL_argerror(L, 2, it.name, "letters of \"rwx\" expected");
       it.mode |= *at == 'r' ? 4 : *at == 'w' ? 2 : 1;
     }

@@ -30,6 +30,13 @@ static bool is_closed(const tideL_watchdir *self) {
   return self->watch == NULL || self->watch->handle.closed;
 }
 
+static int push_fault(lua_State *L, const char *path, int err) {
+  lua_pushnil(L);
+  lua_pushfstring(L, "%s: %s", path, uv_strerror(err));
+  lua_pushstring(L, uv_err_name(err));
+  return 3;
+}
+
 /* watch(path[, options]): a Watch; or nil, message, code */
 static int core_watch(lua_State *L) {
   static const char name[] = "tide.fs.watch";
@@ -45,13 +52,13 @@ static int core_watch(lua_State *L) {
   path = lua_tolstring(L, 1, &length);
   limit = tideL_optsize(L, 2, name, "limit", TIDE_WATCH_NAMES);
   if (strlen(path) != length)
-    return tideL_pushfault(L, UV_EINVAL);
+    return push_fault(L, path, UV_EINVAL);
   self = tideL_newuserdata(L, sizeof *self);
   *self = (tideL_watchdir){MAGIC, S->serial, NULL};
   tideL_own(L, OWN_WATCHDIR);
   lua_setmetatable(L, -2);
   err = tideR_watchdir_new(S->rt, path, limit, &self->watch);
-  return err < 0 ? tideL_pushfault(L, err) : 1;
+  return err < 0 ? push_fault(L, path, err) : 1;
 }
 
 /* ---- what comes ---- */

@@ -471,6 +471,8 @@ tideR_file *tideR_file_new(tideR_runtime *rt, tideR_fs *open, bool appends) {
   file->block = BLOCK_FIRST;
   file->seekable = is_seekable(&open->stat);
   file->appends = appends;
+  if (appends && file->seekable && (open->flags & UV_FS_O_WRONLY))
+    file->position = (int64_t)open->stat.st_size;
   if (!file->seekable)
     tideR__ignore_sigpipe();
   return file;

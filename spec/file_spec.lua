@@ -234,6 +234,14 @@ describe("writing to a file", function()
     assert.equal(19, file:seek())
   end)
 
+  it("begins at the end where all is appended and nothing read", function()
+    put("f", "one ")
+    local file = open("f", "a")
+    assert.equal(4, file:seek())
+    assert.is_true(file:truncate())
+    assert.equal("one ", get "f")
+  end)
+
   it("of one that is open for reading alone is an error", function()
     local file = with_text "x"
     local ok, message, code, written = file:write "y"

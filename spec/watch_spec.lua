@@ -233,6 +233,8 @@ end)
 describe("a watch", function()
   it("that cannot be is an error", function()
     fails("ENOENT", fs.watch(path "nothing"))
+    assert.equal(path "nothing" .. ": no such file or directory",
+      select(2, fs.watch(path "nothing")))
     fails("ENOENT", fs.watch "")
     fails("EINVAL", fs.watch(path() .. "\0x"))
     put "f"
