@@ -17,6 +17,7 @@
  * libuv does not tell what it then drops. Who gets as many in one go cannot
  * know. */
 #define QUEUED_MOST 16384
+#define PATH_MOST 4096 /* bytes of a path that a system takes */
 
 static tideR_watchdir *watch_of(const tideR_handle *handle) {
   return CONTAINER(handle, tideR_watchdir, handle);
@@ -184,10 +185,26 @@ static bool renew(tideR_watchdir *watch, bool dubious) {
 
 /* ---- libuv's side ---- */
 
+static size_t base_of(const char *path, size_t length) {
+  while (length > 0 && path[length - 1] != '/'
+#ifdef _WIN32
+         && path[length - 1] != '\\'
+#endif
+  )
+    length--;
+  return length;
+}
+
+/* Linux has one for all paths that lead to the same, and libuv calls it by the
+ * path of whoever was first. */
 static bool is_itself(const tideR_watchdir *watch, const char *name,
                       size_t length) {
-  size_t own = watch->length - watch->base;
-  return length == own && memcmp(watch->path + watch->base, name, own) == 0;
+  char path[PATH_MOST];
+  size_t size = sizeof path, base;
+  if (uv_fs_event_getpath((uv_fs_event_t *)&watch->uv, path, &size) < 0)
+    return false;
+  base = base_of(path, size);
+  return length == size - base && memcmp(path + base, name, length) == 0;
 }
 
 /* As many events in one go as the system keeps: some may be lost, then and from
@@ -209,6 +226,10 @@ static void note(tideR_watchdir *watch, const char *name, int events) {
                renew(watch, dubious);
   if (is_over(watch))
     return;
+  if (itself && name != NULL) {
+    name = watch->path + watch->base;
+    length = watch->length - watch->base;
+  }
   if (other && watch->watched.is_directory)
     lose(watch); /* what has happened there before it was watched */
   else if (name == NULL)
@@ -355,17 +376,7 @@ static void free_watch(tideR_handle *handle) {
   free(watch);
 }
 
-static size_t base_of(const char *path, size_t length) {
-  while (length > 0 && path[length - 1] != '/'
-#ifdef _WIN32
-         && path[length - 1] != '\\'
-#endif
-  )
-    length--;
-  return length;
-}
-
-/* Its last name is to be what libuv calls it. */
+/* So that its last name is one. */
 static size_t without_slash(const char *path, size_t length) {
   while (length > 1 && path[length - 1] == '/')
     length--;

@@ -230,6 +230,33 @@ describe("a watch of a file", function()
   end)
 end)
 
+-- libuv has one for all paths of what they lead to, and calls it by the first.
+describe("what is watched by several paths", function()
+  it("is a directory whose end each watch tells", function()
+    fs.mkdir(path "d")
+    fs.symlink("d", path "l")
+    local first, second = watch "l", watch "d"
+    first:close()
+    fs.rename(path "d", path "other")
+    assert.same(pack("removed", nil), pack(second:next()))
+    fails("ENOENT", second:next())
+  end)
+
+  it("is a file that each watch calls by its own name", function()
+    put "a"
+    fs.link(path "a", path "b")
+    local a, b = watch "a", watch "b"
+    put("a", "text")
+    assert.same(pack("change", "a"), pack(a:next()))
+    assert.same(pack("change", "b"), pack(b:next()))
+    os.remove(path "b")
+    assert.same(pack("removed", nil), pack(b:next()))
+    assert.same(pack("change", "a"), pack(a:next()))
+    os.remove(path "a")
+    assert.same(pack("removed", nil), pack(a:next()))
+  end)
+end)
+
 describe("a watch", function()
   it("that cannot be is an error", function()
     fails("ENOENT", fs.watch(path "nothing"))
