@@ -50,12 +50,23 @@ static char **keep_list(lua_State *L, reading *it, size_t n) {
   return list;
 }
 
+/* A list with a hole may seem to end there: {"rm", nil, "-i"} is not "rm". */
+static void check_whole(lua_State *L, const reading *it, size_t n) {
+  for (lua_pushnil(L); lua_next(L, OPTIONS); lua_pop(L, 1))
+    if (lua_type(L, -2) == LUA_TNUMBER && lua_tonumber(L, -2) > (lua_Number)n)
+      tideL_error(L,
+                  "bad item %d of argument #1 to '%s' (string expected, got "
+                  "nil)",
+                  (int)n + 1, it->function);
+}
+
 static void read_args(lua_State *L, reading *it) {
   char what[64];
   size_t n = lua_rawlen(L, OPTIONS);
   if (n == 0)
     tideL_error(L, "bad argument #1 to '%s' (it names no command)",
                 it->function);
+  check_whole(L, it, n);
   it->how.args = keep_list(L, it, n);
   for (size_t i = 0; i < n; i++) {
     lua_rawgeti(L, OPTIONS, (int)i + 1);

@@ -160,6 +160,9 @@ describe("spawn", function()
     wrong("argument #1" .. to .. "%(it names no command%)", {})
     wrong("item 2 of argument #1" .. to .. "%(string expected, got table%)", { "true", {} })
     wrong("item 2 of argument #1" .. to .. "%(a string with a zero in it%)", { "true", "a\0b" })
+    for _, list in ipairs { { "true", nil, "x" }, { "true", [3] = "x" } } do
+      wrong("item 2 of argument #1" .. to .. "%(string expected, got nil%)", list)
+    end
     wrong("option 'cwd'" .. to .. "%(string expected, got boolean%)", { "true", cwd = true })
     wrong("option 'env'" .. to .. "%(table expected, got string%)", { "true", env = "A=1" })
     wrong("option 'env'" .. to .. "%(no name of a variable%)", { "true", env = { "A=1" } })
