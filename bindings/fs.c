@@ -413,7 +413,10 @@ static int core_tmpdir(lua_State *L) {
   int err = uv_os_tmpdir(path, &size);
   if (err < 0)
     return tideL_pushdone(L, err);
-  lua_pushlstring(L, path, size);
+  if (size == 0) /* TMPDIR is there and says nothing */
+    lua_pushliteral(L, "/tmp");
+  else
+    lua_pushlstring(L, path, size);
   return 1;
 }
 

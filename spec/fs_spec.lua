@@ -214,6 +214,11 @@ describe("a directory", function()
     end)
   end)
 
+  it("is below /tmp where TMPDIR is empty", function()
+    local text = support.child('print(require "tide.fs".tmpdir())', "export TMPDIR=")
+    assert.equal("/tmp\n", text)
+  end)
+
   it("of a name of its own is its owner's", function()
     local dir = assert(fs.mkdtemp())
     assert.equal(fs.tmpdir(), dir:match "^(.*)/tide%-%w+$")
