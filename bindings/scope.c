@@ -266,9 +266,12 @@ static int core_is_own_cancel(lua_State *L) {
   return 1;
 }
 
-/* check_task(name): raises where name could not wait */
+/* check_task(name[, now]): raises where name could not wait; now: nor could it
+ * be suspended, inside gsub say */
 static int core_check_task(lua_State *L) {
-  enter(L, tideL_get(L), 1);
+  const tideR_task *task = enter(L, tideL_get(L), 1);
+  if (lua_toboolean(L, 2))
+    tideL_checkyield(L, task, lua_tostring(L, 1));
   return 0;
 }
 

@@ -160,6 +160,17 @@ describe("run", function()
     assert.equal("a\n", run({ "echo", "a" }).stdout)
   end)
 
+  it("starts nothing where it cannot wait, and says why", function()
+    children.with_file(function(name)
+      local ok, message = pcall(string.gsub, "x", "x", function()
+        return run { "touch", name }.code
+      end)
+      assert.is_false(ok)
+      assert.matches("'tide.process.run' cannot wait inside the C function 'string.gsub'", message)
+      assert.is_nil(io.open(name))
+    end)
+  end)
+
   it("says what is wrong", function()
     local in_run = " to 'tide.process.run' "
     local function wrong(message, options)

@@ -78,7 +78,7 @@ end
 function Process:terminate(grace)
   core.check_process(self, "Process:terminate")
   grace = seconds(grace, GRACE, "argument #1", "Process:terminate")
-  core.check_task("Process:terminate")
+  core.check_task("Process:terminate", true)
   tide.finally(ask_to_end, function() make_end(self) end, self, grace)
   return self:wait()
 end
@@ -264,7 +264,7 @@ local function run(options, name, line)
     size = 0,
   }
   local result, message, code
-  core.check_task(name)
+  core.check_task(name, true)
   core.checkpoint() -- who was cancelled before starts nothing
   job.finish = function(err) finish(job, err) end
   job.child, message, code = spawn_to_run(options, name)
