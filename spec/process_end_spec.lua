@@ -34,7 +34,7 @@ local FAMILY = "sleep 1000 & a=$!; sleep 1000 & echo $a $!; wait"
 describe("close", function()
   it("156: kills a child that runs, and leaves no zombie and no descriptor", function()
     process.run { "true" } -- libuv opens one for itself, once
-    local before = children.descriptors()
+    local before = children.descriptors_before()
     local child = start("trap '' TERM; echo; while :; do sleep 1000; done",
       { stdin = "pipe", stderr = "pipe", detached = true })
     child:close()

@@ -120,7 +120,7 @@ describe("run", function()
 
   proc_it("155: when it is cancelled leaves nothing of its group, and no descriptor", function()
     children.with_file(function(name)
-      local before = children.descriptors()
+      local before = children.descriptors_before()
       local command = ("trap '' TERM; sh -c 'echo $$ >%s.new; mv %s.new %s; sleep 1000' & " ..
         "while :; do sleep 0.01; done"):format(name, name, name)
       local task = tide.task(shell, command, { grace = 0.05 })

@@ -64,7 +64,7 @@ describe("spawn", function()
   end)
 
   it("157: fails where there is no such command, and leaves nothing open", function()
-    local before = children.descriptors()
+    local before = children.descriptors_before()
     for _, options in ipairs { {}, { stdout = "pipe", stderr = "pipe", stdin = "pipe" } } do
       options[1] = "tide-has-no-such-command"
       fails("ENOENT", "^tide%-has%-no%-such%-command: ", spawn(options))
@@ -85,7 +85,7 @@ describe("spawn", function()
   end)
 
   it("157: fails where a path cannot be opened, and leaves nothing open", function()
-    local before = children.descriptors()
+    local before = children.descriptors_before()
     fails("ENOENT", "^/no/such/file: ", spawn { "true", stdin = "/no/such/file" })
     fails("ENOENT", "^/no/such/file: ",
       spawn { "true", stdin = "pipe", stdout = "pipe", stderr = "/no/such/file" })

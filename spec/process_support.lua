@@ -74,6 +74,14 @@ function M.descriptors()
   return n
 end
 
+--- The same, to begin with: of what earlier tests have left to the collector none
+-- is open any more, which else may be closed before the next count.
+function M.descriptors_before()
+  collectgarbage()
+  collectgarbage()
+  return M.descriptors()
+end
+
 --- The name of a file that is not there, and is gone when fn(name) has returned.
 function M.with_file(fn)
   local name = os.tmpname()
