@@ -49,6 +49,28 @@ describe("under explore,", function()
       end)
     end, SEEDS)
 
+  survives("a file that is copied", { "copied" }, function(run)
+    local log, size = run.log, 5000000 -- two parts
+    return guarded(run, function()
+      local from = assert(io.open(dir .. "/f", "w"))
+      from:seek("set", size - 1)
+      from:write "x"
+      from:close()
+      local ok, err = tide.pcall(fs.copy, dir .. "/f", dir .. "/d")
+      local file = io.open(dir .. "/d")
+      assert(ok == (file ~= nil))
+      assert(not file or file:seek "end" == size)
+      if file then
+        file:close()
+      end
+      if not ok then
+        error(err, 0)
+      end
+      log[#log + 1] = "copied"
+      return "done"
+    end)
+  end, SEEDS)
+
   survives("a tree that more make than are at it at a time", { "made", "walked" }, function(run)
     local log = run.log
     return guarded(run, function()
