@@ -340,8 +340,11 @@ int tideL_schedule(lua_State *L, tideL_state *S, int first, uint64_t when);
 int tideL_pendingcalls(lua_State *L);
 /* Calls the function on top of L, with its n arguments, in the next turn. */
 void tideL_callsoon(lua_State *L, tideL_state *S, int n);
-/* The same; on top of the arguments is the context to call it in. */
-void tideL_callsoonin(lua_State *L, tideL_state *S, int n);
+/* The same in two: pushes what it needs, which may run finalisers, and then
+ * calls the function in the context on top, with the one argument between. That
+ * runs none. stack: <what it needs, function, argument, context> */
+void tideL_newcall(lua_State *L);
+void tideL_callnew(lua_State *L, tideL_state *S);
 void tideL_oncall(tideR_runtime *rt, tideR_call *call);
 /* Has our own chores done in the next turn. Never raises. */
 void tideL_wantchores(tideL_state *S);

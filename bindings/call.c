@@ -8,10 +8,9 @@
 
 /* ---- callbacks ---- */
 
-/* CALLS[slot] = the function, or a table of it, its n arguments and its
+/* What is called: the function, or a table of it, its n arguments and its
  * context. stack: <function, arguments...>, and with `within` the context */
-static void store_call(lua_State *L, const tideR_call *call, int n,
-                       bool within) {
+static void pack_call(lua_State *L, int n, bool within) {
   if (within && lua_isnil(L, -1)) {
     lua_pop(L, 1);
     within = false;
@@ -26,32 +25,45 @@ static void store_call(lua_State *L, const tideR_call *call, int n,
     lua_pushinteger(L, n);
     lua_setfield(L, -2, "n");
   }
-  tideL_own(L, OWN_CALLS);
-  lua_insert(L, -2);
-  lua_rawseti(L, -2, (int)call->slot);
-  lua_pop(L, 1);
 }
 
-static tideR_call *call_within(lua_State *L, tideL_state *S, uint64_t when,
-                               int n, bool within) {
+/* CALLS[slot] = the value on top, which is popped. */
+static tideR_call *queue(lua_State *L, tideL_state *S, uint64_t when) {
   tideR_call *call;
   int err = when == 0 ? tideR_call_soon(S->rt, &call)
                       : tideR_call_at(S->rt, when, &call);
   if (err < 0)
     luaL_error(L, "not enough memory");
-  store_call(L, call, n, within);
+  tideL_own(L, OWN_CALLS);
+  lua_insert(L, -2);
+  lua_rawseti(L, -2, (int)call->slot);
+  lua_pop(L, 1);
   return call;
 }
 
 /* In the context of what runs now. */
 static tideR_call *call_at(lua_State *L, tideL_state *S, uint64_t when, int n) {
-  if (S->varied)
+  bool within = S->varied;
+  if (within)
     tideL_pushowncontext(L, S);
-  return call_within(L, S, when, n, S->varied);
+  pack_call(L, n, within);
+  return queue(L, S, when);
 }
 
-void tideL_callsoonin(lua_State *L, tideL_state *S, int n) {
-  call_within(L, S, 0, n, true);
+/* An empty one is as large as what pack_call makes for one argument. */
+void tideL_newcall(lua_State *L) {
+  lua_createtable(L, 2, 2);
+}
+
+/* stack: <the empty call, function, argument, context> */
+void tideL_callnew(lua_State *L, tideL_state *S) {
+  int call = lua_gettop(L) - 3;
+  lua_setfield(L, call, "context");
+  lua_rawseti(L, call, 2);
+  lua_rawseti(L, call, 1);
+  lua_pushinteger(L, 1);
+  lua_setfield(L, call, "n");
+  queue(L, S, 0);
 }
 
 void tideL_callsoon(lua_State *L, tideL_state *S, int n) {

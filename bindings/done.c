@@ -11,28 +11,67 @@
 
 #define FEW 16 /* are looked at one by one */
 
-void tideL_queuecallbacks(lua_State *T, tideL_state *S, int index) {
+/* ---- queueing ---- */
+
+/* Of the Task at `index`: pushes the table that goes with it and the list; or
+ * false, and pushes nothing. Runs no finalisers. */
+static bool push_callbacks(lua_State *T, int index) {
   const tideL_task *handle = lua_touserdata(T, index);
-  index = lua_absindex(T, index);
   if (!handle->info)
-    return;
+    return false;
   tideL_pushinfo(T, index);
-  if (tideL_getfield(T, -1, "callbacks") == LUA_TTABLE) {
-    int list = lua_gettop(T), n = (int)lua_rawlen(T, list);
-    for (int i = 1; i <= n; i++) {
-      lua_rawgeti(T, list, i);
-      if (!lua_toboolean(T, -1)) {
-        lua_pop(T, 1);
-        continue;
-      }
+  if (tideL_getfield(T, -1, "callbacks") == LUA_TTABLE)
+    return true;
+  lua_pop(T, 2);
+  return false;
+}
+
+static int count_places(lua_State *T, int index) {
+  int n;
+  if (!push_callbacks(T, index))
+    return 0;
+  n = (int)lua_rawlen(T, -1);
+  lua_pop(T, 2);
+  return n;
+}
+
+/* Pushes calls, each with the next as its first item, for all that there are
+ * then: finalisers may add some meanwhile, and take others away. */
+void tideL_preparecallbacks(lua_State *T, int index) {
+  index = lua_absindex(T, index);
+  lua_pushnil(T);
+  for (int made = 0; made < count_places(T, index); made++) {
+    tideL_newcall(T);
+    lua_insert(T, -2);
+    lua_rawseti(T, -2, 1);
+  }
+}
+
+/* Out of memory for one, those before it are queued, and in the list no more.
+ */
+void tideL_queuecallbacks(lua_State *T, tideL_state *S, int index) {
+  int calls = lua_gettop(T), list = calls + 2, n;
+  index = lua_absindex(T, index);
+  n = push_callbacks(T, index) ? (int)lua_rawlen(T, list) : 0;
+  for (int i = 1; i <= n; i++) {
+    lua_pushvalue(T, calls);
+    lua_rawgeti(T, list, i);
+    if (lua_toboolean(T, -1)) {
+      lua_rawgeti(T, calls, 1);
+      lua_replace(T, calls);
       lua_pushvalue(T, index);
       lua_rawgeti(T, list, -i);
-      tideL_callsoonin(T, S, 1);
+      tideL_callnew(T, S);
+      lua_pushboolean(T, 0);
+      lua_rawseti(T, list, i);
     }
-    lua_pushnil(T);
-    lua_setfield(T, -3, "callbacks");
+    lua_settop(T, list);
   }
-  lua_pop(T, 2);
+  if (n > 0) {
+    lua_pushnil(T);
+    lua_setfield(T, list - 1, "callbacks");
+  }
+  lua_settop(T, calls - 1);
 }
 
 /* The context of the ith is the value on top, which is popped. Most are nil,
@@ -104,17 +143,20 @@ static void push_list(lua_State *L) {
   lua_setfield(L, -3, "callbacks");
 }
 
-/* stack: <Task, function> */
+/* stack: <Task, function>. Making the list may run a finaliser that sets a
+ * future. */
 void tideL_addcallback(lua_State *L, bool ended) {
+  const tideL_task *handle = lua_touserdata(L, 1);
   int list, n;
-  if (ended) {
+  if (!ended)
+    push_list(L);
+  if (ended || handle->outcome != OUTCOME_NONE) {
     tideL_state *S = tideL_open(L);
     lua_pushvalue(L, 2);
     lua_pushvalue(L, 1);
     tideL_callsoon(L, S, 1);
     return;
   }
-  push_list(L);
   list = lua_gettop(L);
   n = (int)lua_rawlen(L, list) + 1;
   tideL_pushcontext(L, tideL_get(L));

@@ -106,12 +106,16 @@ void tideL_settle(lua_State *T, tideL_state *S, tideL_task *handle,
 /* One value on top of co, if it fits beside or into the Task, moves there, and
  * nil takes its place. Raises nothing. */
 bool tideL_storesmall(lua_State *T, int index, lua_State *co);
-/* The same of a Future, with the n values on top of L. */
-void tideL_settlefuture(lua_State *L, tideL_state *S, int index, bool failed,
+/* The same of a Future, with the n values on top of L. False: a finaliser has
+ * ended it meanwhile. */
+bool tideL_settlefuture(lua_State *L, tideL_state *S, int index, bool failed,
                         int n);
 /* stack: <Task or Future, function>. They are called in the next turn. */
 void tideL_addcallback(lua_State *L, bool ended);
 int tideL_removecallback(lua_State *L); /* how many there were */
+/* In two: what it needs is pushed, which may run finalisers, and then popped,
+ * which runs none. */
+void tideL_preparecallbacks(lua_State *T, int index);
 void tideL_queuecallbacks(lua_State *T, tideL_state *S, int index);
 /* Pushes the table beside the Task, made if there is none. */
 void tideL_pushinfo(lua_State *L, int index);

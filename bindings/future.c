@@ -23,7 +23,11 @@ void tideL_noticecancel(lua_State *L, tideL_state *S, int index) {
   if (self->base.serial != S->serial)
     self->base.outcome = OUTCOME_CLOSED;
   else if (self->join.ended) {
-    tideL_queuecallbacks(L, S, index);
+    tideL_preparecallbacks(L, index);
+    if (self->base.outcome == OUTCOME_NONE) /* no finaliser was quicker */
+      tideL_queuecallbacks(L, S, index);
+    else
+      lua_pop(L, 1);
     self->base.outcome = OUTCOME_CANCELLED;
   }
 }
@@ -74,8 +78,9 @@ static int future_set_result(lua_State *L) {
   static const char name[] = "Future:set_result";
   const tideL_future *self = check(L, name);
   bool unset = check_unset(L, self, name);
-  if (unset)
-    tideL_settlefuture(L, tideL_get(L), 1, false, lua_gettop(L) - 1);
+  if (unset &&
+      !tideL_settlefuture(L, tideL_get(L), 1, false, lua_gettop(L) - 1))
+    unset = check_unset(L, self, name);
   lua_pushboolean(L, unset);
   return 1;
 }
@@ -94,7 +99,8 @@ static int future_set_exception(lua_State *L) {
       lua_pushliteral(L, "<no error object>");
       lua_replace(L, 2);
     }
-    tideL_settlefuture(L, S, 1, true, 1);
+    if (!tideL_settlefuture(L, S, 1, true, 1))
+      unset = check_unset(L, self, name);
   }
   lua_settop(L, 1);
   lua_pushboolean(L, unset);
@@ -113,7 +119,7 @@ static int future_cancel(lua_State *L) {
   } else {
     tideL_pusherror(L, TIDEL_CANCELLED, NULL);
     tideL_seterrorreason(L, -1, 2, false);
-    tideL_settlefuture(L, tideL_get(L), 1, true, 1);
+    unset = tideL_settlefuture(L, tideL_get(L), 1, true, 1);
   }
   lua_pushboolean(L, unset);
   return 1;

@@ -191,23 +191,50 @@ void tideL_settle(lua_State *T, tideL_state *S, tideL_task *handle,
   if (failed || n > 0)
     outcome = store(T, lua_gettop(T), co, failed, n);
   if (handle->info) {
-    tideL_queuecallbacks(T, S, lua_gettop(T));
+    int index = lua_gettop(T);
+    tideL_preparecallbacks(T, index);
+    tideL_queuecallbacks(T, S, index);
     unpin(T, task);
   }
   handle->outcome = outcome;
   handle->cancels = (cancels < INT16_MAX ? cancels : INT16_MAX) & INT16_MAX;
 }
 
-void tideL_settlefuture(lua_State *L, tideL_state *S, int index, bool failed,
+/* Whether storing the n values on top needs the table. */
+static bool needs_info(lua_State *L, bool failed, int n) {
+  int type = lua_type(L, -1);
+  if (failed)
+    return !tideL_iserror(L, -1, TIDEL_CANCELLED) || tideL_get(L)->debug;
+  return n > 1 || (n == 1 && !TIDE_ANYUSERVALUE && type != LUA_TNIL &&
+                   type != LUA_TBOOLEAN && type != LUA_TNUMBER);
+}
+
+/* All that is needed is made first, for that may run finalisers, which may end
+ * it themselves, add callbacks or take them away. */
+bool tideL_settlefuture(lua_State *L, tideL_state *S, int index, bool failed,
                         int n) {
   tideL_future *self = lua_touserdata(L, index);
-  tideL_outcome outcome = store(L, index, L, failed, n);
+  int top = lua_gettop(L), calls = top - n + 1;
+  tideL_outcome outcome;
+  luaL_checkstack(L, 10, NULL);
+  if (needs_info(L, failed, n)) {
+    push_info(L, index, failed ? 4 : 0);
+    lua_pop(L, 1);
+  }
+  tideL_preparecallbacks(L, index);
+  lua_insert(L, calls);
+  tideL_noticecancel(L, S, index);
+  if (self->base.outcome != OUTCOME_NONE)
+    return false;
+  outcome = store(L, index, L, failed, n);
+  lua_settop(L, calls);
   tideL_queuecallbacks(L, S, index);
   self->base.outcome = outcome;
   tideR_future_end(S->rt, &self->join,
                    outcome == OUTCOME_RESULTS  ? TIDE_END_OK
                    : outcome == OUTCOME_FAILED ? TIDE_END_FAILED
                                                : TIDE_END_CANCELLED);
+  return true;
 }
 
 /* ---- reading the outcome ---- */
