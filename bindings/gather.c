@@ -261,6 +261,9 @@ static int core_gather_wait(lua_State *L) {
     return tideL_ready(L, S, task, NULL, waited);
   tideL_checkyield(L, task, name);
   tideR_gather_park(S->rt, task, &self->gather);
+  tideR_task_notice(S->rt, task); /* a finaliser may have cancelled it */
+  if (task->state != TIDE_TASK_PARKED)
+    return tideL_cancel(L, S, task, name, waited);
   return tideL_suspend(L, S, task, waited);
 }
 

@@ -179,6 +179,8 @@ static int core_park(lua_State *L) {
   lua_settop(L, 1);
   self = new_parking(L, S, task);
   prepare(L, S->starter);
+  if (tideL_checkpoint(S, task)) /* a finaliser may have cancelled it */
+    return tideL_cancel(L, S, task, name, park_finish);
   tideR_park(S->rt, task, &self->wait);
   self->done = false;
   self->starting = true;

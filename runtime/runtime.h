@@ -306,6 +306,10 @@ bool tideR_task_alive(const tideR_task *task);
 void tideR_task_finish(tideR_runtime *rt, tideR_task *task, tideR_end how);
 /* asyncio's cancel: counts, and cancels the task's own scope. UV_ENOMEM. */
 int tideR_task_cancel(tideR_runtime *rt, tideR_task *task);
+/* The running task has just parked, and may have been cancelled between its
+ * checkpoint and that: then its wait learns of it. It may run on: see `state`.
+ */
+void tideR_task_notice(tideR_runtime *rt, tideR_task *task);
 uint32_t tideR_task_cancelling(const tideR_task *task);
 uint32_t tideR_task_uncancel(tideR_runtime *rt, tideR_task *task);
 /* The scope that Task:cancel cancels; NULL when it has none yet. */

@@ -378,6 +378,11 @@ void tideR__task_mark(tideR_runtime *rt, tideR_task *task) {
     tideR__extra(task)->swallowed = 0;
 }
 
+void tideR_task_notice(tideR_runtime *rt, tideR_task *task) {
+  if (task->flags & TIDE_CANCEL)
+    tideR__task_mark(rt, task);
+}
+
 int tideR_task_cancel(tideR_runtime *rt, tideR_task *task) {
   tideR_extra *extra = tideR__task_extra(rt, task);
   if (extra == NULL)
