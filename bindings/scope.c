@@ -76,19 +76,31 @@ static unsigned scope_flags(lua_State *L, const tideL_scope *self) {
   return scope != NULL ? scope->flags : self->flags;
 }
 
+/* stack: <OWN_SCOPES>. The object of the scope takes its place, if it has one.
+ */
+static bool find_object(lua_State *L, const tideR_scope *scope) {
+  if (!(scope->flags & TIDE_SCOPE_OBJECT))
+    return false;
+  lua_pushnumber(L, (lua_Number)scope->id);
+  if (tideL_rawget(L, -2) == LUA_TUSERDATA) {
+    lua_remove(L, -2);
+    return true;
+  }
+  lua_pop(L, 1);
+  return false;
+}
+
 /* Pushes the object of a scope, made at the first call. */
 static void push_scope(lua_State *L, tideR_scope *scope) {
   tideL_scope *self;
   tideL_own(L, OWN_SCOPES);
-  if (scope->flags & TIDE_SCOPE_OBJECT) {
-    lua_pushnumber(L, (lua_Number)scope->id);
-    if (tideL_rawget(L, -2) == LUA_TUSERDATA) {
-      lua_remove(L, -2);
-      return;
-    }
-    lua_pop(L, 1);
-  }
+  if (find_object(L, scope))
+    return;
   self = tideL_newuserdata(L, sizeof *self);
+  lua_insert(L, -2);
+  if (find_object(L, scope)) /* a finaliser was quicker */
+    return;
+  lua_insert(L, -2);
   *self = (tideL_scope){.magic = MAGIC,
                         .serial = tideL_get(L)->serial,
                         .scope = scope,
