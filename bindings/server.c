@@ -106,14 +106,16 @@ static int core_unix_listen(lua_State *L) {
 
 static int has_accepted(lua_State *L, tideL_state *S, tideR_task *task) {
   const tideL_server *self;
+  tideR_server *server;
   tideL_stream *stream;
   tideR_wire *wire;
   int err;
   tideL_checkdelivered(L, S, task);
   self = check(L, "Server:accept");
-  tideR_server_hold(self->server);
+  server = self->server; /* stays until the loop goes on */
+  tideR_server_hold(server);
   stream = tideL_newstream(L, S); /* out of memory, it is the next one's */
-  err = tideR_server_take(self->server, &wire);
+  err = tideR_server_take(server, &wire);
   if (err < 0)
     return tideL_pushfault(L, err);
   tideL_wire(stream, wire, &self->wiring);

@@ -16,6 +16,9 @@ static int core_stdio(lua_State *L) {
   if (tideL_rawgeti(L, 1, fd + 1) != LUA_TNIL)
     return 1;
   self = tideL_newstream(L, S);
+  if (tideL_rawgeti(L, 1, fd + 1) != LUA_TNIL)
+    return 1; /* a finaliser was quicker */
+  lua_pop(L, 1);
   lua_pushvalue(L, -1);
   lua_rawseti(L, 1, fd + 1);
   err = tideR_stdio_open(S->rt, fd, &self->stream);
