@@ -61,23 +61,26 @@ static int resume(tideL_state *S, lua_State *co, lua_State *L, int nargs,
   return status;
 }
 
-/* The task that L runs for; the main program's if it may wait; or NULL. */
+/* The task that L runs for; the main program's if it may wait, so not in one of
+ * its finalisers; or NULL. */
 static tideR_task *task_of(lua_State *L, tideL_state *S) {
   tideR_task *task = S->current;
+  bool is_main;
   if (task != NULL)
     return task->coro == L ? task : NULL;
   if (tideL_isbusy(S))
+    return NULL;
+  is_main = lua_pushthread(L);
+  lua_pop(L, 1);
+  if (is_main && tideL_infinaliser(L))
     return NULL;
   if (S->rt != NULL && S->mainthread != NULL) {
     task = tideR_task_root(S->rt);
     if (task->coro == L)
       return task;
   }
-  if (lua_pushthread(L) && !S->hosted && S->blocking) {
-    lua_pop(L, 1);
+  if (is_main && !S->hosted && S->blocking)
     return tideL_entertask(L, S, "coroutine.resume");
-  }
-  lua_pop(L, 1);
   return NULL;
 }
 
@@ -285,14 +288,32 @@ static bool is_own(lua_State *L, const tideR_task *task) {
   return co == own;
 }
 
-/* yield(...): as Lua's. A task itself has nobody to yield to. */
-static int foreign_yield(lua_State *L) {
+/* A task itself has nobody to yield to. */
+static void check_yields(lua_State *L) {
   const tideL_state *S = tideL_get(L);
   luaL_checkstack(L, 8, NULL);
   if (S->current != NULL && S->current->coro == L && is_own(L, S->current))
-    return tideL_error(L, "attempt to yield from outside a coroutine");
+    tideL_error(L, "attempt to yield from outside a coroutine");
+}
+
+#if TIDE_LUAJIT
+
+/* check_yield(): what a C function yields in a finaliser LuaJIT takes for what
+ * a hook does, and crashes when it goes on: so there its own yield follows. */
+static int core_check_yield(lua_State *L) {
+  check_yields(L);
+  return 0;
+}
+
+#else
+
+/* yield(...): as Lua's. */
+static int foreign_yield(lua_State *L) {
+  check_yields(L);
   return lua_yield(L, lua_gettop(L));
 }
+
+#endif
 
 static int foreign_status(lua_State *L) {
   lua_State *co = check_coroutine(L, "coroutine.status");
@@ -363,16 +384,21 @@ static int core_inner_coroutine(lua_State *L) {
 
 void tideL_openforeign(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"co_raise", core_co_raise},
-      {"inner_coroutine", core_inner_coroutine},
-      {"inner_resume", core_inner_resume},
-      {"co_resume", foreign_resume},
-      {"co_status", foreign_status},
-      {"co_yield", foreign_yield},
-      {"in_task", core_in_task},
-      {"in_coroutine", core_in_coroutine},
-      {"scope_id", core_scope_id},
-      {"drop_scopes", core_drop_scopes},
-      {NULL, NULL}};
+    {"co_raise", core_co_raise},
+    {"inner_coroutine", core_inner_coroutine},
+    {"inner_resume", core_inner_resume},
+    {"co_resume", foreign_resume},
+    {"co_status", foreign_status},
+#if TIDE_LUAJIT
+    {"check_yield", core_check_yield},
+#else
+    {"co_yield", foreign_yield},
+#endif
+    {"in_task", core_in_task},
+    {"in_coroutine", core_in_coroutine},
+    {"scope_id", core_scope_id},
+    {"drop_scopes", core_drop_scopes},
+    {NULL, NULL}
+  };
   tideL_setfunctions(L, functions);
 }

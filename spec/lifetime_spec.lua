@@ -240,6 +240,27 @@ describe("what user code may do at a bad moment", function()
     tide.loop():close()
     print "end"]])
 
+  child_it("a coroutine that a finaliser resumes may yield, and not wait", ("2\tfalse\n"):rep(2), finalizer .. [[
+    local tide = require "tide"
+    local coroutine = tide.coroutine
+    local function finalise()
+      finalizer(function()
+        local count = coroutine.wrap(function()
+          for i = 1, 3 do coroutine.yield(i) end
+        end)
+        count()
+        print(count(), (coroutine.resume(coroutine.create(function() tide.sleep(0.01) end))))
+      end)
+      collectgarbage()
+      collectgarbage()
+    end
+    tide.sleep(0)
+    local task = tide.task(tide.sleep, 0)
+    finalise()
+    assert(not task:done()) -- the loop did not run
+    tide.run(finalise)
+  ]])
+
   child_it("an await in a finaliser is refused, in the main program and in a task",
     "false\tfinaliser\nfalse\tfinaliser\n", finalizer .. [[
     local tide = require "tide"

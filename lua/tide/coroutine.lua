@@ -19,6 +19,14 @@ local M = {
   status = co_status,
 }
 
+if core.check_yield then -- LuaJIT
+  local yield, check_yield = native.yield, core.check_yield
+  function M.yield(...)
+    check_yield()
+    return yield(...)
+  end
+end
+
 local function unwrap(co, ok, ...)
   if ok then
     return ...
