@@ -397,6 +397,7 @@ static bool can_wait(lua_State *L, const tideL_state *S, int nargs) {
 tideR_task *tideL_spawn(lua_State *L, tideL_state *S, int first,
                         tideR_group *group) {
   int last = lua_gettop(L), top = last + 1;
+  uint64_t scope = group != NULL ? group->scope->id : 0;
   tideL_task *handle = tideL_newtask(L, S);
   tideR_task *task;
   lua_State *fresh = NULL;
@@ -410,6 +411,8 @@ tideR_task *tideL_spawn(lua_State *L, tideL_state *S, int first,
       fresh = push_coroutine(L);
     }
   }
+  if (group != NULL && group->scope->id != scope) /* a finaliser closed it */
+    tideL_error(L, "'Group:task': the group has ended");
   task = new_record(L, S);
   if (task->coro != NULL) {
     use_again(L, S, task, first, last);

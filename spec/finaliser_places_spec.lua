@@ -186,6 +186,26 @@ describe("a finaliser, at each place,", function()
     end)
   end)
 
+  it("may close a group that a task is added to", function()
+    each(function(arm, disarm)
+      local made, ran = 0, 0
+      tide.loop():set_exception_handler(nothing) -- it could not wait for them
+      pcall(tide.group, function(group)
+        arm(function() debug.getmetatable(group).__close(group) end)
+        for _ = 1, 2 do
+          if pcall(group.task, group, function() ran = ran + 1 end) then
+            made = made + 1
+          end
+        end
+        disarm()
+      end)
+      disarm()
+      tide.sleep(1)
+      tide.loop():set_exception_handler(nil)
+      assert.is_true(ran <= made)
+    end)
+  end)
+
   it("gets the same scope", function()
     each(function(arm, disarm)
       local scope, same
