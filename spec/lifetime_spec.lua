@@ -240,7 +240,8 @@ describe("what user code may do at a bad moment", function()
     tide.loop():close()
     print "end"]])
 
-  child_it("a coroutine that a finaliser resumes may yield, and not wait", ("2\tfalse\n"):rep(2), finalizer .. [[
+  child_it("a coroutine that a finaliser resumes may yield, and not wait",
+    "2\tfalse\n2\tfalse\n", finalizer .. [[
     local tide = require "tide"
     local coroutine = tide.coroutine
     local function finalise()
