@@ -68,6 +68,14 @@ bool tideL_infinaliser(lua_State *L) {
   return !S->hooked;
 }
 
+bool tideL_seemsfinaliser(lua_State *L) {
+#ifdef LUA_GCISRUNNING
+  if (lua_gc(L, LUA_GCISRUNNING, 0) == 1)
+    return false;
+#endif
+  return tideL_infinaliser(L);
+}
+
 void tideL_refusefinaliser(lua_State *L, const char *function) {
   if (tideL_infinaliser(L))
     tideL_error(L, "'%s' cannot be called in a finaliser", function);

@@ -100,6 +100,9 @@ int tideL_cancel(lua_State *L, tideL_state *S, tideR_task *task,
                  const char *function, tideL_finish finish);
 /* Whether one runs, where L is what runs. Costs a hook call. */
 bool tideL_infinaliser(lua_State *L);
+/* The same, without that cost where Lua tells that the collector runs, which it
+ * does not in a finaliser, if that does not make it. */
+bool tideL_seemsfinaliser(lua_State *L);
 /* There nothing may wait, nor run or close the loop. */
 void tideL_refusefinaliser(lua_State *L, const char *function);
 void tideL_openyieldable(lua_State *L);

@@ -72,7 +72,7 @@ static tideR_task *task_of(lua_State *L, tideL_state *S) {
     return NULL;
   is_main = lua_pushthread(L);
   lua_pop(L, 1);
-  if (is_main && tideL_infinaliser(L))
+  if (is_main && tideL_seemsfinaliser(L))
     return NULL;
   if (S->rt != NULL && S->mainthread != NULL) {
     task = tideR_task_root(S->rt);

@@ -210,25 +210,36 @@ static bool needs_info(lua_State *L, bool failed, int n) {
 }
 
 /* All that is needed is made first, for that may run finalisers, which may end
- * it themselves, add callbacks or take them away. */
-bool tideL_settlefuture(lua_State *L, tideL_state *S, int index, bool failed,
-                        int n) {
-  tideL_future *self = lua_touserdata(L, index);
-  int top = lua_gettop(L), calls = top - n + 1;
-  tideL_outcome outcome;
+ * it themselves, add callbacks or take them away. The calls go below the n
+ * values on top. False: it has ended. */
+static bool prepare(lua_State *L, tideL_state *S, int index, bool failed,
+                    bool is_new, int n) {
+  const tideL_future *self = lua_touserdata(L, index);
+  int calls = lua_gettop(L) - n + 1;
   luaL_checkstack(L, 10, NULL);
-  if (needs_info(L, failed, n)) {
+  if (is_new) {
     push_info(L, index, failed ? 4 : 0);
     lua_pop(L, 1);
   }
   tideL_preparecallbacks(L, index);
   lua_insert(L, calls);
   tideL_noticecancel(L, S, index);
-  if (self->base.outcome != OUTCOME_NONE)
+  return self->base.outcome == OUTCOME_NONE;
+}
+
+bool tideL_settlefuture(lua_State *L, tideL_state *S, int index, bool failed,
+                        int n) {
+  tideL_future *self = lua_touserdata(L, index);
+  bool is_new = needs_info(L, failed, n), prepared = is_new || self->base.info;
+  int calls = lua_gettop(L) - n + 1;
+  tideL_outcome outcome;
+  if (prepared && !prepare(L, S, index, failed, is_new, n))
     return false;
   outcome = store(L, index, L, failed, n);
-  lua_settop(L, calls);
-  tideL_queuecallbacks(L, S, index);
+  if (prepared) {
+    lua_settop(L, calls);
+    tideL_queuecallbacks(L, S, index);
+  }
   self->base.outcome = outcome;
   tideR_future_end(S->rt, &self->join,
                    outcome == OUTCOME_RESULTS  ? TIDE_END_OK
