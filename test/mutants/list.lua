@@ -206,7 +206,7 @@ return {
   { "a closed server leaves its file", "runtime/server.c",
     "found.st_ino == server->inode)\n    unlink(server->path);",
     "found.st_ino == server->inode)\n    (void)0;" },
-  { "the child of a fork removes its parent's socket file", "runtime/server.c",
+  { "the child of a fork removes the socket file of its parent", "runtime/server.c",
     "server->inode == 0 || tideR_loop_forked(server->handle.rt))", "server->inode == 0)" },
   { "datagrams are kept without limit", "runtime/udp.c",
     "if (weight(udp) > udp->limit)\n      pause_receiving(udp);", "(void)weight;" },
