@@ -179,7 +179,7 @@ static int core_park(lua_State *L) {
   lua_settop(L, 1);
   self = new_parking(L, S, task);
   prepare(L, S->starter);
-  if (tideL_checkpoint(S, task)) /* a finaliser may have cancelled it */
+  if (task->flags & TIDE_CANCEL) /* a finaliser did it, after the checkpoint */
     return tideL_cancel(L, S, task, name, park_finish);
   tideR_park(S->rt, task, &self->wait);
   self->done = false;
