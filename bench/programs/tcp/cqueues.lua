@@ -59,8 +59,10 @@ print(port)
 io.stdout:flush()
 
 queue:wrap(function()
-  for conn in server:clients { nodelay = true } do
+  local conn = server:accept { nodelay = true }
+  while conn do -- not `for`, whose iterator cannot wait on 5.1
     queue:wrap(connection, conn)
+    conn = server:accept { nodelay = true }
   end
 end)
 assert(queue:loop())
