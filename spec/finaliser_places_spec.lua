@@ -11,7 +11,7 @@ local function nothing() end
 
 --- At one place at least, or the test tests nothing.
 local function each(fn)
-  assert.is_true(places.each(fn) > 0)
+  assert.is_true(places.each(fn))
 end
 
 describe("a finaliser, at each place,", function()
@@ -176,7 +176,7 @@ describe("a finaliser, at each place,", function()
         disarm()
         tide.sleep(60)
       end
-      tide.gather(child, child)
+      tide.gather(child)
     end)
   end)
 
@@ -186,7 +186,7 @@ describe("a finaliser, at each place,", function()
         disarm()
         tide.sleep(60)
       end
-      for _ in tide.as_completed { child, child } do
+      for _ in tide.as_completed { child } do
         nothing()
       end
     end)
