@@ -67,9 +67,7 @@ static int64_t run_open(tideR_fs *op) {
   int64_t err = UV_ENOMEM;
   if (fd == NULL)
     return err;
-  do
-    TIDE_FS_CALL(err, uv_fs_open, op->path, op->flags, op->mode);
-  while (err == UV_EINTR);
+  err = tideR__fs_open_file(op->path, op->flags, op->mode);
   if (err < 0) {
     free(fd);
     return err;

@@ -136,8 +136,13 @@ extern const tideR_fskind tideR_fs_utime;   /* atime, mtime */
  */
 extern const tideR_fskind tideR_fs_mkdtemp, tideR_fs_mkstemp;
 
-/* Where a path leads, in memory from malloc; in a thread. */
+/* In a thread: where a path leads, in memory from malloc. */
 int tideR__fs_resolve(const char *path, char **out);
+/* In a thread: a descriptor, or a negative code; what it is of. */
+int64_t tideR__fs_open_file(const char *path, int flags, int mode);
+int64_t tideR__fs_stat_file(int fd, uv_stat_t *out);
+/* S_IFREG, say. */
+bool tideR__fs_is_kind(const uv_stat_t *stat, unsigned kind);
 
 /* ---- kinds (fswhole.c, fscopy.c, fslist.c, fsremove.c) ---- */
 

@@ -38,35 +38,15 @@ typedef struct copying {
   int64_t offset, size; /* so much the system is to copy */
 } copying;
 
-static int64_t open_file(const char *path, int flags, int mode) {
-  int64_t fd;
-  do
-    TIDE_FS_CALL(fd, uv_fs_open, path, flags, mode);
-  while (fd == UV_EINTR);
-  return fd;
-}
-
-static int64_t stat_file(int fd, uv_stat_t *out) {
-  uv_fs_t request;
-  int64_t err = uv_fs_fstat(NULL, &request, fd, NULL);
-  *out = request.statbuf;
-  uv_fs_req_cleanup(&request);
-  return err;
-}
-
-static bool is_kind(const uv_stat_t *stat, unsigned kind) {
-  return (stat->st_mode & S_IFMT) == kind;
-}
-
 /* ---- beginning ---- */
 
 static int64_t open_source(const tideR_fs *op, copying *it) {
-  int64_t err = open_file(op->path, UV_FS_O_RDONLY, 0);
+  int64_t err = tideR__fs_open_file(op->path, UV_FS_O_RDONLY, 0);
   if (err < 0)
     return err;
   it->from = (int)err;
-  err = stat_file(it->from, &it->stat);
-  if (err == 0 && is_kind(&it->stat, S_IFDIR))
+  err = tideR__fs_stat_file(it->from, &it->stat);
+  if (err == 0 && tideR__fs_is_kind(&it->stat, S_IFDIR))
     err = UV_EISDIR;
   return err;
 }
@@ -75,10 +55,10 @@ static int64_t open_source(const tideR_fs *op, copying *it) {
 static int64_t open_target(const tideR_fs *op, copying *it) {
   int flags = UV_FS_O_WRONLY | UV_FS_O_CREAT;
   int mode = (int)it->stat.st_mode & 0777;
-  int64_t fd = open_file(op->to, flags | UV_FS_O_EXCL, mode);
+  int64_t fd = tideR__fs_open_file(op->to, flags | UV_FS_O_EXCL, mode);
   it->made = fd >= 0;
   if (fd == UV_EEXIST && !(op->flags & UV_FS_COPYFILE_EXCL))
-    fd = open_file(op->to, flags, mode);
+    fd = tideR__fs_open_file(op->to, flags, mode);
   if (fd < 0)
     return fd;
   it->to = (int)fd;
@@ -113,15 +93,15 @@ static int64_t begin(const tideR_fs *op, copying *it) {
   if (err == 0)
     err = open_target(op, it);
   if (err == 0)
-    err = stat_file(it->to, &there);
+    err = tideR__fs_stat_file(it->to, &there);
   if (err < 0)
     return err;
   if (there.st_dev == it->stat.st_dev && there.st_ino == it->stat.st_ino)
     return 1;
-  if (!is_kind(&there, S_IFREG)) /* a device, say: it is as it is */
+  if (!tideR__fs_is_kind(&there, S_IFREG)) /* a device, say: it is as it is */
     return 0;
   err = prepare(it);
-  if (err < 0 || !is_kind(&it->stat, S_IFREG))
+  if (err < 0 || !tideR__fs_is_kind(&it->stat, S_IFREG))
     return err;
   if (it->stat.st_size > 0 && share(it))
     return 1;
@@ -154,7 +134,7 @@ static int64_t write_all(int fd, char *bytes, size_t size) {
 
 /* What has no positions is read where it is. */
 static int64_t carry_some(tideR_fs *op, const copying *it) {
-  int64_t n, at = is_kind(&it->stat, S_IFREG) ? it->offset : -1;
+  int64_t n, at = tideR__fs_is_kind(&it->stat, S_IFREG) ? it->offset : -1;
   uv_buf_t room;
   if (op->bytes == NULL)
     op->bytes = malloc(PIECE);

@@ -58,6 +58,26 @@ static int64_t run_readlink(tideR_fs *op) {
   return err;
 }
 
+int64_t tideR__fs_open_file(const char *path, int flags, int mode) {
+  int64_t fd;
+  do
+    TIDE_FS_CALL(fd, uv_fs_open, path, flags, mode);
+  while (fd == UV_EINTR);
+  return fd;
+}
+
+int64_t tideR__fs_stat_file(int fd, uv_stat_t *out) {
+  uv_fs_t request;
+  int64_t err = uv_fs_fstat(NULL, &request, fd, NULL);
+  *out = request.statbuf;
+  uv_fs_req_cleanup(&request);
+  return err;
+}
+
+bool tideR__fs_is_kind(const uv_stat_t *stat, unsigned kind) {
+  return (stat->st_mode & S_IFMT) == kind;
+}
+
 /* libuv's (to 1.51) frees what the C library allocated by the host's allocator.
  */
 int tideR__fs_resolve(const char *path, char **out) {

@@ -21,12 +21,6 @@
 
 /* ---- one call each ---- */
 
-static int64_t open_file(const char *path, int flags, int mode) {
-  int64_t fd;
-  TIDE_FS_CALL(fd, uv_fs_open, path, flags, mode);
-  return fd;
-}
-
 static int64_t close_file(int fd) {
   int64_t err;
   TIDE_FS_CALL(err, uv_fs_close, fd);
@@ -39,24 +33,12 @@ static int64_t remove_name(const char *path) {
   return err;
 }
 
-static int64_t stat_file(int fd, uv_stat_t *out) {
-  uv_fs_t request;
-  int64_t err = uv_fs_fstat(NULL, &request, fd, NULL);
-  *out = request.statbuf;
-  uv_fs_req_cleanup(&request);
-  return err;
-}
-
 static int64_t stat_path(const char *path, uv_stat_t *out) {
   uv_fs_t request;
   int64_t err = uv_fs_stat(NULL, &request, path, NULL);
   *out = request.statbuf;
   uv_fs_req_cleanup(&request);
   return err;
-}
-
-static bool is_kind(const uv_stat_t *stat, unsigned kind) {
-  return (stat->st_mode & S_IFMT) == kind;
 }
 
 /* ---- reading ---- */
@@ -75,16 +57,16 @@ static bool grow(tideR_fs *op, size_t size) {
 static int64_t begin_read(tideR_fs *op) {
   uv_stat_t stat;
   size_t guess = GUESS;
-  int64_t err = open_file(op->path, UV_FS_O_RDONLY, 0);
+  int64_t err = tideR__fs_open_file(op->path, UV_FS_O_RDONLY, 0);
   if (err < 0)
     return err;
   op->fd = (int)err;
-  err = stat_file(op->fd, &stat);
+  err = tideR__fs_stat_file(op->fd, &stat);
   if (err < 0)
     return err;
-  if (is_kind(&stat, S_IFDIR))
+  if (tideR__fs_is_kind(&stat, S_IFDIR))
     return UV_EISDIR;
-  if (is_kind(&stat, S_IFREG) && stat.st_size > 0) {
+  if (tideR__fs_is_kind(&stat, S_IFREG) && stat.st_size > 0) {
     if (stat.st_size >= SIZE_MAX)
       return UV_ENOMEM;
     guess = (size_t)stat.st_size + 1;
@@ -164,7 +146,7 @@ static int64_t run_write_file(tideR_fs *op) {
   int64_t result;
   if (op->fd < 0) {
     op->offset = 0;
-    result = open_file(op->path, op->flags, op->mode);
+    result = tideR__fs_open_file(op->path, op->flags, op->mode);
     if (result < 0)
       return result;
     op->fd = (int)result;
@@ -268,9 +250,10 @@ static int64_t begin_replacing(tideR_fs *op, replacing **out) {
   it->exists = err == 0;
   if (err < 0)
     return err == UV_ENOENT ? 0 : err;
-  if (is_kind(&it->old, S_IFDIR))
+  if (tideR__fs_is_kind(&it->old, S_IFDIR))
     return UV_EISDIR;
-  return is_kind(&it->old, S_IFREG) ? 0 : UV_EINVAL; /* no device goes */
+  return tideR__fs_is_kind(&it->old, S_IFREG) ? 0
+                                              : UV_EINVAL; /* no device goes */
 }
 
 /* A name that nobody has, of this process, this operation and this moment. */
@@ -283,7 +266,7 @@ static int64_t open_temporary(tideR_fs *op, replacing *it) {
     snprintf(end, sizeof TEMPORARY + 24, TEMPORARY "%08x%08x",
              (unsigned)uv_os_getpid(),
              (unsigned)(seed * UINT64_C(0x9e3779b97f4a7c15) >> 32));
-    fd = open_file(it->name, flags, it->exists ? 0600 : op->mode);
+    fd = tideR__fs_open_file(it->name, flags, it->exists ? 0600 : op->mode);
   }
   return fd;
 }
