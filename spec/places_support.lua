@@ -55,12 +55,12 @@ local function collect_as_before(pause, stepmul)
 end
 
 -- Each costs a collection of everything at all places before it.
-local ALL, STRIDE = 8, 4
+local ALL, STRIDE = 8, 7
 
 --- Calls fn(arm, disarm) again and again, as a task on a virtual clock: a
 -- finaliser calls the function that `arm` is given, at first at the first place
 -- after that where the collector may run, then at the second, and beyond the
--- eighth at each fourth, until there are no more before `disarm`. Returns whether
+-- eighth at each seventh, until there are no more before `disarm`. Returns whether
 -- it was called at all.
 function M.each(fn)
   local reached
